@@ -1,0 +1,73 @@
+"""The IDX file format of the MNIST files, read strictly.
+
+Four bytes of magic (two zeros, a code of the dtype, the rank), the size of each dimension as a big-endian uint32,
+then exactly that many big-endian numbers: http://yann.lecun.com/exdb/mnist/.
+"""
+
+import gzip
+import math
+import os
+import struct
+import zlib
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+_DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+_MOST_DIMENSIONS = 8
+_MOST_BYTES = 2**31  # MNIST's largest file is 47 MB
+_CHUNK = 2**20
+
+
+class IDXError(ValueError):
+    """A file is not the IDX file that it should be: the message names the file and what is wrong."""
+
+
+def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
+    """Return the array in an IDX file, in the machine's byte order; a name that ends in .gz is unpacked.
+
+    No more memory is taken than the file's header declares and holds, whatever a packed file unpacks to. Raises
+    ``IDXError`` for a file that is damaged, cut short, too long or of another kind, and ``OSError`` for
+    one that cannot be read.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "labels-idx1-ubyte"
+    ...     _ = path.write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 3, 7, 2, 1]))
+    ...     read_idx(path)
+    array([7, 2, 1], dtype=uint8)
+    """
+    path = Path(path)
+    try:
+        if path.suffix == ".gz":
+            with gzip.open(path, "rb") as file:
+                return _read(file, path)
+        with path.open("rb") as file:
+            return _read(file, path)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise IDXError(f"{path}: damaged gzip data: {error}") from error
+
+
+def _read(file: BinaryIO | gzip.GzipFile, path: Path) -> np.ndarray:
+    """Return the array, with every declared size checked before any memory is taken for it."""
+    magic = file.read(4)
+    if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _DTYPES:
+        raise IDXError(f"{path}: expected an IDX file, whose first bytes are 0, 0 and a dtype code, got {magic!r}")
+    dtype, rank = np.dtype(_DTYPES[magic[2]]), magic[3]
+    if not 1 <= rank <= _MOST_DIMENSIONS:
+        raise IDXError(f"{path}: expected 1 to {_MOST_DIMENSIONS} dimensions, got {rank}")
+    sizes = file.read(4 * rank)
+    if len(sizes) < 4 * rank:
+        raise IDXError(f"{path}: expected the sizes of {rank} dimensions, got the end of the file")
+    shape = struct.unpack(f">{rank}I", sizes)
+    declared = math.prod(shape) * dtype.itemsize
+    if declared > _MOST_BYTES:
+        raise IDXError(f"{path}: expected at most {_MOST_BYTES} bytes of data, got a header that declares {declared}")
+    data = bytearray()
+    while len(data) <= declared and (chunk := file.read(min(_CHUNK, declared + 1 - len(data)))):
+        data += chunk
+    if len(data) != declared:
+        got = "more" if len(data) > declared else f"{len(data)}"
+        raise IDXError(f"{path}: expected {declared} bytes of data for shape {shape}, got {got}")
+    return np.frombuffer(data, dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)

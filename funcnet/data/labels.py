@@ -1,0 +1,90 @@
+"""Class labels as one-hot rows and back, and splitting a data set in two."""
+
+from typing import Any
+
+import jax
+import numpy as np
+
+from ..errors import check_count, check_key, message
+
+
+def one_hot(labels: Any, classes: int) -> np.ndarray:
+    """Return the labels (n,) as rows (n, classes) of float32, 1 at the label and 0 elsewhere.
+
+    Raises ``TypeError`` for labels that are not integers, ``ValueError`` that names the first one outside [0, classes).
+
+    >>> one_hot([0, 2], 3)
+    array([[1., 0., 0.], [0., 0., 1.]], dtype=float32)
+    >>> one_hot([0, 3], 3)
+    Traceback (most recent call last):
+    ValueError: one_hot: expected labels in [0, 3), got 3 at index 1
+    """
+    check_count("one_hot", "classes", classes)
+    labels = _labels("one_hot", labels)
+    outside = np.flatnonzero((labels < 0) | (labels >= classes))
+    if outside.size:
+        first = int(outside[0])
+        raise ValueError(message("one_hot", f"labels in [0, {classes})", f"{labels[first]} at index {first}"))
+    rows = np.zeros((len(labels), classes), np.float32)
+    rows[np.arange(len(labels)), labels] = 1
+    return rows
+
+
+def from_one_hot(rows: Any) -> np.ndarray:
+    """Return the labels (n,) of one-hot rows (n, classes), as int64: ``one_hot`` undone.
+
+    Raises ``ValueError`` for a row that is not one 1 among 0s, naming the first.
+
+    >>> from_one_hot(one_hot([0, 2], 3))
+    array([0, 2])
+    """
+    rows = np.asarray(rows)
+    if rows.ndim != 2:
+        raise ValueError(message("from_one_hot", "rows of shape (n, classes)", rows.shape))
+    wrong = np.flatnonzero(((rows != 0) & (rows != 1)).any(axis=1) | ((rows == 1).sum(axis=1) != 1))
+    if wrong.size:
+        raise ValueError(message("from_one_hot", "one 1 among 0s in every row", f"another row at index {wrong[0]}"))
+    return rows.argmax(axis=1)
+
+
+def split(
+    data: tuple[Any, ...], fraction: float, *, key: jax.Array, stratify: Any = None
+) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
+    """Return ``data`` = (x, y, ...) in two parts at random: the rest, and the held-out ``fraction`` of the rows.
+
+    With ``stratify``, labels (n,), that fraction of every class is held out. Each part keeps the rows' order. Raises
+    ``ValueError`` where a part would be empty or the arrays have different lengths.
+
+    >>> x, y = np.arange(10), np.arange(10) % 2
+    >>> (x_train, y_train), (x_held, y_held) = split((x, y), 0.2, key=jax.random.key(0), stratify=y)
+    >>> len(x_train), sorted(y_held)
+    (8, [np.int64(0), np.int64(1)])
+    """
+    check_key("split", key)
+    arrays = tuple(np.asarray(array) for array in data)
+    lengths = {len(array) for array in arrays}
+    if len(lengths) != 1:
+        raise ValueError(message("split", "arrays of one length", sorted(lengths)))
+    (rows,) = lengths
+    if not 0 < fraction < 1:
+        raise ValueError(message("split", "fraction between 0 and 1", fraction))
+    groups = np.zeros(rows, int) if stratify is None else _labels("split", stratify)
+    if len(groups) != rows:
+        raise ValueError(message("split", f"{rows} labels to stratify by", len(groups)))
+    held_out = np.zeros(rows, bool)
+    shuffled = np.asarray(jax.random.permutation(key, rows))
+    for group in np.unique(groups):
+        members = shuffled[groups[shuffled] == group]
+        held_out[members[: round(fraction * len(members))]] = True
+    if held_out.all() or not held_out.any():
+        raise ValueError(message("split", "rows in both parts", f"{held_out.sum()} of {rows} held out"))
+    return tuple(array[~held_out] for array in arrays), tuple(array[held_out] for array in arrays)
+
+
+def _labels(where: str, labels: Any) -> np.ndarray:
+    labels = np.asarray(labels)
+    if not np.issubdtype(labels.dtype, np.integer):
+        raise TypeError(message(where, "labels to be integers", f"dtype {labels.dtype}"))
+    if labels.ndim != 1 or not labels.size:
+        raise ValueError(message(where, "labels of shape (n,), n at least 1", labels.shape))
+    return labels

@@ -1,0 +1,134 @@
+"""The MNIST handwritten digits (LeCun, Cortes, Burges): found on disk, or downloaded once and checked."""
+
+import hashlib
+import os
+import urllib.request
+import zlib
+from collections.abc import Sequence
+from http.client import HTTPException
+from pathlib import Path
+from urllib.parse import urljoin
+
+import numpy as np
+
+from .idx import IDXError, read_idx
+
+Arrays = tuple[np.ndarray, np.ndarray]
+
+MIRRORS = (
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+)
+
+# Of each file, unpacked: its size in bytes and its SHA-256.
+FILES = {
+    "train-images-idx3-ubyte": (
+        47040016,
+        "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    ),
+    "train-labels-idx1-ubyte": (
+        60008,
+        "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    ),
+    "t10k-images-idx3-ubyte": (
+        7840016,
+        "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    ),
+    "t10k-labels-idx1-ubyte": (
+        10008,
+        "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+    ),
+}
+
+_SECONDS_TO_ANSWER = 30
+
+
+def load_mnist(
+    directory: str | os.PathLike[str] | None = None, *, mirrors: Sequence[str] = MIRRORS
+) -> tuple[Arrays, Arrays]:
+    """Return (x, y), (x_test, y_test): uint8 images (60000, 28, 28) and (10000, 28, 28), uint8 labels (n,).
+
+    ``directory`` holds the four IDX files, packed (.gz) or not; another set in the same four files, such as
+    Fashion-MNIST, loads as well. Without it they are looked for in ``$FUNCNET_DATA/mnist``, or in the
+    user's cache where that is not set; what is missing there is downloaded from the first of the ``mirrors`` that
+    has it, checked by SHA-256, and kept. Raises ``FileNotFoundError`` for a directory that lacks a file,
+    ``ConnectionError`` that says what to put where when no mirror can be reached, and ``IDXError`` for damaged files.
+    """
+    folder = data_home() / "mnist" if directory is None else Path(directory)
+    arrays = {}
+    for name in FILES:
+        path = _find(folder, name)
+        if path is None and directory is not None:
+            raise FileNotFoundError(f"load_mnist: expected the four IDX files in {folder}, got no {name} or {name}.gz")
+        arrays[name] = read_idx(path or download(name, folder, mirrors))
+    return _pair(arrays, "train", folder), _pair(arrays, "t10k", folder)
+
+
+def data_home() -> Path:
+    """Return the folder above ``mnist/``: $FUNCNET_DATA, or ``funcnet`` in the user's cache folder."""
+    if named := os.environ.get("FUNCNET_DATA"):
+        return Path(named)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "funcnet"
+
+
+def _find(folder: Path, name: str) -> Path | None:
+    return next((path for path in (folder / name, folder / f"{name}.gz") if path.is_file()), None)
+
+
+def _pair(arrays: dict[str, np.ndarray], part: str, folder: Path) -> Arrays:
+    """Return (images, labels) of one part, which must belong together."""
+    images, labels = arrays[f"{part}-images-idx3-ubyte"], arrays[f"{part}-labels-idx1-ubyte"]
+    if images.ndim != 3 or labels.ndim != 1 or len(images) != len(labels) or len(images) == 0:
+        got = f"shapes {images.shape} and {labels.shape}"
+        raise IDXError(f"{folder}: expected {part} images (n, height, width) and as many labels (n,), got {got}")
+    if images.dtype != np.uint8 or labels.dtype != np.uint8:
+        raise IDXError(f"{folder}: expected {part} files of uint8, got {images.dtype} and {labels.dtype}")
+    return images, labels
+
+
+def download(name: str, folder: Path, mirrors: Sequence[str] = MIRRORS) -> Path:
+    """Fetch one file, packed, into ``folder`` and return its path; what comes must unpack to the known bytes.
+
+    A file appears whole or not at all, and of two processes that want it one downloads and the other waits.
+    """
+    from filelock import FileLock  # imported where it is used, so that importing funcnet stays quick
+
+    path, failures = folder / f"{name}.gz", []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / f".{name}.lock"):
+            if path.is_file():
+                return path
+            for mirror in mirrors:
+                url = urljoin(mirror, f"{name}.gz")
+                try:
+                    _fetch(url, path, *FILES[name])
+                except (OSError, HTTPException, ValueError, zlib.error) as error:
+                    failures.append(f"  {url}: {error}")
+                else:
+                    return path
+    except OSError as error:
+        failures.append(f"  {folder}: {error}")
+    tried = "\n".join(failures)
+    raise ConnectionError(
+        f"load_mnist: {name} is not on this machine and could not be downloaded.\n{tried}\n"
+        f"Fetch {name}.gz from one of these addresses by other means and put it in {folder.resolve()}."
+    )
+
+
+def _fetch(url: str, path: Path, size: int, sha256: str) -> None:
+    """Download one packed file, check that it unpacks to the known bytes, and only then give it its name."""
+    with urllib.request.urlopen(url, timeout=_SECONDS_TO_ANSWER) as answer:
+        packed = answer.read(size + 1)  # a packed file is smaller than what it unpacks to
+    unpacker = zlib.decompressobj(wbits=31)
+    unpacked = unpacker.decompress(packed, size + 1)
+    if len(unpacked) != size or not unpacker.eof or unpacker.unused_data:
+        raise ValueError(f"expected a gzip file of {size} unpacked bytes, got another")
+    if (digest := hashlib.sha256(unpacked).hexdigest()) != sha256:
+        raise ValueError(f"expected SHA-256 {sha256}, got {digest}")
+    part = path.with_suffix(".part")
+    with part.open("wb") as file:
+        file.write(packed)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)

@@ -1,0 +1,125 @@
+"""Errors that teach: each names what it is about, what was expected and what came instead.
+
+One format everywhere::
+
+    Dense(10) (layer 2): expected x of shape (batch, 512), got (128, 784)
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+def message(where: object, expected: str, got: object) -> str:
+    """Return the text of an error in funcnet's one format.
+
+    >>> message("one_hot", "labels in [0, 10)", "10 at index 3")
+    'one_hot: expected labels in [0, 10), got 10 at index 3'
+    """
+    return f"{where}: expected {expected}, got {got}"
+
+
+class _MismatchError(Exception):
+    """An error raised inside a layer, to which every enclosing network adds the layer's position."""
+
+    def __init__(self, where: object, expected: str, got: object, path: tuple[int, ...] = ()) -> None:
+        super().__init__(where, expected, got, path)
+        self.where, self.expected, self.got, self.path = where, expected, got, path
+
+    def __str__(self) -> str:
+        position = f" (layer {'.'.join(map(str, self.path))})" if self.path else ""
+        return message(f"{self.where}{position}", self.expected, self.got)
+
+
+class ShapeError(_MismatchError, ValueError):
+    """An array's shape is not the one that a layer or a loss takes.
+
+    >>> print(ShapeError("Dense(10)", "x of shape (batch, 512)", (128, 784), path=(2,)))
+    Dense(10) (layer 2): expected x of shape (batch, 512), got (128, 784)
+    """
+
+
+class DtypeError(_MismatchError, TypeError):
+    """An array's dtype is not the one that a layer or a loss takes."""
+
+
+def is_concrete(value: object) -> bool:
+    """Return whether a value can be looked at now: it is not a tracer of a JAX transformation."""
+    return not isinstance(value, jax.core.Tracer)
+
+
+def check_number(where: object, name: str, value: Any, valid: Callable[[Any], Any], expected: str) -> None:
+    """Raise ``TypeError`` or ``ValueError`` unless a scalar is a valid number.
+
+    Tracers, and schedules (callables), pass: they have no value yet.
+
+    >>> check_number("sgd", "learning_rate", -1.0, lambda rate: rate >= 0, "at least 0")
+    Traceback (most recent call last):
+    ValueError: sgd: expected learning_rate at least 0, got -1.0
+    """
+    if callable(value) or not is_concrete(value):
+        return
+    if isinstance(value, bool) or not np.issubdtype(np.asarray(value).dtype, np.number):
+        raise TypeError(message(where, f"{name} to be a number {expected}", repr(value)))
+    if not np.all(valid(np.asarray(value))):
+        raise ValueError(message(where, f"{name} {expected}", value))
+
+
+def check_count(where: object, name: str, value: Any, minimum: int = 1) -> None:
+    """Raise ``TypeError`` or ``ValueError`` unless a value is an integer of at least ``minimum``.
+
+    >>> check_count("fit", "epochs", 0)
+    Traceback (most recent call last):
+    ValueError: fit: expected epochs to be an integer of at least 1, got 0
+    """
+    expected = f"{name} to be an integer of at least {minimum}"
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise TypeError(message(where, expected, repr(value)))
+    if value < minimum:
+        raise ValueError(message(where, expected, value))
+
+
+def check_key(where: object, key: Any) -> None:
+    """Raise ``TypeError`` unless ``key`` is one JAX random key, typed or raw.
+
+    >>> check_key("fit", 0)
+    Traceback (most recent call last):
+    TypeError: fit: expected key made by jax.random.key(seed), got 0
+    """
+    dtype, shape = getattr(key, "dtype", None), getattr(key, "shape", None)
+    typed = dtype is not None and jnp.issubdtype(dtype, jax.dtypes.prng_key) and shape == ()
+    if not typed and not (dtype == np.uint32 and shape == (2,)):
+        got = repr(key) if dtype is None else f"an array of shape {shape} and dtype {dtype}"
+        raise TypeError(message(where, "key made by jax.random.key(seed)", got))
+
+
+def check_dtype(where: object, dtype: Any) -> np.dtype:
+    """Return ``dtype`` as a NumPy dtype; it must be floating, and float64 needs JAX's 64-bit mode.
+
+    >>> check_dtype("Dense(10)", "int32")
+    Traceback (most recent call last):
+    TypeError: Dense(10): expected dtype to be floating, got int32
+    """
+    dtype = np.dtype(dtype)
+    if not jnp.issubdtype(dtype, jnp.floating):
+        raise TypeError(message(where, "dtype to be floating", dtype))
+    if dtype == np.float64 and jax.dtypes.canonicalize_dtype(dtype) != dtype:
+        hint = 'float64 while JAX\'s 64-bit mode is off: call jax.config.update("jax_enable_x64", True) first'
+        raise ValueError(message(where, "dtype that JAX keeps", hint))
+    return dtype
+
+
+def floating_array(where: object, name: str, value: Any) -> jax.Array:
+    """Return ``value`` as a JAX array; its dtype must be floating.
+
+    >>> floating_array("relu", "z", jnp.array([1, 2]))
+    Traceback (most recent call last):
+    funcnet.errors.DtypeError: relu: expected z of a floating dtype, got int32
+    """
+    array = jnp.asarray(value)
+    if not jnp.issubdtype(array.dtype, jnp.floating):
+        raise DtypeError(where, f"{name} of a floating dtype", array.dtype)
+    return array

@@ -1,0 +1,83 @@
+"""The dense (fully connected) layer."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from ..contract import Cache, Layer, Shape
+from ..errors import DtypeError, ShapeError, check_count, check_dtype
+from ..initializers import Initializer, glorot_uniform, zeros
+
+
+class DenseParams(NamedTuple):
+    """The parameters of ``Dense``."""
+
+    weight: jax.Array  # (outputs, inputs)
+    bias: jax.Array  # (outputs,)
+
+
+class Dense(Layer):
+    """The layer z = x wᵀ + b of ``units`` neurons: x (batch, inputs), w (units, inputs), b (units,), z (batch, units).
+
+    ``inputs`` may be left out: it is then taken from the shape that ``init`` is given. Nielsen (2015), chapter 2,
+    equations 25 (forward) and BP2 to BP4 (backward). Raises ``ShapeError`` and ``DtypeError`` where ``x`` does not
+    fit the weight.
+
+    >>> import funcnet as fn
+    >>> layer = fn.Dense(2)
+    >>> params, output_shape = layer.init(jax.random.key(0), (3,))
+    >>> params.weight.shape, params.bias.shape, output_shape
+    ((2, 3), (2,), (2,))
+    >>> layer.apply(params, jnp.ones((5, 4)))
+    Traceback (most recent call last):
+    funcnet.errors.ShapeError: Dense(2): expected x of shape (batch, 3), got (5, 4)
+    """
+
+    units: int
+    inputs: int | None = None
+    weight_initializer: Initializer = glorot_uniform
+    bias_initializer: Initializer = zeros
+
+    def __post_init__(self) -> None:
+        check_count("Dense", "units", self.units)
+        if self.inputs is not None:
+            check_count("Dense", "inputs", self.inputs)
+        for name in ("weight_initializer", "bias_initializer"):
+            if not isinstance(getattr(self, name), Initializer):
+                raise TypeError(f"Dense: expected {name} from funcnet.initializers, got {getattr(self, name)!r}")
+
+    def init(self, key: jax.Array, input_shape: Shape, *, dtype: Any = jnp.float32) -> tuple[DenseParams, Shape]:
+        """Return the initial weight (units, inputs) and bias (units,), and the output's shape (units,)."""
+        dtype = check_dtype(self, dtype)
+        if len(input_shape) != 1 or self.inputs not in (None, input_shape[0]):
+            raise ShapeError(self, f"an input of shape ({self.inputs or 'inputs'},)", tuple(input_shape))
+        weight_key, bias_key = jax.random.split(key)
+        weight = self.weight_initializer(weight_key, (self.units, input_shape[0]), dtype)
+        return DenseParams(weight, self.bias_initializer(bias_key, (self.units,), dtype)), (self.units,)
+
+    def forward(self, params: DenseParams, x: jax.Array, *, key: jax.Array | None = None) -> tuple[jax.Array, Cache]:
+        """Return z = x wᵀ + b, and x for ``backward``."""
+        x = jnp.asarray(x)
+        weight, bias = params
+        if x.ndim != 2 or x.shape[1] != weight.shape[1]:
+            raise ShapeError(self, f"x of shape (batch, {weight.shape[1]})", x.shape)
+        if x.dtype != weight.dtype:
+            raise DtypeError(self, f"x of dtype {weight.dtype}, as the weight is,", x.dtype)
+        return _contract(x, 1, weight, 1) + bias[None, :], x
+
+    def backward(self, params: DenseParams, cache: Cache, dy: jax.Array) -> tuple[DenseParams, jax.Array]:
+        """Return the gradients BP3 and BP4, and δ passed down (BP2 without σ′, which is the activation's).
+
+        With δ = ``dy`` (batch, units): ∂C/∂w = δᵀ x, ∂C/∂b = Σ δ over the batch, ∂C/∂x = δ w.
+        """
+        x, delta = cache, dy
+        weight_gradient = _contract(delta, 0, x, 0)
+        bias_gradient = jnp.sum(delta, axis=0)
+        return DenseParams(weight_gradient, bias_gradient), _contract(delta, 1, params.weight, 0)
+
+
+def _contract(left: jax.Array, left_axis: int, right: jax.Array, right_axis: int) -> jax.Array:
+    """Return the matrix product that sums over one axis of each, without a transposed copy."""
+    return lax.dot_general(left, right, (((left_axis,), (right_axis,)), ((), ())))

@@ -1,0 +1,10 @@
+"""Training: one step, whole epochs as one compiled program, and ``fit``, which runs it."""
+
+from .evaluation import evaluate as evaluate
+from .evaluation import predict as predict
+from .fit import FitResult as FitResult
+from .fit import fit as fit
+from .metrics import accuracy as accuracy
+from .step import TrainState as TrainState
+from .step import init_state as init_state
+from .step import train_step as train_step

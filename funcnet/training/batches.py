@@ -1,0 +1,72 @@
+"""Batches inside a compiled program, and exact means over them.
+
+The last batch of n samples is as wide as the others: it slides back to end at the last sample, and the samples it
+shares with the batch before have weight 0. So no sample is dropped or counted twice, and nothing is compiled twice.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+Totals = tuple[Any, Any]  # running sums, and what rounding has taken from them
+
+
+def batch_count(samples: int, batch_size: int) -> int:
+    """Return how many batches hold that many samples, the last one perhaps partial."""
+    return -(-samples // batch_size)
+
+
+def batch_window(index: jax.Array, samples: int, batch_size: int) -> tuple[jax.Array, jax.Array | None]:
+    """Return where batch ``index`` starts and its weights (batch_size,), None where no batch is partial.
+
+    >>> batch_window(jnp.int32(2), samples=5, batch_size=2)
+    (Array(3, dtype=int32), Array([0., 1.], dtype=float32))
+    """
+    if samples % batch_size == 0:
+        return index * batch_size, None
+    start = jnp.minimum(index * batch_size, samples - batch_size)
+    position = start + jnp.arange(batch_size, dtype=start.dtype)
+    return start, (position >= index * batch_size).astype(jnp.float32)
+
+
+def scan_batches(
+    one_batch: Callable[[Any, jax.Array, jax.Array | None], tuple[Any, dict[str, jax.Array]]],
+    carry: Any,
+    names: tuple[str, ...],
+    samples: int,
+    batch_size: int,
+    dtype: Any,
+) -> tuple[Any, dict[str, jax.Array]]:
+    """Run ``one_batch(carry, start, weights) -> (carry, means)`` over all batches; return the means over the samples.
+
+    The sums are compensated (Kahan, "Further Remarks on Reducing Truncation Errors", 1965), so that a mean over
+    many batches in float32 is as exact as one over few.
+    """
+
+    def body(state: tuple[Any, Totals], index: jax.Array) -> tuple[tuple[Any, Totals], None]:
+        carry, (sums, lost) = state
+        start, weights = batch_window(index, samples, batch_size)
+        carry, means = one_batch(carry, start, weights)
+        count = batch_size if weights is None else jnp.sum(weights)
+        terms = {name: means[name].astype(dtype) * jnp.asarray(count, dtype) - lost[name] for name in names}
+        new_sums = {name: sums[name] + terms[name] for name in names}
+        lost = {name: (new_sums[name] - sums[name]) - terms[name] for name in names}
+        return (carry, (new_sums, lost)), None
+
+    zeros = {name: jnp.zeros((), dtype) for name in names}
+    indices = jnp.arange(batch_count(samples, batch_size), dtype=jnp.int32)
+    (carry, (sums, _)), _ = lax.scan(body, (carry, (zeros, zeros)), indices)
+    return carry, {name: sums[name] / samples for name in names}
+
+
+def rows(array: jax.Array, start: jax.Array, batch_size: int) -> jax.Array:
+    """Return ``batch_size`` consecutive rows."""
+    return lax.dynamic_slice_in_dim(array, start, batch_size)
+
+
+def gather(array: jax.Array, indices: jax.Array) -> jax.Array:
+    """Return the rows at those indices, which are known to lie inside."""
+    return array.at[indices].get(mode="promise_in_bounds")

@@ -1,0 +1,114 @@
+"""Whole epochs as one compiled program: shuffle, batches, partial last batch, validation.
+
+How many epochs a call runs is a run-time number, so that small problems do not pay a call an epoch. Everything random
+is derived from the run's key and the state's counts of epochs and steps: however a run is cut into calls, it is
+the same run to the last bit.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from ..contract import Layer
+from ..dtypes import accumulator_dtype, params_dtype
+from ..losses import Loss
+from .batches import gather, rows, scan_batches
+from .evaluation import EVALUATION_BATCH, sample_means, width
+from .step import SHUFFLE, Gradients, Metric, TrainState, metric_name, pure_step
+
+MOST_EPOCHS = 1024  # epochs in one call at most: the length of its history
+
+Data = tuple[jax.Array, jax.Array]
+History = dict[str, jax.Array]  # (MOST_EPOCHS,) each, of which the first rows are filled
+
+
+def history_names(metrics: tuple[Metric, ...], *, validated: bool) -> tuple[str, ...]:
+    """Return the names in a history: "loss", the metrics', and after "val_" the same of the validation data."""
+    names = ("loss", *map(metric_name, metrics))
+    return (*names, *(f"val_{name}" for name in names)) if validated else names
+
+
+@partial(
+    jax.jit,
+    static_argnames=("network", "loss", "update", "gradients", "metrics", "batch_size"),
+    donate_argnames=("state",),
+)
+def run_epochs(
+    state: TrainState,
+    epochs: int | jax.Array,
+    data: Data,
+    validation: Data | None,
+    *,
+    network: Layer,
+    loss: Loss,
+    update: Callable[..., Any],
+    gradients: Gradients,
+    metrics: tuple[Metric, ...],
+    batch_size: int,
+) -> tuple[TrainState, jax.Array, History]:
+    """Return the state after ``epochs`` more epochs, how many were run, and their history.
+
+    They are fewer where an epoch's loss is not finite: nothing is learned after that. The state is donated.
+    """
+    step = partial(pure_step, network=network, loss=loss, update=update, gradients=gradients, metrics=metrics)
+    names = history_names(metrics, validated=False)
+    dtype = accumulator_dtype(params_dtype(state.params))
+
+    def one_epoch(state: TrainState) -> tuple[TrainState, dict[str, jax.Array]]:
+        state, row = _train_epoch(step, state, data, names, batch_size, dtype)
+        if validation is not None:
+            means = sample_means(
+                state.params,
+                validation,
+                network=network,
+                loss=loss,
+                metrics=metrics,
+                batch_size=width(EVALUATION_BATCH, len(validation[0])),
+            )
+            row |= {f"val_{name}": mean for name, mean in means.items()}
+        return state, row
+
+    def unfinished(loop: tuple[TrainState, jax.Array, History]) -> jax.Array:
+        _, done, history = loop
+        return (done < epochs) & ((done == 0) | jnp.isfinite(history["loss"][done - 1]))
+
+    def body(loop: tuple[TrainState, jax.Array, History]) -> tuple[TrainState, jax.Array, History]:
+        state, done, history = loop
+        state, row = one_epoch(state)
+        return state, done + 1, {name: history[name].at[done].set(row[name]) for name in history}
+
+    columns = history_names(metrics, validated=validation is not None)
+    history = {name: jnp.full(MOST_EPOCHS, jnp.nan, dtype) for name in columns}
+    return lax.while_loop(unfinished, body, (state, jnp.int32(0), history))
+
+
+def _train_epoch(
+    step: Callable[..., Any],
+    state: TrainState,
+    data: Data,
+    names: tuple[str, ...],
+    batch_size: int,
+    dtype: Any,
+) -> tuple[TrainState, dict[str, jax.Array]]:
+    """Return the state after one pass over the shuffled data, and the mean loss and metrics as it went."""
+    x, y = data
+    if batch_size == len(x):  # the full set: its mean does not depend on the order
+        state, row = step(state, (x, y))
+        row = {name: value.astype(dtype) for name, value in row.items()}
+        return state._replace(epoch=state.epoch + 1), row
+    key = jax.random.fold_in(jax.random.fold_in(state.key, SHUFFLE), state.epoch)
+    order = jax.random.permutation(key, len(x))
+
+    def one_batch(
+        state: TrainState, start: jax.Array, weights: jax.Array | None
+    ) -> tuple[TrainState, dict[str, jax.Array]]:
+        chosen = rows(order, start, batch_size)
+        batch = (gather(x, chosen), gather(y, chosen))
+        return step(state, batch if weights is None else (*batch, weights))
+
+    state, row = scan_batches(one_batch, state, names, len(x), batch_size, dtype)
+    return state._replace(epoch=state.epoch + 1), row

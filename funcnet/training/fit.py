@@ -1,0 +1,142 @@
+"""``fit``: a whole training run."""
+
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from ..backprop import autodiff
+from ..contract import Layer, Params, Shape
+from ..dtypes import params_dtype
+from ..errors import check_count
+from ..losses import Loss
+from ..optimizers import Optimizer
+from .entry import check_parts, samples
+from .epochs import MOST_EPOCHS, History, history_names, run_epochs
+from .evaluation import width
+from .progress import Report, reporting
+from .step import Gradients, Metric, TrainState, init_state, own_copy
+
+_BETWEEN_REPORTS = 0.5  # seconds a call of the compiled program should take, for the sake of progress
+
+
+class FitResult(NamedTuple):
+    """What a run gives back."""
+
+    params: Params  # the trained parameters
+    history: dict[str, np.ndarray]  # (epochs,) each: "loss", the metrics' names, and the same after "val_"
+    state: TrainState  # everything a resume needs: give it to another fit
+    reason: str  # why the run ended: "completed" or "non-finite loss"
+
+
+def fit(
+    network: Layer,
+    loss: Loss,
+    optimizer: Optimizer,
+    data: tuple[Any, Any],
+    *,
+    key: jax.Array | None = None,
+    epochs: int,
+    batch_size: int | None = 32,
+    validation: tuple[Any, Any] | None = None,
+    metrics: Sequence[Metric] = (),
+    gradients: Gradients = autodiff,
+    params: Params | None = None,
+    state: TrainState | None = None,
+    progress: bool = True,
+) -> FitResult:
+    """Train a network on ``data`` = (x, y), with x (n, ...) floating and y (n, outputs), for ``epochs`` epochs.
+
+    The samples are shuffled every epoch into batches of ``batch_size``, the last one partial and still counted right;
+    None takes the full set as one batch. ``history`` holds, for every epoch, the mean loss and metrics over the samples
+    as they were met, and after it those of ``validation`` with the parameters that the epoch ended on. One key explains
+    the whole run: the same key gives the same bits. The parameters start as ``network.init(key, x.shape[1:])``,
+    as a copy of ``params``, or where the ``state`` of an earlier result left them: that run goes on, with its own
+    key, optimizer state and counts, as if it had never stopped. A loss that is not finite ends the run with a
+    ``RuntimeWarning`` and says so in ``reason``.
+
+    Raises ``ValueError`` and ``TypeError``, naming the argument, for data or settings that cannot be trained on.
+
+    >>> import funcnet as fn
+    >>> import jax.numpy as jnp
+    >>> x = jnp.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    >>> y = jnp.array([[0.0], [1.0], [1.0], [0.0]])
+    >>> result = fn.fit(fn.mlp([2, 8, 1], hidden=fn.tanh), fn.sigmoid_cross_entropy, fn.adam(0.05), (x, y),
+    ...                 key=jax.random.key(0), epochs=200, batch_size=None, metrics=[fn.accuracy], progress=False)
+    >>> result.history["accuracy"].shape, float(result.history["accuracy"][-1]), result.reason
+    ((200,), 1.0, 'completed')
+    """
+    check_parts("fit", network, loss, optimizer, metrics)
+    check_count("fit", "epochs", epochs)
+    dtype = params_dtype(params if state is None else state.params)
+    x, y = samples("fit", data, dtype)
+    held_out = None if validation is None else samples("fit (validation)", validation, dtype, x.shape[1:])
+    state = _starting_state(network, optimizer, x.shape[1:], key, params, state)
+    program = partial(
+        run_epochs,
+        data=(x, y),
+        validation=held_out,
+        network=network,
+        loss=loss,
+        update=optimizer.update,
+        gradients=gradients,
+        metrics=tuple(metrics),
+        batch_size=width(batch_size, len(x)),
+    )
+    names = history_names(tuple(metrics), validated=validation is not None)
+    with reporting(progress, epochs) as report:
+        state, blocks = _run(program, state, epochs, names, report)
+    history = {name: np.concatenate([block[name] for block in blocks]) for name in names}
+    last = history["loss"][-1]
+    if np.isfinite(last):
+        return FitResult(state.params, history, state, "completed")
+    advice = f"the loss became {last} in epoch {len(history['loss'])}: training ended; try a lower learning rate"
+    warnings.warn(f"fit: {advice}", RuntimeWarning, stacklevel=2)
+    return FitResult(state.params, history, state, "non-finite loss")
+
+
+def _starting_state(
+    network: Layer,
+    optimizer: Optimizer,
+    input_shape: Shape,
+    key: jax.Array | None,
+    params: Params | None,
+    state: TrainState | None,
+) -> TrainState:
+    """Return a new state from a key, or a copy of the state of a run to go on with."""
+    if key is not None and state is None:
+        return init_state(network, optimizer, key, input_shape, params=params)
+    if key is None and params is None and isinstance(state, TrainState):
+        return own_copy(state)
+    raise ValueError("fit: expected either a key, with or without params, or the state of an earlier result alone")
+
+
+def _run(
+    program: Callable[..., tuple[TrainState, jax.Array, History]],
+    state: TrainState,
+    epochs: int,
+    names: tuple[str, ...],
+    report: Report,
+) -> tuple[TrainState, list[dict[str, np.ndarray]]]:
+    """Return the final state and the history, a block a call, of ``epochs`` epochs, or of fewer where the loss is not finite.
+
+    Each call of the program runs as many epochs as take about the time between two reports.
+    """
+    blocks: list[dict[str, np.ndarray]] = []
+    done, call, finite = 0, 1, True
+    while done < epochs and finite:
+        started = time.perf_counter()
+        state, ran, block = program(state, call)
+        ran, block = jax.device_get((ran, block))
+        blocks.append({name: column[:ran] for name, column in block.items()})
+        done += int(ran)
+        row = {name: blocks[-1][name][-1] for name in names}
+        finite = bool(np.isfinite(row["loss"]))
+        report(done, row)
+        seconds_each = (time.perf_counter() - started) / int(ran)
+        call = min(epochs - done, MOST_EPOCHS, max(1, int(_BETWEEN_REPORTS / seconds_each)))
+    return state, blocks

@@ -1,0 +1,28 @@
+"""Metrics: functions of a prediction and a target that give one number a sample; training takes their mean."""
+
+import jax
+import jax.numpy as jnp
+
+from ..errors import ShapeError
+
+
+def accuracy(prediction: jax.Array, target: jax.Array) -> jax.Array:
+    """Return whether each sample is classified right: (batch,) of float32 0 or 1.
+
+    The prediction (batch, outputs) is what the loss's ``predict`` makes of the network's output. With several
+    outputs the largest one names the class, in the prediction and in the target; with one output the class is
+    whether it is at least ½.
+
+    >>> accuracy(jnp.array([[0.1, 0.9], [0.6, 0.4]]), jnp.array([[0, 1], [0, 1]]))
+    Array([1., 0.], dtype=float32)
+    >>> accuracy(jnp.array([[0.7], [0.7]]), jnp.array([[1], [0]]))
+    Array([1., 0.], dtype=float32)
+    """
+    if prediction.ndim != 2 or prediction.shape != target.shape:
+        expected = "prediction and target of one shape (batch, outputs)"
+        raise ShapeError("accuracy", expected, f"{prediction.shape} and {target.shape}")
+    if prediction.shape[1] == 1:
+        right = (prediction[:, 0] >= 0.5) == (target[:, 0] >= 0.5)
+    else:
+        right = jnp.argmax(prediction, axis=1) == jnp.argmax(target, axis=1)
+    return right.astype(jnp.float32)

@@ -1,0 +1,22 @@
+"""Test configuration: JAX at its strictest, hypothesis without chance, and 64-bit mode on request."""
+
+import os
+from collections.abc import Iterator
+
+import hypothesis
+import jax
+import pytest
+
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+hypothesis.settings.register_profile("default", deadline=None)
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, database=None)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+@pytest.fixture
+def x64() -> Iterator[None]:
+    """Run a test with JAX's 64-bit mode on."""
+    with jax.enable_x64(True):
+        yield
