@@ -3,6 +3,10 @@
 A network is a value, training is a pure function, and every gradient has a second, hand-written proof.
 """
 
+import time
+
+_started = time.perf_counter()
+
 from . import data as data
 from . import initializers as initializers
 from .activations import Activation as Activation
@@ -42,3 +46,6 @@ from .training import fit as fit
 from .training import init_state as init_state
 from .training import predict as predict
 from .training import train_step as train_step
+
+import_seconds = time.perf_counter() - _started  # how long importing funcnet, and JAX where it was not yet, took
+del _started, time

@@ -1,13 +1,13 @@
-"""The MNIST handwritten digits (LeCun, Cortes, Burges): found on disk, or downloaded once and checked."""
+"""The MNIST handwritten digits (LeCun, Cortes, Burges): found on disk, or downloaded once and checked.
+
+What only a download needs is imported there, so that importing funcnet stays quick.
+"""
 
 import hashlib
 import os
-import urllib.request
 import zlib
 from collections.abc import Sequence
-from http.client import HTTPException
 from pathlib import Path
-from urllib.parse import urljoin
 
 import numpy as np
 
@@ -91,7 +91,9 @@ def download(name: str, folder: Path, mirrors: Sequence[str] = MIRRORS) -> Path:
 
     A file appears whole or not at all, and of two processes that want it one downloads and the other waits.
     """
-    from filelock import FileLock  # imported where it is used, so that importing funcnet stays quick
+    from http.client import HTTPException
+
+    from filelock import FileLock
 
     path, failures = folder / f"{name}.gz", []
     try:
@@ -100,7 +102,7 @@ def download(name: str, folder: Path, mirrors: Sequence[str] = MIRRORS) -> Path:
             if path.is_file():
                 return path
             for mirror in mirrors:
-                url = urljoin(mirror, f"{name}.gz")
+                url = f"{mirror.rstrip('/')}/{name}.gz"
                 try:
                     _fetch(url, path, *FILES[name])
                 except (OSError, HTTPException, ValueError, zlib.error) as error:
@@ -118,7 +120,9 @@ def download(name: str, folder: Path, mirrors: Sequence[str] = MIRRORS) -> Path:
 
 def _fetch(url: str, path: Path, size: int, sha256: str) -> None:
     """Download one packed file, check that it unpacks to the known bytes, and only then give it its name."""
-    with urllib.request.urlopen(url, timeout=_SECONDS_TO_ANSWER) as answer:
+    from urllib.request import urlopen
+
+    with urlopen(url, timeout=_SECONDS_TO_ANSWER) as answer:
         packed = answer.read(size + 1)  # a packed file is smaller than what it unpacks to
     unpacker = zlib.decompressobj(wbits=31)
     unpacked = unpacker.decompress(packed, size + 1)

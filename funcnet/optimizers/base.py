@@ -90,6 +90,7 @@ def zero_step() -> jax.Array:
     return jnp.array(0, jnp.int32, copy=True)
 
 
+@jax.jit
 def zeros_like(params: Params) -> Params:
     """Return an accumulator at 0 for every parameter, in float32 at least."""
     return jax.tree.map(lambda p: jnp.zeros(p.shape, accumulator_dtype(p.dtype)), params)

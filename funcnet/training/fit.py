@@ -12,7 +12,7 @@ import numpy as np
 from ..backprop import autodiff
 from ..contract import Layer, Params, Shape
 from ..dtypes import params_dtype
-from ..errors import check_count
+from ..errors import check_count, check_key
 from ..losses import Loss
 from ..optimizers import Optimizer
 from .entry import check_parts, samples
@@ -109,6 +109,7 @@ def _starting_state(
 ) -> TrainState:
     """Return a new state from a key, or a copy of the state of a run to go on with."""
     if key is not None and state is None:
+        check_key("fit", key)
         return init_state(network, optimizer, key, input_shape, params=params)
     if key is None and params is None and isinstance(state, TrainState):
         return own_copy(state)
@@ -122,7 +123,7 @@ def _run(
     names: tuple[str, ...],
     report: Report,
 ) -> tuple[TrainState, list[dict[str, np.ndarray]]]:
-    """Return the final state and the history, a block a call, of ``epochs`` epochs, or of fewer where the loss is not finite.
+    """Return the final state and the history, a block a call, of ``epochs`` epochs, or fewer if the loss is not finite.
 
     Each call of the program runs as many epochs as take about the time between two reports.
     """

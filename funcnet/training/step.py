@@ -58,7 +58,10 @@ def init_state(
 
 def own_copy(tree: Any) -> Any:
     """Return the tree with every leaf copied to a buffer of its own, so that it can be donated."""
-    return jax.tree.map(lambda leaf: jnp.array(leaf, copy=True), tree)
+    return _compiled_copy(tree)
+
+
+_compiled_copy = jax.jit(lambda tree: jax.tree.map(jnp.copy, tree))
 
 
 def train_step(

@@ -1,0 +1,307 @@
+"""The command line: ``funcnet train``."""
+
+import argparse
+import math
+import sys
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+import funcnet as fn
+
+from .activations import ACTIVATIONS
+from .data.digits import BRIGHTEST
+from .data.mnist import FILES
+from .errors import message
+
+
+class Recipe(NamedTuple):
+    """What is trained where the command line says nothing else: it suits a data set's size."""
+
+    hidden: list[int]
+    optimizer: str
+    epochs: int
+    batch_size: int
+
+
+DIGITS = Recipe([128], "adam", epochs=40, batch_size=32)
+MNIST = Recipe([512], "rmsprop", epochs=5, batch_size=128)
+
+# Each loss with the output activation that it belongs to; those from logits take them as they are.
+LOSSES = {
+    "softmax_cross_entropy": (fn.softmax_cross_entropy, fn.linear),
+    "sigmoid_cross_entropy": (fn.sigmoid_cross_entropy, fn.linear),
+    "cross_entropy": (fn.cross_entropy, fn.sigmoid),
+    "quadratic": (fn.quadratic, fn.linear),
+    "squared_error": (fn.squared_error, fn.linear),
+    "mean_squared_error": (fn.mean_squared_error, fn.linear),
+}
+OPTIMIZERS = {"sgd": fn.sgd, "momentum": fn.momentum, "rmsprop": fn.rmsprop, "adam": fn.adam}
+LEARNING_RATES = {"sgd": 0.1, "momentum": 0.01, "rmsprop": 0.001, "adam": 0.001}
+GRADIENTS = {"autodiff": fn.autodiff, "backprop": fn.backprop}
+
+SHADES = " .:-=+*#%@"  # from dark to bright
+SHOWN = 4  # misclassified examples
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code: 0 done, 1 failed, 2 wrongly called.
+
+    >>> main(["train", "--epochs", "none"])
+    Traceback (most recent call last):
+    SystemExit: 2
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except (OSError, ValueError) as error:
+        print(f"funcnet: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("funcnet: interrupted", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="funcnet", description=fn.__doc__)
+    parser.add_argument("--version", action="version", version=f"funcnet {version('funcnet')}, jax {jax.__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    train = commands.add_parser(
+        "train",
+        help="train a network on a set of images and show what it learned",
+        description="Train a multilayer perceptron to classify images, and print the data, the network, the progress, "
+        "the final loss and accuracy, some misclassified images and where the time went. Without options it "
+        "learns the 1797 handwritten digits that come with funcnet, in a few seconds.",
+        epilog="example: funcnet train --data mnist --hidden 512 --optimizer rmsprop --learning-rate 0.001 "
+        "--batch-size 128 --epochs 5",
+    )
+    train.set_defaults(run=_train)
+    add = train.add_argument
+    add(
+        "--data",
+        default="digits",
+        metavar="digits|mnist|PATH",
+        help="the embedded 8 × 8 digits (default); MNIST from $FUNCNET_DATA/mnist, or downloaded once to the cache; "
+        "or a folder with other images and labels in four IDX files named as MNIST's",
+    )
+    add(
+        "--hidden",
+        type=_sizes,
+        metavar="SIZES",
+        help="sizes of the hidden layers, such as 512,256, or 0 for none "
+        f"(default: {_by_data(lambda r: ','.join(map(str, r.hidden)))})",
+    )
+    add("--activation", choices=ACTIVATIONS, default="relu", help="of the hidden layers (default: relu)")
+    add(
+        "--loss",
+        choices=LOSSES,
+        default="softmax_cross_entropy",
+        help="(default: softmax_cross_entropy); cross_entropy makes the output sigmoid",
+    )
+    add("--optimizer", choices=OPTIMIZERS, help=f"(default: {_by_data(lambda r: r.optimizer)})")
+    add(
+        "--learning-rate",
+        type=_rate,
+        metavar="RATE",
+        help=f"(default: {', '.join(f'{rate} for {name}' for name, rate in LEARNING_RATES.items())})",
+    )
+    add(
+        "--epochs",
+        type=_count,
+        metavar="N",
+        help=f"passes over the training images (default: {_by_data(lambda r: r.epochs)})",
+    )
+    add(
+        "--batch-size", type=_count, metavar="N", help=f"images in a step (default: {_by_data(lambda r: r.batch_size)})"
+    )
+    add(
+        "--seed",
+        type=_seed,
+        default=0,
+        metavar="N",
+        help="of everything random: the same seed gives the same result (default: 0)",
+    )
+    add(
+        "--gradients",
+        choices=GRADIENTS,
+        default="autodiff",
+        help="by automatic differentiation or by the hand-written equations (default: autodiff)",
+    )
+    return parser
+
+
+def _by_data(field: Callable[[Recipe], Any]) -> str:
+    return f"{field(DIGITS)} for the digits, {field(MNIST)} for all else"
+
+
+def _sizes(text: str) -> list[int]:
+    if text == "0":
+        return []
+    return [_count(size) for size in text.split(",")]
+
+
+def _count(text: str) -> int:
+    if not text.strip().isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1, got {text!r}")
+    return int(text)
+
+
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = math.nan
+    if not 0 < rate < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, such as 0.001, got {text!r}")
+    return rate
+
+
+def _seed(text: str) -> int:
+    if not text.strip().isdecimal() or int(text) >= 2**32:  # a larger one would be the same key as a smaller one
+        raise argparse.ArgumentTypeError(f"expected a whole number in [0, 2**32), got {text!r}")
+    return int(text)
+
+
+class Images(NamedTuple):
+    """A data set of images and what it says about itself."""
+
+    name: str
+    x: np.ndarray  # (n, height, width) uint8
+    y: np.ndarray  # (n,) uint8
+    x_test: np.ndarray
+    y_test: np.ndarray
+    brightest: int  # the largest pixel value
+    recipe: Recipe
+
+
+def _load(data: str) -> Images:
+    if data == "digits":
+        train, test = fn.data.load_digits()
+        return Images("embedded digits", *train, *test, BRIGHTEST, DIGITS)
+    if data == "mnist":
+        train, test = fn.data.load_mnist()
+        return Images("MNIST", *train, *test, 255, MNIST)
+    if not Path(data).is_dir():
+        known = f"digits, mnist or a folder that holds {', '.join(FILES)}"
+        raise FileNotFoundError(message("--data", known, repr(data)))
+    train, test = fn.data.load_mnist(data)
+    return Images(data, *train, *test, 255, MNIST)
+
+
+def _train(options: argparse.Namespace) -> int:
+    """Train as the options say, print what was done, and return the exit code."""
+    started, compile_time = time.perf_counter(), _CompileTime()
+    images = _load(options.data)
+    classes = int(max(images.y.max(), images.y_test.max())) + 1
+    train = _prepared(images.x, images.y, images.brightest, classes)
+    test = _prepared(images.x_test, images.y_test, images.brightest, classes)
+    counts = f"{len(images.x)} training and {len(images.x_test)} test images"
+    _print("data", f"{images.name}: {counts} of {images.x.shape[1]} × {images.x.shape[2]} pixels, {classes} classes")
+
+    hidden = images.recipe.hidden if options.hidden is None else options.hidden
+    loss, output = LOSSES[options.loss]
+    network = fn.mlp([train[0].shape[1], *hidden, classes], hidden=fn.activation(options.activation), output=output)
+    result = _fit(options, images.recipe, network, loss, train)
+    if result.reason != "completed":
+        epoch = len(result.history["loss"])
+        print(
+            f"funcnet: training ended in epoch {epoch}: {result.reason}; try a lower --learning-rate", file=sys.stderr
+        )
+        return 1
+    for name, part in (("train", train), ("test", test)):
+        means = fn.evaluate(network, loss, result.params, part, metrics=[fn.accuracy])
+        _print(name, f"loss {means['loss']:.4f}  accuracy {means['accuracy']:.4f}")
+    _print_mistakes(images, np.asarray(fn.predict(network, result.params, test[0])).argmax(axis=1))
+    ran, compiled = time.perf_counter() - started, compile_time.seconds()
+    parts = f"import {fn.import_seconds:.1f} s, compile {compiled:.1f} s, run {ran - compiled:.1f} s"
+    _print("time", f"{fn.import_seconds + ran:.1f} s: {parts}")
+    return 0
+
+
+def _fit(options: argparse.Namespace, recipe: Recipe, network: Any, loss: Any, train: Any) -> fn.FitResult:
+    """Print what is trained and how, and train it."""
+    name = options.optimizer or recipe.optimizer
+    optimizer = OPTIMIZERS[name](options.learning_rate or LEARNING_RATES[name])
+    epochs, batch_size = options.epochs or recipe.epochs, options.batch_size or recipe.batch_size
+    key = jax.random.key(options.seed)
+    params, _ = network.init(key, train[0].shape[1:])
+    _print("network", f"{network}")
+    _print("", f"{sum(leaf.size for leaf in jax.tree.leaves(params)):,} parameters")
+    _print("loss", f"{loss}, gradients by {options.gradients}")
+    _print("optimizer", f"{optimizer}")
+    _print("", f"{epochs} epochs in batches of {batch_size}, seed {options.seed}, on {jax.devices()[0].device_kind}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # the command line says it in its own words
+        return fn.fit(
+            network,
+            loss,
+            optimizer,
+            train,
+            key=key,
+            params=params,
+            epochs=epochs,
+            batch_size=batch_size,
+            metrics=[fn.accuracy],
+            gradients=GRADIENTS[options.gradients],
+        )
+
+
+def _prepared(images: np.ndarray, labels: np.ndarray, brightest: int, classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the images as rows with pixels in [0, 1], and the labels as one-hot rows."""
+    return images.reshape(len(images), -1).astype(np.float32) / brightest, fn.data.one_hot(labels, classes)
+
+
+def _print(name: str, text: str) -> None:
+    print(f"{name:11}{text}", flush=True)
+
+
+def _print_mistakes(images: Images, predicted: np.ndarray) -> None:
+    """Print how many test images were misclassified, and draw the first of them side by side."""
+    wrong = np.flatnonzero(predicted != images.y_test)
+    _print("mistakes", f"{len(wrong)} of {len(predicted)} test images" + (", such as" if wrong.size else ""))
+    shown = wrong[:SHOWN]
+    drawings = [_drawing(images.x_test[index], images.brightest) for index in shown]
+    for rows in zip(*drawings, strict=True):
+        print("   ".join(rows))
+    captions = [f"{images.y_test[index]} taken for {predicted[index]}" for index in shown]
+    print("   ".join(f"{caption:^{len(drawing[0])}}" for caption, drawing in zip(captions, drawings, strict=True)))
+
+
+def _drawing(image: np.ndarray, brightest: int) -> list[str]:
+    """Return an image as lines of characters; as one is about twice as high as wide, small images are drawn twice as
+    wide, and of large ones every two rows become one.
+    """
+    pixels = image / brightest
+    if len(pixels) < 16:
+        pixels = pixels.repeat(2, axis=1)
+    else:
+        pixels = (pixels[: len(pixels) // 2 * 2 : 2] + pixels[1::2]) / 2
+    levels = np.rint(pixels * (len(SHADES) - 1)).astype(int)
+    return ["".join(SHADES[level] for level in row) for row in levels]
+
+
+class _CompileTime:
+    """The wall time that JAX spends on tracing, lowering and compiling from now on."""
+
+    def __init__(self) -> None:
+        self._spans: list[tuple[float, float]] = []
+        jax.monitoring.register_event_duration_secs_listener(self._record)
+
+    def _record(self, event: str, duration: float, **_: object) -> None:
+        if event.startswith("/jax/core/compile/"):
+            now = time.perf_counter()
+            self._spans.append((now - duration, now))
+
+    def seconds(self) -> float:
+        """Return the length of the spans' union: a trace inside another trace counts once."""
+        total, end = 0.0, -math.inf
+        for start, stop in sorted(self._spans):
+            total += max(0.0, stop - max(start, end))
+            end = max(end, stop)
+        return total
