@@ -209,10 +209,8 @@ def _train(options: argparse.Namespace) -> int:
     network = fn.mlp([train[0].shape[1], *hidden, classes], hidden=fn.activation(options.activation), output=output)
     result = _fit(options, images.recipe, network, loss, train)
     if result.reason != "completed":
-        epoch = len(result.history["loss"])
-        print(
-            f"funcnet: training ended in epoch {epoch}: {result.reason}; try a lower --learning-rate", file=sys.stderr
-        )
+        end = f"{result.reason} in epoch {len(result.history['loss'])}"
+        print(f"funcnet: training ended early: {end}; try a lower --learning-rate", file=sys.stderr)
         return 1
     for name, part in (("train", train), ("test", test)):
         means = fn.evaluate(network, loss, result.params, part, metrics=[fn.accuracy])
@@ -274,14 +272,10 @@ def _print_mistakes(images: Images, predicted: np.ndarray) -> None:
 
 
 def _drawing(image: np.ndarray, brightest: int) -> list[str]:
-    """Return an image as lines of characters; as one is about twice as high as wide, small images are drawn twice as
-    wide, and of large ones every two rows become one.
-    """
+    """Return an image as lines of characters, each of which is about twice as high as wide."""
     pixels = image / brightest
-    if len(pixels) < 16:
-        pixels = pixels.repeat(2, axis=1)
-    else:
-        pixels = (pixels[: len(pixels) // 2 * 2 : 2] + pixels[1::2]) / 2
+    small, even = len(pixels) < 16, len(pixels) // 2 * 2
+    pixels = pixels.repeat(2, axis=1) if small else (pixels[:even:2] + pixels[1:even:2]) / 2
     levels = np.rint(pixels * (len(SHADES) - 1)).astype(int)
     return ["".join(SHADES[level] for level in row) for row in levels]
 
@@ -293,10 +287,10 @@ class _CompileTime:
         self._spans: list[tuple[float, float]] = []
         jax.monitoring.register_event_duration_secs_listener(self._record)
 
-    def _record(self, event: str, duration: float, **_: object) -> None:
+    def _record(self, event: str, duration_secs: float, /, **_: str | int) -> None:
         if event.startswith("/jax/core/compile/"):
             now = time.perf_counter()
-            self._spans.append((now - duration, now))
+            self._spans.append((now - duration_secs, now))
 
     def seconds(self) -> float:
         """Return the length of the spans' union: a trace inside another trace counts once."""
