@@ -1,12 +1,11 @@
-"""The command line: ``funcnet train``."""
+"""``funcnet train``: train a classifier of images and show what it learned."""
 
 import argparse
 import math
 import sys
 import time
 import warnings
-from collections.abc import Callable, Sequence
-from importlib.metadata import version
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,10 +14,11 @@ import numpy as np
 
 import funcnet as fn
 
-from .activations import ACTIVATIONS
-from .data.digits import BRIGHTEST
-from .data.mnist import FILES
-from .errors import message
+from ..activations import ACTIVATIONS
+from ..data.digits import BRIGHTEST
+from ..data.mnist import FILES
+from ..errors import message
+from .arguments import count, positive, seed, sizes
 
 
 class Recipe(NamedTuple):
@@ -50,39 +50,20 @@ SHADES = " .:-=+*#%@"  # from dark to bright
 SHOWN = 4  # misclassified examples
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code: 0 done, 1 failed, 2 wrongly called.
-
-    >>> main(["train", "--epochs", "none"])
-    Traceback (most recent call last):
-    SystemExit: 2
-    """
-    options = _parser().parse_args(arguments)
-    try:
-        return int(options.run(options))
-    except (OSError, ValueError) as error:
-        print(f"funcnet: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("funcnet: interrupted", file=sys.stderr)
-        return 130
+DESCRIPTION = (
+    "Train a multilayer perceptron to classify images, and print the data, the network, the progress, "
+    "the final loss and accuracy, some misclassified images and where the time went. Without options it "
+    "learns the 1797 handwritten digits that come with funcnet, in a few seconds."
+)
+EXAMPLE = (
+    "example: funcnet train --data mnist --hidden 512 --optimizer rmsprop --learning-rate 0.001 "
+    "--batch-size 128 --epochs 5"
+)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="funcnet", description=fn.__doc__)
-    parser.add_argument("--version", action="version", version=f"funcnet {version('funcnet')}, jax {jax.__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    train = commands.add_parser(
-        "train",
-        help="train a network on a set of images and show what it learned",
-        description="Train a multilayer perceptron to classify images, and print the data, the network, the progress, "
-        "the final loss and accuracy, some misclassified images and where the time went. Without options it "
-        "learns the 1797 handwritten digits that come with funcnet, in a few seconds.",
-        epilog="example: funcnet train --data mnist --hidden 512 --optimizer rmsprop --learning-rate 0.001 "
-        "--batch-size 128 --epochs 5",
-    )
-    train.set_defaults(run=_train)
-    add = train.add_argument
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options to its parser."""
+    add = parser.add_argument
     add(
         "--data",
         default="digits",
@@ -92,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add(
         "--hidden",
-        type=_sizes,
+        type=sizes,
         metavar="SIZES",
         help="sizes of the hidden layers, such as 512,256, or 0 for none "
         f"(default: {_by_data(lambda r: ','.join(map(str, r.hidden)))})",
@@ -107,22 +88,20 @@ def _parser() -> argparse.ArgumentParser:
     add("--optimizer", choices=OPTIMIZERS, help=f"(default: {_by_data(lambda r: r.optimizer)})")
     add(
         "--learning-rate",
-        type=_rate,
+        type=positive,
         metavar="RATE",
         help=f"(default: {', '.join(f'{rate} for {name}' for name, rate in LEARNING_RATES.items())})",
     )
     add(
         "--epochs",
-        type=_count,
+        type=count,
         metavar="N",
         help=f"passes over the training images (default: {_by_data(lambda r: r.epochs)})",
     )
-    add(
-        "--batch-size", type=_count, metavar="N", help=f"images in a step (default: {_by_data(lambda r: r.batch_size)})"
-    )
+    add("--batch-size", type=count, metavar="N", help=f"images in a step (default: {_by_data(lambda r: r.batch_size)})")
     add(
         "--seed",
-        type=_seed,
+        type=seed,
         default=0,
         metavar="N",
         help="of everything random: the same seed gives the same result (default: 0)",
@@ -133,39 +112,10 @@ def _parser() -> argparse.ArgumentParser:
         default="autodiff",
         help="by automatic differentiation or by the hand-written equations (default: autodiff)",
     )
-    return parser
 
 
 def _by_data(field: Callable[[Recipe], Any]) -> str:
     return f"{field(DIGITS)} for the digits, {field(MNIST)} for all else"
-
-
-def _sizes(text: str) -> list[int]:
-    if text == "0":
-        return []
-    return [_count(size) for size in text.split(",")]
-
-
-def _count(text: str) -> int:
-    if not text.strip().isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1, got {text!r}")
-    return int(text)
-
-
-def _rate(text: str) -> float:
-    try:
-        rate = float(text)
-    except ValueError:
-        rate = math.nan
-    if not 0 < rate < math.inf:
-        raise argparse.ArgumentTypeError(f"expected a number above 0, such as 0.001, got {text!r}")
-    return rate
-
-
-def _seed(text: str) -> int:
-    if not text.strip().isdecimal() or int(text) >= 2**32:  # a larger one would be the same key as a smaller one
-        raise argparse.ArgumentTypeError(f"expected a whole number in [0, 2**32), got {text!r}")
-    return int(text)
 
 
 class Images(NamedTuple):
@@ -194,7 +144,7 @@ def _load(data: str) -> Images:
     return Images(data, *train, *test, 255, MNIST)
 
 
-def _train(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     """Train as the options say, print what was done, and return the exit code."""
     started, compile_time = time.perf_counter(), _CompileTime()
     images = _load(options.data)
@@ -287,7 +237,7 @@ class _CompileTime:
         self._spans: list[tuple[float, float]] = []
         jax.monitoring.register_event_duration_secs_listener(self._record)
 
-    def _record(self, event: str, duration_secs: float, /, **_: str | int) -> None:
+    def _record(self, event: str, duration_secs: float, **_: str | int) -> None:
         if event.startswith("/jax/core/compile/"):
             now = time.perf_counter()
             self._spans.append((now - duration_secs, now))

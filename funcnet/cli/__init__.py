@@ -1,0 +1,46 @@
+"""The command line."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+import jax
+
+import funcnet
+
+from . import train
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code: 0 done, 1 failed, 2 wrongly called.
+
+    >>> main(["train", "--epochs", "none"])
+    Traceback (most recent call last):
+    SystemExit: 2
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except (OSError, ValueError) as error:
+        print(f"funcnet: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("funcnet: interrupted", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="funcnet", description=funcnet.__doc__)
+    versions = f"funcnet {version('funcnet')}, jax {jax.__version__}"
+    parser.add_argument("--version", action="version", version=versions)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    add_train = commands.add_parser(
+        "train",
+        help="train a network on a set of images and show what it learned",
+        description=train.DESCRIPTION,
+        epilog=train.EXAMPLE,
+    )
+    train.add_arguments(add_train)
+    add_train.set_defaults(run=train.run)
+    return parser
