@@ -90,7 +90,7 @@ class uniform(Initializer):  # noqa: N801
 def _fans(initializer: Initializer, shape: Shape) -> tuple[int, int]:
     """Return (outputs, inputs) of a weight's shape."""
     if len(shape) != 2 or 0 in shape:
-        raise ShapeError(initializer, "a weight's shape (outputs, inputs), neither of them 0,", shape)
+        raise ShapeError(initializer, "a weight's shape (outputs, inputs) without a 0", shape)
     return shape[0], shape[1]
 
 

@@ -16,6 +16,13 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 
 @pytest.fixture
+def standard_promotion() -> Iterator[None]:
+    """Run a test of another library's code, which mixes dtypes, with JAX's usual promotion."""
+    with jax.numpy_dtype_promotion("standard"):
+        yield
+
+
+@pytest.fixture
 def x64() -> Iterator[None]:
     """Run a test with JAX's 64-bit mode on."""
     with jax.enable_x64(True):

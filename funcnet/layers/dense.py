@@ -64,7 +64,7 @@ class Dense(Layer):
         if x.ndim != 2 or x.shape[1] != weight.shape[1]:
             raise ShapeError(self, f"x of shape (batch, {weight.shape[1]})", x.shape)
         if x.dtype != weight.dtype:
-            raise DtypeError(self, f"x of dtype {weight.dtype}, as the weight is,", x.dtype)
+            raise DtypeError(self, f"x of dtype {weight.dtype} as the weight", x.dtype)
         return _contract(x, 1, weight, 1) + bias[None, :], x
 
     def backward(self, params: DenseParams, cache: Cache, dy: jax.Array) -> tuple[DenseParams, jax.Array]:

@@ -110,7 +110,7 @@ def mlp(sizes: Sequence[int], *, hidden: Activation = relu, output: Activation =
         check_count("mlp", "every size", size)
     for name, chosen in (("hidden", hidden), ("output", output)):
         if not isinstance(chosen, Layer):
-            raise TypeError(message("mlp", f"{name} to be an activation, such as funcnet.relu,", repr(chosen)))
+            raise TypeError(message("mlp", f"{name} to be an activation, such as funcnet.relu", repr(chosen)))
     inputs, *units = sizes
     layers: list[Layer] = []
     for index, width in enumerate(units):

@@ -88,7 +88,8 @@ def _numeric(where: str, name: str, array: Any) -> Any:
 
 def _finite(where: str, name: str, array: Any, dtype: Any) -> jax.Array:
     """Return the array in ``dtype``; every value must be finite in it, where values can be looked at."""
-    converted = jnp.asarray(array, dtype)
+    with np.errstate(over="ignore"):  # what overflows is found below
+        converted = jnp.asarray(array, dtype)
     if is_concrete(converted):
         finite = np.isfinite(np.asarray(converted, np.float32 if converted.dtype.itemsize < 4 else None))
         if not finite.all():
