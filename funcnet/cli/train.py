@@ -61,61 +61,63 @@ EXAMPLE = (
 )
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's options to its parser."""
-    add = parser.add_argument
-    add(
-        "--data",
-        default="digits",
-        metavar="digits|mnist|PATH",
-        help="the embedded 8 × 8 digits (default); MNIST from $FUNCNET_DATA/mnist, or downloaded once to the cache; "
-        "or a folder with other images and labels in four IDX files named as MNIST's",
-    )
-    add(
-        "--hidden",
-        type=sizes,
-        metavar="SIZES",
-        help="sizes of the hidden layers, such as 512,256, or 0 for none "
-        f"(default: {_by_data(lambda r: ','.join(map(str, r.hidden)))})",
-    )
-    add("--activation", choices=ACTIVATIONS, default="relu", help="of the hidden layers (default: relu)")
-    add(
-        "--loss",
-        choices=LOSSES,
-        default="softmax_cross_entropy",
-        help="(default: softmax_cross_entropy); cross_entropy makes the output sigmoid",
-    )
-    add("--optimizer", choices=OPTIMIZERS, help=f"(default: {_by_data(lambda r: r.optimizer)})")
-    add(
-        "--learning-rate",
-        type=positive,
-        metavar="RATE",
-        help=f"(default: {', '.join(f'{rate} for {name}' for name, rate in LEARNING_RATES.items())})",
-    )
-    add(
-        "--epochs",
-        type=count,
-        metavar="N",
-        help=f"passes over the training images (default: {_by_data(lambda r: r.epochs)})",
-    )
-    add("--batch-size", type=count, metavar="N", help=f"images in a step (default: {_by_data(lambda r: r.batch_size)})")
-    add(
-        "--seed",
-        type=seed,
-        default=0,
-        metavar="N",
-        help="of everything random: the same seed gives the same result (default: 0)",
-    )
-    add(
-        "--gradients",
-        choices=GRADIENTS,
-        default="autodiff",
-        help="by automatic differentiation or by the hand-written equations (default: autodiff)",
-    )
-
-
 def _by_data(field: Callable[[Recipe], Any]) -> str:
     return f"{field(DIGITS)} for the digits, {field(MNIST)} for all else"
+
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "--data": {
+        "default": "digits",
+        "metavar": "digits|mnist|PATH",
+        "help": "the embedded 8 × 8 digits (default); MNIST from $FUNCNET_DATA/mnist, or downloaded once to the "
+        "cache; or a folder with other images and labels in four IDX files named as MNIST's",
+    },
+    "--hidden": {
+        "type": sizes,
+        "metavar": "SIZES",
+        "help": "sizes of the hidden layers, such as 512,256, or 0 for none "
+        f"(default: {_by_data(lambda r: ','.join(map(str, r.hidden)))})",
+    },
+    "--activation": {"choices": ACTIVATIONS, "default": "relu", "help": "of the hidden layers (default: relu)"},
+    "--loss": {
+        "choices": LOSSES,
+        "default": "softmax_cross_entropy",
+        "help": "(default: softmax_cross_entropy); cross_entropy makes the output sigmoid",
+    },
+    "--optimizer": {"choices": OPTIMIZERS, "help": f"(default: {_by_data(lambda r: r.optimizer)})"},
+    "--learning-rate": {
+        "type": positive,
+        "metavar": "RATE",
+        "help": f"(default: {', '.join(f'{rate} for {name}' for name, rate in LEARNING_RATES.items())})",
+    },
+    "--epochs": {
+        "type": count,
+        "metavar": "N",
+        "help": f"passes over the training images (default: {_by_data(lambda r: r.epochs)})",
+    },
+    "--batch-size": {
+        "type": count,
+        "metavar": "N",
+        "help": f"images in a step (default: {_by_data(lambda r: r.batch_size)})",
+    },
+    "--seed": {
+        "type": seed,
+        "default": 0,
+        "metavar": "N",
+        "help": "of everything random: the same seed gives the same result (default: 0)",
+    },
+    "--gradients": {
+        "choices": GRADIENTS,
+        "default": "autodiff",
+        "help": "by automatic differentiation or by the hand-written equations (default: autodiff)",
+    },
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options to its parser."""
+    for option, settings in OPTIONS.items():
+        parser.add_argument(option, **settings)
 
 
 class Images(NamedTuple):
