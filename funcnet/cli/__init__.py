@@ -21,8 +21,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
-        return int(options.run(options))
-    except (OSError, ValueError) as error:
+        options.run(options)
+        return 0
+    except (OSError, ValueError, FloatingPointError, MemoryError, jax.errors.JaxRuntimeError) as error:
         print(f"funcnet: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -3,6 +3,8 @@
 import argparse
 import math
 
+import numpy as np
+
 
 def sizes(text: str) -> list[int]:
     """Return comma-separated sizes; 0 stands for none."""
@@ -24,7 +26,9 @@ def positive(text: str) -> float:
         number = float(text)
     except ValueError:
         number = math.nan
-    if not 0 < number < math.inf:
+    with np.errstate(over="ignore"):
+        usable = 0 < np.float32(number) < math.inf  # in the dtype that it is used in
+    if not usable:
         raise argparse.ArgumentTypeError(f"expected a number above 0, such as 0.001, got {text!r}")
     return number
 

@@ -2,10 +2,10 @@
 
 import argparse
 import math
-import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -69,7 +69,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "--data": {
         "default": "digits",
         "metavar": "digits|mnist|PATH",
-        "help": "the embedded 8 × 8 digits (default); MNIST from $FUNCNET_DATA/mnist, or downloaded once to the "
+        "help": "the embedded 8x8 digits (default); MNIST from $FUNCNET_DATA/mnist, or downloaded once to the "
         "cache; or a folder with other images and labels in four IDX files named as MNIST's",
     },
     "--hidden": {
@@ -139,39 +139,40 @@ def _load(data: str) -> Images:
     if data == "mnist":
         train, test = fn.data.load_mnist()
         return Images("MNIST", *train, *test, 255, MNIST)
-    if not Path(data).is_dir():
+    if not data or not Path(data).is_dir():
         known = f"digits, mnist or a folder that holds {', '.join(FILES)}"
         raise FileNotFoundError(message("--data", known, repr(data)))
     train, test = fn.data.load_mnist(data)
     return Images(data, *train, *test, 255, MNIST)
 
 
-def run(options: argparse.Namespace) -> int:
-    """Train as the options say, print what was done, and return the exit code."""
-    started, compile_time = time.perf_counter(), _CompileTime()
-    images = _load(options.data)
-    classes = int(max(images.y.max(), images.y_test.max())) + 1
-    train = _prepared(images.x, images.y, images.brightest, classes)
-    test = _prepared(images.x_test, images.y_test, images.brightest, classes)
-    counts = f"{len(images.x)} training and {len(images.x_test)} test images"
-    _print("data", f"{images.name}: {counts} of {images.x.shape[1]} × {images.x.shape[2]} pixels, {classes} classes")
-
-    hidden = images.recipe.hidden if options.hidden is None else options.hidden
-    loss, output = LOSSES[options.loss]
-    network = fn.mlp([train[0].shape[1], *hidden, classes], hidden=fn.activation(options.activation), output=output)
-    result = _fit(options, images.recipe, network, loss, train)
-    if result.reason != "completed":
-        end = f"{result.reason} in epoch {len(result.history['loss'])}"
-        print(f"funcnet: training ended early: {end}; try a lower --learning-rate", file=sys.stderr)
-        return 1
-    for name, part in (("train", train), ("test", test)):
-        means = fn.evaluate(network, loss, result.params, part, metrics=[fn.accuracy])
-        _print(name, f"loss {means['loss']:.4f}  accuracy {means['accuracy']:.4f}")
-    _print_mistakes(images, np.asarray(fn.predict(network, result.params, test[0])).argmax(axis=1))
-    ran, compiled = time.perf_counter() - started, compile_time.seconds()
+def run(options: argparse.Namespace) -> None:
+    """Train as the options say, and print what was done."""
+    started = time.perf_counter()
+    with _compile_time() as compile_seconds:
+        images = _load(options.data)
+        classes = int(max(images.y.max(), images.y_test.max())) + 1
+        if classes < 2:
+            raise ValueError(message("--data", "images of at least two classes", images.name))
+        train = _prepared(images.x, images.y, images.brightest, classes)
+        test = _prepared(images.x_test, images.y_test, images.brightest, classes)
+        counts = f"{len(images.x)} training and {len(images.x_test)} test images"
+        _print("data", f"{images.name}: {counts} of {images.x.shape[1]}x{images.x.shape[2]} pixels, {classes} classes")
+        hidden = images.recipe.hidden if options.hidden is None else options.hidden
+        loss, output = LOSSES[options.loss]
+        network = fn.mlp([train[0].shape[1], *hidden, classes], hidden=fn.activation(options.activation), output=output)
+        result = _fit(options, images.recipe, network, loss, train)
+        means = [fn.evaluate(network, loss, result.params, part, metrics=[fn.accuracy]) for part in (train, test)]
+        if result.reason != "completed" or not all(math.isfinite(each["loss"]) for each in means):
+            raise FloatingPointError(
+                f"the loss diverged in epoch {len(result.history['loss'])}: try a lower --learning-rate"
+            )
+        for name, each in zip(("train", "test"), means, strict=True):
+            _print(name, f"loss {each['loss']:.4f}  accuracy {each['accuracy']:.4f}")
+        _print_mistakes(images, np.asarray(fn.predict(network, result.params, test[0])).argmax(axis=1))
+        ran, compiled = time.perf_counter() - started, compile_seconds()
     parts = f"import {fn.import_seconds:.1f} s, compile {compiled:.1f} s, run {ran - compiled:.1f} s"
     _print("time", f"{fn.import_seconds + ran:.1f} s: {parts}")
-    return 0
 
 
 def _fit(options: argparse.Namespace, recipe: Recipe, network: Any, loss: Any, train: Any) -> fn.FitResult:
@@ -232,22 +233,26 @@ def _drawing(image: np.ndarray, brightest: int) -> list[str]:
     return ["".join(SHADES[level] for level in row) for row in levels]
 
 
-class _CompileTime:
-    """The wall time that JAX spends on tracing, lowering and compiling from now on."""
+@contextmanager
+def _compile_time() -> Iterator[Callable[[], float]]:
+    """Give a function that returns how many seconds JAX has spent so far on tracing, lowering and compiling."""
+    spans: list[tuple[float, float]] = []
 
-    def __init__(self) -> None:
-        self._spans: list[tuple[float, float]] = []
-        jax.monitoring.register_event_duration_secs_listener(self._record)
-
-    def _record(self, event: str, duration_secs: float, **_: str | int) -> None:
+    def record(event: str, duration_secs: float, **_: str | int) -> None:
         if event.startswith("/jax/core/compile/"):
             now = time.perf_counter()
-            self._spans.append((now - duration_secs, now))
+            spans.append((now - duration_secs, now))
 
-    def seconds(self) -> float:
+    def seconds() -> float:
         """Return the length of the spans' union: a trace inside another trace counts once."""
         total, end = 0.0, -math.inf
-        for start, stop in sorted(self._spans):
+        for start, stop in sorted(spans):
             total += max(0.0, stop - max(start, end))
             end = max(end, stop)
         return total
+
+    jax.monitoring.register_event_duration_secs_listener(record)
+    try:
+        yield seconds
+    finally:
+        jax.monitoring.unregister_event_duration_listener(record)

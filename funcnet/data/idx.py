@@ -27,7 +27,7 @@ class IDXError(ValueError):
 def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
     """Return the array in an IDX file, in the machine's byte order; a name that ends in .gz is unpacked.
 
-    No more memory is taken than the file's header declares and holds, whatever a packed file unpacks to. Raises
+    Whatever a packed file unpacks to, no more of it is read than its header declares, 2 GiB at most. Raises
     ``IDXError`` for a file that is damaged, cut short, too long or of another kind, and ``OSError`` for
     one that cannot be read.
 
@@ -61,9 +61,11 @@ def _read(file: BinaryIO | gzip.GzipFile, path: Path) -> np.ndarray:
     if len(sizes) < 4 * rank:
         raise IDXError(f"{path}: expected the sizes of {rank} dimensions, got the end of the file")
     shape = struct.unpack(f">{rank}I", sizes)
+    if math.prod(max(size, 1) for size in shape) * dtype.itemsize > _MOST_BYTES:
+        raise IDXError(
+            f"{path}: expected at most {_MOST_BYTES} bytes of data, got a header that declares shape {shape}"
+        )
     declared = math.prod(shape) * dtype.itemsize
-    if declared > _MOST_BYTES:
-        raise IDXError(f"{path}: expected at most {_MOST_BYTES} bytes of data, got a header that declares {declared}")
     data = bytearray()
     while len(data) <= declared and (chunk := file.read(min(_CHUNK, declared + 1 - len(data)))):
         data += chunk

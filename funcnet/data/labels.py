@@ -39,7 +39,7 @@ def from_one_hot(rows: Any) -> np.ndarray:
     array([0, 2])
     """
     rows = np.asarray(rows)
-    if rows.ndim != 2:
+    if rows.ndim != 2 or rows.shape[1] == 0:
         raise ValueError(message("from_one_hot", "rows of shape (n, classes)", rows.shape))
     wrong = np.flatnonzero(((rows != 0) & (rows != 1)).any(axis=1) | ((rows == 1).sum(axis=1) != 1))
     if wrong.size:
@@ -62,10 +62,10 @@ def split(
     """
     check_key("split", key)
     arrays = tuple(np.asarray(array) for array in data)
-    lengths = {len(array) for array in arrays}
-    if len(lengths) != 1:
-        raise ValueError(message("split", "arrays of one length", sorted(lengths)))
-    (rows,) = lengths
+    shapes = [array.shape for array in arrays]
+    if () in shapes or len({shape[0] for shape in shapes}) != 1:
+        raise ValueError(message("split", "arrays with the same number of rows", f"shapes {shapes}"))
+    rows = len(arrays[0])
     if not 0 < fraction < 1:
         raise ValueError(message("split", "fraction between 0 and 1", fraction))
     groups = np.zeros(rows, int) if stratify is None else _labels("split", stratify)

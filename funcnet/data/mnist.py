@@ -54,6 +54,8 @@ def load_mnist(
     has it, checked by SHA-256, and kept. Raises ``FileNotFoundError`` for a directory that lacks a file,
     ``ConnectionError`` that says what to put where when no mirror can be reached, and ``IDXError`` for damaged files.
     """
+    if isinstance(mirrors, str):
+        raise TypeError(f"load_mnist: expected mirrors to be a sequence of addresses, got {mirrors!r}")
     folder = data_home() / "mnist" if directory is None else Path(directory)
     arrays = {}
     for name in FILES:
@@ -61,7 +63,11 @@ def load_mnist(
         if path is None and directory is not None:
             raise FileNotFoundError(f"load_mnist: expected the four IDX files in {folder}, got no {name} or {name}.gz")
         arrays[name] = read_idx(path or download(name, folder, mirrors))
-    return _pair(arrays, "train", folder), _pair(arrays, "t10k", folder)
+    train, test = _pair(arrays, "train", folder), _pair(arrays, "t10k", folder)
+    if train[0].shape[1:] != test[0].shape[1:]:
+        got = f"{train[0].shape[1:]} and {test[0].shape[1:]}"
+        raise IDXError(f"{folder}: expected training and test images of one size, got {got}")
+    return train, test
 
 
 def data_home() -> Path:
@@ -92,6 +98,7 @@ def download(name: str, folder: Path, mirrors: Sequence[str] = MIRRORS) -> Path:
     A file appears whole or not at all, and of two processes that want it one downloads and the other waits.
     """
     from http.client import HTTPException
+    from urllib.error import HTTPError
 
     from filelock import FileLock
 
@@ -107,6 +114,8 @@ def download(name: str, folder: Path, mirrors: Sequence[str] = MIRRORS) -> Path:
                     _fetch(url, path, *FILES[name])
                 except (OSError, HTTPException, ValueError, zlib.error) as error:
                     failures.append(f"  {url}: {error}")
+                    if isinstance(error, HTTPError):
+                        error.close()
                 else:
                     return path
     except OSError as error:
@@ -131,8 +140,11 @@ def _fetch(url: str, path: Path, size: int, sha256: str) -> None:
     if (digest := hashlib.sha256(unpacked).hexdigest()) != sha256:
         raise ValueError(f"expected SHA-256 {sha256}, got {digest}")
     part = path.with_suffix(".part")
-    with part.open("wb") as file:
-        file.write(packed)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    try:
+        with part.open("wb") as file:
+            file.write(packed)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -7,13 +7,13 @@ the same run to the last bit.
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ..contract import Layer
+from ..contract import Layer, Params
 from ..dtypes import accumulator_dtype, params_dtype
 from ..losses import Loss
 from .batches import gather, rows, scan_batches
@@ -23,7 +23,15 @@ from .step import SHUFFLE, Gradients, Metric, TrainState, metric_name, pure_step
 MOST_EPOCHS = 1024  # epochs in one call at most: the length of its history
 
 Data = tuple[jax.Array, jax.Array]
-History = dict[str, jax.Array]  # (MOST_EPOCHS,) each, of which the first rows are filled
+
+
+class Run(NamedTuple):
+    """Where a run stands."""
+
+    state: TrainState
+    done: jax.Array  # int32 (): epochs run in this call
+    finite: jax.Array  # bool (): whether the last epoch's loss and the parameters are finite
+    history: dict[str, jax.Array]  # (MOST_EPOCHS,) each, of which the first rows are filled
 
 
 def history_names(metrics: tuple[Metric, ...], *, validated: bool) -> tuple[str, ...]:
@@ -49,10 +57,10 @@ def run_epochs(
     gradients: Gradients,
     metrics: tuple[Metric, ...],
     batch_size: int,
-) -> tuple[TrainState, jax.Array, History]:
-    """Return the state after ``epochs`` more epochs, how many were run, and their history.
+) -> Run:
+    """Return the run after ``epochs`` more epochs, or after fewer where something is not finite any more.
 
-    They are fewer where an epoch's loss is not finite: nothing is learned after that. The state is donated.
+    Nothing is learned after that. The state is donated.
     """
     step = partial(pure_step, network=network, loss=loss, update=update, gradients=gradients, metrics=metrics)
     names = history_names(metrics, validated=False)
@@ -72,18 +80,23 @@ def run_epochs(
             row |= {f"val_{name}": mean for name, mean in means.items()}
         return state, row
 
-    def unfinished(loop: tuple[TrainState, jax.Array, History]) -> jax.Array:
-        _, done, history = loop
-        return (done < epochs) & ((done == 0) | jnp.isfinite(history["loss"][done - 1]))
+    def unfinished(run: Run) -> jax.Array:
+        return (run.done < epochs) & run.finite
 
-    def body(loop: tuple[TrainState, jax.Array, History]) -> tuple[TrainState, jax.Array, History]:
-        state, done, history = loop
-        state, row = one_epoch(state)
-        return state, done + 1, {name: history[name].at[done].set(row[name]) for name in history}
+    def body(run: Run) -> Run:
+        state, row = one_epoch(run.state)
+        history = {name: run.history[name].at[run.done].set(row[name]) for name in run.history}
+        return Run(state, run.done + 1, jnp.isfinite(row["loss"]) & _all_finite(state.params), history)
 
     columns = history_names(metrics, validated=validation is not None)
     history = {name: jnp.full(MOST_EPOCHS, jnp.nan, dtype) for name in columns}
-    return lax.while_loop(unfinished, body, (state, jnp.int32(0), history))
+    return lax.while_loop(unfinished, body, Run(state, jnp.int32(0), jnp.bool_(True), history))
+
+
+def _all_finite(params: Params) -> jax.Array:
+    """Return whether every parameter is finite: the loss of a step is from before its update, and would not tell."""
+    leaves = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(params)]
+    return jnp.all(jnp.stack(leaves)) if leaves else jnp.bool_(True)
 
 
 def _train_epoch(

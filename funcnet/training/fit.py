@@ -16,7 +16,7 @@ from ..errors import check_count, check_key
 from ..losses import Loss
 from ..optimizers import Optimizer
 from .entry import check_parts, samples
-from .epochs import MOST_EPOCHS, History, history_names, run_epochs
+from .epochs import MOST_EPOCHS, Run, history_names, run_epochs
 from .evaluation import width
 from .progress import Report, reporting
 from .step import Gradients, Metric, TrainState, init_state, own_copy
@@ -30,7 +30,7 @@ class FitResult(NamedTuple):
     params: Params  # the trained parameters
     history: dict[str, np.ndarray]  # (epochs,) each: "loss", the metrics' names, and the same after "val_"
     state: TrainState  # everything a resume needs: give it to another fit
-    reason: str  # why the run ended: "completed" or "non-finite loss"
+    reason: str  # why the run ended: "completed", "non-finite loss" or "non-finite parameters"
 
 
 def fit(
@@ -56,8 +56,8 @@ def fit(
     as they were met, and after it those of ``validation`` with the parameters that the epoch ended on. One key explains
     the whole run: the same key gives the same bits. The parameters start as ``network.init(key, x.shape[1:])``,
     as a copy of ``params``, or where the ``state`` of an earlier result left them: that run goes on, with its own
-    key, optimizer state and counts, as if it had never stopped. A loss that is not finite ends the run with a
-    ``RuntimeWarning`` and says so in ``reason``.
+    key, optimizer state and counts, as if it had never stopped. A loss or a parameter that is not finite ends
+    the run at the end of that epoch, with a ``RuntimeWarning`` and that ``reason``.
 
     Raises ``ValueError`` and ``TypeError``, naming the argument, for data or settings that cannot be trained on.
 
@@ -89,14 +89,14 @@ def fit(
     )
     names = history_names(tuple(metrics), validated=validation is not None)
     with reporting(progress, epochs) as report:
-        state, blocks = _run(program, state, epochs, names, report)
+        run, blocks = _run(program, state, epochs, names, report)
     history = {name: np.concatenate([block[name] for block in blocks]) for name in names}
-    last = history["loss"][-1]
-    if np.isfinite(last):
-        return FitResult(state.params, history, state, "completed")
-    advice = f"the loss became {last} in epoch {len(history['loss'])}: training ended; try a lower learning rate"
-    warnings.warn(f"fit: {advice}", RuntimeWarning, stacklevel=2)
-    return FitResult(state.params, history, state, "non-finite loss")
+    if run.finite:
+        return FitResult(run.state.params, history, run.state, "completed")
+    reason = "non-finite parameters" if np.isfinite(history["loss"][-1]) else "non-finite loss"
+    ended = f"{reason} in epoch {len(history['loss'])}: training ended there; a lower learning rate may help"
+    warnings.warn(f"fit: {ended}", RuntimeWarning, stacklevel=2)
+    return FitResult(run.state.params, history, run.state, reason)
 
 
 def _starting_state(
@@ -117,13 +117,9 @@ def _starting_state(
 
 
 def _run(
-    program: Callable[..., tuple[TrainState, jax.Array, History]],
-    state: TrainState,
-    epochs: int,
-    names: tuple[str, ...],
-    report: Report,
-) -> tuple[TrainState, list[dict[str, np.ndarray]]]:
-    """Return the final state and the history, a block a call, of ``epochs`` epochs, or fewer if the loss is not finite.
+    program: Callable[..., Run], state: TrainState, epochs: int, names: tuple[str, ...], report: Report
+) -> tuple[Run, list[dict[str, np.ndarray]]]:
+    """Return where the run ended and its history, a block a call: ``epochs`` epochs, or fewer if they are not finite.
 
     Each call of the program runs as many epochs as take about the time between two reports.
     """
@@ -131,13 +127,12 @@ def _run(
     done, call, finite = 0, 1, True
     while done < epochs and finite:
         started = time.perf_counter()
-        state, ran, block = program(state, call)
-        ran, block = jax.device_get((ran, block))
-        blocks.append({name: column[:ran] for name, column in block.items()})
+        run = program(state, call)
+        state = run.state
+        ran, finite, history = jax.device_get(run[1:])
+        blocks.append({name: column[:ran] for name, column in history.items()})
         done += int(ran)
-        row = {name: blocks[-1][name][-1] for name in names}
-        finite = bool(np.isfinite(row["loss"]))
-        report(done, row)
+        report(done, {name: blocks[-1][name][-1] for name in names})
         seconds_each = (time.perf_counter() - started) / int(ran)
         call = min(epochs - done, MOST_EPOCHS, max(1, int(_BETWEEN_REPORTS / seconds_each)))
-    return state, blocks
+    return run, blocks

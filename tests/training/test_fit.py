@@ -221,13 +221,28 @@ def test_more_epochs_than_one_call_holds():
 
 
 def test_a_diverging_run_ends_with_a_named_reason():
-    with pytest.warns(RuntimeWarning, match=r"fit: the loss became (nan|inf) in epoch \d+: training ended"):
+    with pytest.warns(RuntimeWarning, match=r"fit: non-finite loss in epoch \d+: training ended"):
         result = fit(loss=fn.quadratic, optimizer=fn.sgd(1e20), epochs=50)
     assert result.reason == "non-finite loss"
     losses = result.history["loss"]
     assert len(losses) < 50
     assert np.isfinite(losses[:-1]).all()
     assert not np.isfinite(losses[-1])
+
+
+def test_parameters_that_diverge_in_the_last_step_are_noticed():
+    with pytest.warns(RuntimeWarning, match="fit: non-finite parameters in epoch 1: training ended there"):
+        result = fit(
+            network=fn.mlp([3, 2]),
+            loss=fn.quadratic,
+            optimizer=fn.sgd(1e38),
+            data=(1e3 * X, Y),
+            epochs=1,
+            batch_size=None,
+            validation=None,
+        )
+    assert np.isfinite(result.history["loss"]).all()
+    assert result.reason == "non-finite parameters"
 
 
 def test_a_run_can_end_on_its_last_epoch_without_a_warning():

@@ -1,0 +1,348 @@
+import errno
+import gzip
+import hashlib
+import json
+import os
+import re
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from funcnet.data import IDXError, load_mnist, mnist
+
+REAL_FILES = dict(mnist.FILES)
+REAL = Path(os.environ.get("FUNCNET_DATA") or "unset") / "mnist"
+
+X, Y, X_TEST, Y_TEST = REAL_FILES  # the names
+
+
+def idx(array):
+    code = {"uint8": 8, "int8": 9}[array.dtype.name]
+    return bytes([0, 0, code, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
+
+
+def labels(rows):
+    return np.arange(rows, dtype=np.uint8) // 20
+
+
+def images(rows):
+    return np.broadcast_to(labels(rows)[:, None, None], (rows, 7, 5)).copy()
+
+
+ARRAYS = {X: images(200), Y: labels(200), X_TEST: images(100), Y_TEST: labels(100)}
+UNPACKED = {name: idx(array) for name, array in ARRAYS.items()}
+PACKED = {name: gzip.compress(content) for name, content in UNPACKED.items()}
+SMALL_FILES = {name: (len(content), hashlib.sha256(content).hexdigest()) for name, content in UNPACKED.items()}
+
+OK = b"HTTP/1.0 200 OK\r\n\r\n"
+NOT_FOUND = b"HTTP/1.0 404 Not Found\r\n\r\n"
+GOOD = {name: OK + content for name, content in PACKED.items()}
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.server.requests.append(self.path)
+        time.sleep(self.server.delay)
+        self.wfile.write(self.server.answers[self.path.removeprefix("/mnist/").removesuffix(".gz")])
+
+    def log_message(self, *_):
+        pass
+
+
+@contextmanager
+def serving(answers, delay=0.0):
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.answers, server.delay, server.requests = answers, delay, []
+        server.url = f"http://127.0.0.1:{server.server_port}/mnist/"
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def serve():
+    with ExitStack() as stack:
+        yield lambda *args, **kwargs: stack.enter_context(serving(*args, **kwargs))
+
+
+@pytest.fixture
+def closed():
+    """The address of a port that refuses connections."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{held.getsockname()[1]}/mnist"
+
+
+@pytest.fixture(autouse=True)
+def folder(monkeypatch, tmp_path):
+    """The folder that small files are downloaded to."""
+    monkeypatch.setattr(mnist, "FILES", SMALL_FILES)
+    monkeypatch.setenv("FUNCNET_DATA", str(tmp_path / "home"))
+    monkeypatch.setenv("no_proxy", "*")
+    return tmp_path / "home" / "mnist"
+
+
+def put(folder, contents, suffix=".gz"):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in contents.items():
+        (folder / f"{name}{suffix}").write_bytes(content)
+
+
+def left_in(folder):
+    return {path.name for path in folder.iterdir() if path.suffix != ".lock"}
+
+
+def check(loaded):
+    for array, expected in zip([array for part in loaded for array in part], ARRAYS.values(), strict=True):
+        np.testing.assert_array_equal(array, expected, strict=True)
+
+
+def test_downloads_each_file_once_and_keeps_it(serve, folder):
+    mirror = serve(GOOD)
+    for _ in range(3):
+        check(load_mnist(mirrors=[mirror.url]))
+    assert mirror.requests == [f"/mnist/{name}.gz" for name in SMALL_FILES]
+    assert left_in(folder) == {f"{name}.gz" for name in SMALL_FILES}
+    assert {name: (folder / f"{name}.gz").read_bytes() for name in PACKED} == PACKED
+
+
+def test_a_mirror_may_be_named_without_a_last_slash(serve):
+    check(load_mnist(mirrors=[serve(GOOD).url.rstrip("/")]))
+
+
+def test_takes_the_second_mirror_where_the_first_is_down(serve, closed):
+    mirror = serve(GOOD)
+    check(load_mnist(mirrors=[closed, mirror.url]))
+    assert len(mirror.requests) == 4
+
+
+def test_asks_no_second_mirror_where_the_first_answers(serve):
+    first, second = serve(GOOD), serve(GOOD)
+    check(load_mnist(mirrors=[first.url, second.url]))
+    assert (len(first.requests), len(second.requests)) == (4, 0)
+
+
+OTHER = UNPACKED[X][:-1] + b"\xff"
+BAD_ANSWERS = {
+    "absent": (NOT_FOUND, "HTTP Error 404: Not Found"),
+    "broken": (b"HTTP/1.0 500 Oh\r\n\r\n", "HTTP Error 500: Oh"),
+    "not HTTP": (b"nonsense\r\n", "nonsense"),
+    "nothing": (b"", "closed connection without response"),
+    "no data": (OK, "expected a gzip file of 7016 unpacked bytes, got another"),
+    "other bytes": (OK + gzip.compress(OTHER), "expected SHA-256 .*, got " + hashlib.sha256(OTHER).hexdigest()),
+    "other text": (OK + b"<html>Sign in</html>", "incorrect header check"),
+    "unpacked": (OK + UNPACKED[X], "incorrect header check"),
+    "cut": (OK + PACKED[X][:-1], "expected a gzip file of 7016 unpacked bytes"),
+    "cut in half": (OK + PACKED[X][: len(PACKED[X]) // 2], "expected a gzip file of 7016 unpacked bytes"),
+    "damaged": (OK + PACKED[X][:-8] + b"12345678", "incorrect data check"),
+    "shorter": (OK + gzip.compress(UNPACKED[X][:-1]), "expected a gzip file of 7016 unpacked bytes"),
+    "longer": (OK + gzip.compress(UNPACKED[X] + b"\0"), "expected a gzip file of 7016 unpacked bytes"),
+    "much longer": (OK + gzip.compress(bytes(5_000_000)), "expected a gzip file of 7016 unpacked bytes"),
+    "with a tail": (OK + PACKED[X] + b"tail", "expected a gzip file of 7016 unpacked bytes"),
+    "never ending": (OK + bytes(100_000), "incorrect header check"),
+}
+
+
+@pytest.mark.parametrize(("answer", "words"), BAD_ANSWERS.values(), ids=BAD_ANSWERS)
+def test_refuses_a_bad_answer_and_takes_the_next_mirrors(serve, folder, answer, words):
+    bad, good = serve(GOOD | {X: answer}), serve(GOOD)
+    with pytest.raises(ConnectionError, match=f"{bad.url}{X}.gz: .*{words}"):
+        load_mnist(mirrors=[bad.url])
+    assert left_in(folder) == set()
+    check(load_mnist(mirrors=[bad.url, good.url]))
+    assert good.requests == [f"/mnist/{X}.gz"]
+    assert left_in(folder) == {f"{name}.gz" for name in SMALL_FILES}
+
+
+def test_a_mirror_that_stays_silent_is_given_up(monkeypatch, serve, folder):
+    monkeypatch.setattr(mnist, "_SECONDS_TO_ANSWER", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(ConnectionError, match=f"{url}/{X}.gz: .*timed out"):
+            load_mnist(mirrors=[url])
+    assert left_in(folder) == set()
+
+
+def test_offline_says_what_to_fetch_from_where_and_where_to_put_it(closed, folder):
+    with pytest.raises(ConnectionError, match="Connection refused") as refused:
+        load_mnist(mirrors=[closed, "nowhere"])
+    lines = str(refused.value).splitlines()
+    assert lines[0] == f"load_mnist: {X} is not on this machine and could not be downloaded."
+    assert lines[1].startswith(f"  {closed}/{X}.gz: ")
+    assert lines[2].startswith(f"  nowhere/{X}.gz: ")
+    assert lines[3] == f"Fetch {X}.gz from one of these addresses by other means and put it in {folder}."
+    assert left_in(folder) == set()
+
+
+def test_what_was_put_there_by_other_means_is_used(closed, folder):
+    with pytest.raises(ConnectionError, match=re.escape(f"put it in {folder}.")):
+        load_mnist(mirrors=[closed])
+    put(folder, PACKED)
+    check(load_mnist(mirrors=[closed]))
+
+
+@pytest.mark.parametrize(("contents", "suffix"), [(PACKED, ".gz"), (UNPACKED, "")], ids=["packed", "unpacked"])
+def test_asks_for_no_file_that_is_there(serve, folder, contents, suffix):
+    put(folder, contents, suffix)
+    mirror = serve(GOOD)
+    check(load_mnist(mirrors=[mirror.url]))
+    assert mirror.requests == []
+
+
+def test_asks_only_for_the_file_that_is_missing(serve, folder):
+    put(folder, {name: content for name, content in PACKED.items() if name != Y_TEST})
+    mirror = serve(GOOD)
+    check(load_mnist(mirrors=[mirror.url]))
+    assert mirror.requests == [f"/mnist/{Y_TEST}.gz"]
+
+
+def test_a_part_that_a_killed_download_left_is_not_taken_for_the_file(serve, folder):
+    put(folder, dict.fromkeys(SMALL_FILES, b"half"), ".part")
+    check(load_mnist(mirrors=[serve(GOOD).url]))
+    assert left_in(folder) == {f"{name}.gz" for name in SMALL_FILES}
+
+
+def test_a_full_disk_leaves_no_part_behind(monkeypatch, serve, folder):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(ConnectionError, match="No space left on device"):
+        load_mnist(mirrors=[serve(GOOD).url])
+    assert left_in(folder) == set()
+
+
+def test_a_folder_that_cannot_be_made_is_named(serve, folder):
+    put(folder.parent, {"mnist": b"a file"}, "")
+    with pytest.raises(ConnectionError, match=re.escape(f"  {folder}: ") + ".*exists"):
+        load_mnist(mirrors=[serve(GOOD).url])
+
+
+def test_of_several_threads_one_downloads(serve):
+    mirror, barrier = serve(GOOD, delay=0.05), threading.Barrier(4)
+
+    def load():
+        barrier.wait()
+        return load_mnist(mirrors=[mirror.url])
+
+    with ThreadPoolExecutor(4) as pool:
+        for future in [pool.submit(load) for _ in range(4)]:
+            check(future.result())
+    assert mirror.requests == [f"/mnist/{name}.gz" for name in SMALL_FILES]
+
+
+PROCESS = """
+import json, sys
+from funcnet.data import load_mnist, mnist
+
+mnist.FILES = json.loads(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.readline()
+print(json.dumps([[array.tolist() for array in part] for part in load_mnist(mirrors=sys.argv[2:])]))
+"""
+
+
+def test_of_several_processes_one_downloads(serve):
+    mirror = serve(GOOD, delay=0.1)
+    command = [sys.executable, "-c", PROCESS, json.dumps(SMALL_FILES), mirror.url]
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with ExitStack() as stack, ThreadPoolExecutor(2) as pool:
+        both = [stack.enter_context(subprocess.Popen(command, text=True, **pipes)) for _ in range(2)]
+        assert [process.stdout.readline() for process in both] == ["ready\n"] * 2
+        ended = list(pool.map(lambda process: process.communicate("go\n"), both))
+    assert [stderr for _, stderr in ended] == ["", ""]
+    for stdout, _ in ended:
+        check([[np.array(array, np.uint8) for array in part] for part in json.loads(stdout)])
+    assert mirror.requests == [f"/mnist/{name}.gz" for name in SMALL_FILES]
+
+
+@pytest.mark.parametrize("missing", SMALL_FILES)
+def test_a_file_missing_from_a_directory_is_named_and_not_downloaded(serve, tmp_path, missing):
+    put(tmp_path, {name: content for name, content in PACKED.items() if name != missing})
+    mirror = serve(GOOD)
+    words = f"load_mnist: expected the four IDX files in {tmp_path}, got no {missing} or {missing}.gz"
+    with pytest.raises(FileNotFoundError, match=re.escape(words)):
+        load_mnist(tmp_path, mirrors=[mirror.url])
+    assert mirror.requests == []
+
+
+def test_a_directory_may_hold_another_set(tmp_path):
+    put(tmp_path, {X: idx(images(3)), Y: idx(labels(3)), X_TEST: idx(images(1)), Y_TEST: idx(labels(1))}, "")
+    (x, _), (x_test, y_test) = load_mnist(str(tmp_path))
+    assert (x.shape, x_test.shape, y_test.shape) == ((3, 7, 5), (1, 7, 5), (1,))
+
+
+MISMATCHED = {
+    "fewer labels": ({Y: labels(199)}, r"train images .* got shapes \(200, 7, 5\) and \(199,\)"),
+    "more labels": ({Y_TEST: labels(101)}, r"t10k images .* got shapes \(100, 7, 5\) and \(101,\)"),
+    "swapped": ({X: labels(200), Y: images(200)}, r"got shapes \(200,\) and \(200, 7, 5\)"),
+    "flat images": ({X: images(200).reshape(200, 35)}, r"got shapes \(200, 35\) and \(200,\)"),
+    "deep labels": ({Y: labels(200)[:, None]}, r"got shapes \(200, 7, 5\) and \(200, 1\)"),
+    "no images": ({X: images(0), Y: labels(0)}, r"got shapes \(0, 7, 5\) and \(0,\)"),
+    "signed images": ({X: images(200).astype(np.int8)}, "expected train files of uint8, got int8 and uint8"),
+    "signed labels": ({Y_TEST: labels(100).astype(np.int8)}, "expected t10k files of uint8, got uint8 and int8"),
+}
+
+
+@pytest.mark.parametrize(("arrays", "words"), MISMATCHED.values(), ids=MISMATCHED)
+def test_refuses_files_that_do_not_belong_together(tmp_path, arrays, words):
+    put(tmp_path, UNPACKED | {name: idx(array) for name, array in arrays.items()}, "")
+    with pytest.raises(IDXError, match=re.escape(f"{tmp_path}: ") + f".*{words}"):
+        load_mnist(tmp_path)
+
+
+def test_refuses_a_damaged_file_by_name(folder):
+    put(folder, PACKED | {Y: PACKED[Y][:-1]})
+    with pytest.raises(IDXError, match=re.escape(f"{folder / Y}.gz: damaged gzip data")):
+        load_mnist(mirrors=[])
+
+
+@pytest.mark.parametrize(
+    ("variables", "home"),
+    [
+        ({"FUNCNET_DATA": "data", "XDG_CACHE_HOME": "cache"}, "data"),
+        ({"XDG_CACHE_HOME": "cache"}, "cache/funcnet"),
+        ({"FUNCNET_DATA": "", "XDG_CACHE_HOME": "cache"}, "cache/funcnet"),
+        ({}, "user/.cache/funcnet"),
+        ({"FUNCNET_DATA": "", "XDG_CACHE_HOME": ""}, "user/.cache/funcnet"),
+    ],
+)
+def test_the_environment_names_the_folder(monkeypatch, serve, tmp_path, variables, home):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "user"))
+    for name in ("FUNCNET_DATA", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value and str(tmp_path / value))
+    assert mnist.data_home() == tmp_path / home
+    check(load_mnist(mirrors=[serve(GOOD).url]))
+    assert left_in(tmp_path / home / "mnist") == {f"{name}.gz" for name in SMALL_FILES}
+
+
+def test_a_directory_goes_before_the_environment(tmp_path, folder):
+    put(folder, {X: b"another"})
+    put(tmp_path, PACKED)
+    check(load_mnist(tmp_path, mirrors=[]))
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="needs MNIST in $FUNCNET_DATA/mnist")
+def test_the_real_mnist_is_the_known_one():
+    (x, y), (x_test, y_test) = load_mnist(REAL)
+    assert (x.shape, x_test.shape) == ((60000, 28, 28), (10000, 28, 28))
+    for name, array in zip(REAL_FILES, (x, y, x_test, y_test), strict=True):
+        content = idx(array)
+        assert REAL_FILES[name] == (len(content), hashlib.sha256(content).hexdigest())
+    assert np.bincount(y).tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+    assert np.bincount(y_test).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
