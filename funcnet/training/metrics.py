@@ -22,7 +22,7 @@ def accuracy(prediction: jax.Array, target: jax.Array) -> jax.Array:
         expected = "prediction and target of one shape (batch, outputs)"
         raise ShapeError("accuracy", expected, f"{prediction.shape} and {target.shape}")
     if prediction.shape[1] == 1:
-        right = (prediction[:, 0] >= 0.5) == (target[:, 0] >= 0.5)
+        right = (prediction[:, 0] >= 0.5) == (target[:, 0].astype(prediction.dtype) >= 0.5)
     else:
         right = jnp.argmax(prediction, axis=1) == jnp.argmax(target, axis=1)
     return right.astype(jnp.float32)
