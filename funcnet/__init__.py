@@ -47,5 +47,7 @@ from .training import init_state as init_state
 from .training import predict as predict
 from .training import train_step as train_step
 
-import_seconds = time.perf_counter() - _started  # how long importing funcnet, and JAX where it was not yet, took
+_import_seconds = time.perf_counter() - _started  # with JAX's import, where funcnet's was the first
 del _started, time
+
+__all__ = [name for name in globals() if not name.startswith("_")]  # so that help(funcnet) tells all of them

@@ -62,9 +62,10 @@ def check_number(where: object, name: str, value: Any, valid: Callable[[Any], An
     """
     if callable(value) or not is_concrete(value):
         return
-    if isinstance(value, bool) or not np.issubdtype(np.asarray(value).dtype, np.number):
-        raise TypeError(message(where, f"{name} to be a number {expected}", repr(value)))
-    if not np.all(valid(np.asarray(value))):
+    number = np.asarray(value)
+    if number.ndim or not (np.issubdtype(number.dtype, np.floating) or np.issubdtype(number.dtype, np.integer)):
+        raise TypeError(message(where, f"{name} to be a real number", repr(value)))
+    if not valid(number):
         raise ValueError(message(where, f"{name} {expected}", value))
 
 

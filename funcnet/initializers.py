@@ -25,6 +25,13 @@ class Initializer(Configuration):
         raise NotImplementedError(f"{type(self).__name__} has no __call__")
 
 
+def _check_width(initializer: Initializer, name: str) -> None:
+    """Raise unless the field of that name is a number of at least 0; keep it as a float, which is hashable."""
+    value = getattr(initializer, name)
+    check_number(type(initializer).name, name, value, lambda width: width >= 0, "at least 0")
+    object.__setattr__(initializer, name, float(value))
+
+
 class _Zeros(Initializer):
     name = "initializers.zeros"
 
@@ -43,7 +50,7 @@ class normal(Initializer):  # noqa: N801 - read as the call that builds it
     stddev: float = 1.0
 
     def __post_init__(self) -> None:
-        check_number(self, "stddev", self.stddev, lambda s: s >= 0, "at least 0")
+        _check_width(self, "stddev")
 
     def __call__(self, key: jax.Array, shape: Shape, dtype: Any = jnp.float32) -> jax.Array:
         """Return stddev · N(0, 1)."""
@@ -61,7 +68,7 @@ class truncated_normal(Initializer):  # noqa: N801
     stddev: float = 1.0
 
     def __post_init__(self) -> None:
-        check_number(self, "stddev", self.stddev, lambda s: s >= 0, "at least 0")
+        _check_width(self, "stddev")
 
     def __call__(self, key: jax.Array, shape: Shape, dtype: Any = jnp.float32) -> jax.Array:
         """Return stddev/0.8796 · N(0, 1) given that it lies within ±2."""
@@ -80,7 +87,7 @@ class uniform(Initializer):  # noqa: N801
     limit: float = 0.05
 
     def __post_init__(self) -> None:
-        check_number(self, "limit", self.limit, lambda limit: limit >= 0, "at least 0")
+        _check_width(self, "limit")
 
     def __call__(self, key: jax.Array, shape: Shape, dtype: Any = jnp.float32) -> jax.Array:
         """Return U(−limit, limit)."""

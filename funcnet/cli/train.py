@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import shutil
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -47,7 +48,9 @@ LEARNING_RATES = {"sgd": 0.1, "momentum": 0.01, "rmsprop": 0.001, "adam": 0.001}
 GRADIENTS = {"autodiff": fn.autodiff, "backprop": fn.backprop}
 
 SHADES = " .:-=+*#%@"  # from dark to bright
-SHOWN = 4  # misclassified examples
+MOST_SHOWN = 4  # misclassified images side by side
+SMALL = 16  # images of fewer rows are drawn twice as wide, larger ones half as high
+GAP = "   "
 
 
 DESCRIPTION = (
@@ -82,7 +85,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "--loss": {
         "choices": LOSSES,
         "default": "softmax_cross_entropy",
-        "help": "(default: softmax_cross_entropy); cross_entropy makes the output sigmoid",
+        "metavar": "NAME",
+        "help": f"one of {', '.join(LOSSES)} (default: softmax_cross_entropy); cross_entropy makes the output sigmoid",
     },
     "--optimizer": {"choices": OPTIMIZERS, "help": f"(default: {_by_data(lambda r: r.optimizer)})"},
     "--learning-rate": {
@@ -171,15 +175,15 @@ def run(options: argparse.Namespace) -> None:
             _print(name, f"loss {each['loss']:.4f}  accuracy {each['accuracy']:.4f}")
         _print_mistakes(images, np.asarray(fn.predict(network, result.params, test[0])).argmax(axis=1))
         ran, compiled = time.perf_counter() - started, compile_seconds()
-    parts = f"import {fn.import_seconds:.1f} s, compile {compiled:.1f} s, run {ran - compiled:.1f} s"
-    _print("time", f"{fn.import_seconds + ran:.1f} s: {parts}")
+    parts = f"import {fn._import_seconds:.1f} s, compile {compiled:.1f} s, run {ran - compiled:.1f} s"
+    _print("time", f"{fn._import_seconds + ran:.1f} s: {parts}")
 
 
 def _fit(options: argparse.Namespace, recipe: Recipe, network: Any, loss: Any, train: Any) -> fn.FitResult:
     """Print what is trained and how, and train it."""
     name = options.optimizer or recipe.optimizer
     optimizer = OPTIMIZERS[name](options.learning_rate or LEARNING_RATES[name])
-    epochs, batch_size = options.epochs or recipe.epochs, options.batch_size or recipe.batch_size
+    epochs, batch_size = options.epochs or recipe.epochs, min(options.batch_size or recipe.batch_size, len(train[0]))
     key = jax.random.key(options.seed)
     params, _ = network.init(key, train[0].shape[1:])
     _print("network", f"{network}")
@@ -216,18 +220,19 @@ def _print_mistakes(images: Images, predicted: np.ndarray) -> None:
     """Print how many test images were misclassified, and draw the first of them side by side."""
     wrong = np.flatnonzero(predicted != images.y_test)
     _print("mistakes", f"{len(wrong)} of {len(predicted)} test images" + (", such as" if wrong.size else ""))
-    shown = wrong[:SHOWN]
+    width = images.x.shape[2] * (2 if images.x.shape[1] < SMALL else 1) + len(GAP)
+    shown = wrong[: max(1, min(MOST_SHOWN, (shutil.get_terminal_size().columns + len(GAP)) // width))]
     drawings = [_drawing(images.x_test[index], images.brightest) for index in shown]
     for rows in zip(*drawings, strict=True):
-        print("   ".join(rows))
+        print(GAP.join(rows))
     captions = [f"{images.y_test[index]} taken for {predicted[index]}" for index in shown]
-    print("   ".join(f"{caption:^{len(drawing[0])}}" for caption, drawing in zip(captions, drawings, strict=True)))
+    print(GAP.join(f"{caption:^{len(drawing[0])}}" for caption, drawing in zip(captions, drawings, strict=True)))
 
 
 def _drawing(image: np.ndarray, brightest: int) -> list[str]:
     """Return an image as lines of characters, each of which is about twice as high as wide."""
     pixels = image / brightest
-    small, even = len(pixels) < 16, len(pixels) // 2 * 2
+    small, even = len(pixels) < SMALL, len(pixels) // 2 * 2
     pixels = pixels.repeat(2, axis=1) if small else (pixels[:even:2] + pixels[1:even:2]) / 2
     levels = np.rint(pixels * (len(SHADES) - 1)).astype(int)
     return ["".join(SHADES[level] for level in row) for row in levels]

@@ -52,8 +52,9 @@ def split(
 ) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
     """Return ``data`` = (x, y, ...) in two parts at random: the rest, and the held-out ``fraction`` of the rows.
 
-    With ``stratify``, labels (n,), that fraction of every class is held out. Each part keeps the rows' order. Raises
-    ``ValueError`` where a part would be empty or the arrays have different lengths.
+    With ``stratify``, labels (n,), that fraction of every class is held out. Each part keeps the rows' order. Use a
+    key that nothing else uses. Raises ``TypeError`` where ``data`` is not a tuple of arrays, and ``ValueError`` where
+    a part would be empty or the arrays have different lengths.
 
     >>> x, y = np.arange(10), np.arange(10) % 2
     >>> (x_train, y_train), (x_held, y_held) = split((x, y), 0.2, key=jax.random.key(0), stratify=y)
@@ -61,6 +62,8 @@ def split(
     (8, [np.int64(0), np.int64(1)])
     """
     check_key("split", key)
+    if not isinstance(data, tuple | list):
+        raise TypeError(message("split", "a tuple of arrays (x, y, ...)", f"one {type(data).__name__}"))
     arrays = tuple(np.asarray(array) for array in data)
     shapes = [array.shape for array in arrays]
     if () in shapes or len({shape[0] for shape in shapes}) != 1:
@@ -83,8 +86,8 @@ def split(
 
 def _labels(where: str, labels: Any) -> np.ndarray:
     labels = np.asarray(labels)
-    if not np.issubdtype(labels.dtype, np.integer):
-        raise TypeError(message(where, "labels to be integers", f"dtype {labels.dtype}"))
     if labels.ndim != 1 or not labels.size:
         raise ValueError(message(where, "labels of shape (n,), n at least 1", labels.shape))
+    if not np.issubdtype(labels.dtype, np.integer):
+        raise TypeError(message(where, "labels to be integers", f"dtype {labels.dtype}"))
     return labels

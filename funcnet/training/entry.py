@@ -27,6 +27,8 @@ def check_parts(where: str, network: Any, loss: Any, optimizer: Any, metrics: An
     if not (hasattr(optimizer, "init") and hasattr(optimizer, "update")):
         expected = "optimizer to have init and update, as fn.adam(0.001) has"
         raise TypeError(message(where, expected, f"a {type(optimizer).__name__}"))
+    if not isinstance(metrics, tuple | list):
+        raise TypeError(message(where, "metrics to be a list of functions", repr(metrics)))
     names = ["loss"]
     for metric in metrics:
         if not callable(metric):
@@ -46,7 +48,8 @@ def samples(where: str, data: Any, dtype: Any, input_shape: tuple[int, ...] | No
     ValueError: fit: expected as many rows in y as in x, got 4 for 3
     """
     if not isinstance(data, tuple | list) or len(data) != 2:
-        raise TypeError(message(where, "data to be a pair (x, y)", type(data).__name__))
+        got = f"{len(data)} of them" if isinstance(data, tuple | list) else type(data).__name__
+        raise TypeError(message(where, "data to be a pair (x, y)", got))
     x = inputs(where, data[0], dtype)
     if input_shape is not None and x.shape[1:] != input_shape:
         raise ValueError(message(where, f"x of shape (n, {', '.join(map(str, input_shape))})", x.shape))

@@ -1,5 +1,6 @@
 """What a run shows as it goes: a bar on a terminal, plain lines elsewhere, or nothing."""
 
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -26,11 +27,12 @@ def reporting(progress: bool, epochs: int) -> Iterator[Report]:
 def _bar(epochs: int) -> Iterator[Report]:
     from tqdm import tqdm  # imported where it is used, so that importing funcnet stays quick
 
-    form = "{desc} {n_fmt}/{total_fmt} |{bar:24}| {postfix} {elapsed}<{remaining}"
-    with tqdm(total=epochs, desc="epoch", bar_format=form, dynamic_ncols=True, postfix="compiling") as bar:
+    form = "epoch {n_fmt}/{total_fmt} |{bar:10}| {elapsed}<{remaining} {desc}"
+    columns = shutil.get_terminal_size().columns  # 80 where a terminal does not tell, of which tqdm would print nothing
+    with tqdm(total=epochs, desc="compiling", bar_format=form, ncols=columns) as bar:
 
         def report(done: int, row: Mapping[str, float]) -> None:
-            bar.set_postfix_str(_text(row), refresh=False)
+            bar.set_description_str(_text(row), refresh=False)
             bar.update(done - bar.n)
 
         yield report

@@ -175,7 +175,7 @@ def test_a_folder_of_idx_files_is_data(train, folder):
     assert code == 0
     assert out.startswith(f"data       {folder}: 40 training and 4 test images of 16x12 pixels, 2 classes\n")
     assert "\noptimizer  rmsprop(learning_rate=0.001, " in out
-    assert "\n           50 epochs in batches of 128, seed 0, on " in out
+    assert "\n           50 epochs in batches of 40, seed 0, on " in out
     assert (numbers(out, "train")[1], numbers(out, "test")[1]) == (1, 0.75)
     assert out.splitlines()[8:-1] == [
         "mistakes   1 of 4 test images, such as",
