@@ -78,3 +78,46 @@ def adam(theta, gradient, steps, learning_rate, decay1, decay2, epsilon):
         s_hat, r_hat = s / (1 - decay1**t), r / (1 - decay2**t)
         theta = theta - learning_rate * s_hat / (epsilon + np.sqrt(r_hat))
     return theta
+
+
+def nesterov(theta, gradient, steps, learning_rate, momentum):
+    """The two-point form: g at θ + αv; v ← αv − ηg; θ ← θ + v."""
+    v = np.zeros_like(theta)
+    for t in range(1, steps + 1):
+        g = gradient(theta + momentum * v, t)
+        v = momentum * v - learning_rate * g
+        theta = theta + v
+    return theta
+
+
+def adagrad(theta, gradient, steps, learning_rate, epsilon):
+    """r ← r + g²; θ ← θ − ηg/(ε + √r)."""
+    r = np.zeros_like(theta)
+    for t in range(1, steps + 1):
+        g = gradient(theta, t)
+        r = r + g * g
+        theta = theta - learning_rate * g / (epsilon + np.sqrt(r))
+    return theta
+
+
+def rmsprop_nesterov(theta, gradient, steps, learning_rate, decay, momentum, epsilon):
+    """The two-point form: g at θ + αv; r ← ρr + (1 − ρ)g²; v ← αv − ηg/(ε + √r); θ ← θ + v."""
+    v, r = np.zeros_like(theta), np.zeros_like(theta)
+    for t in range(1, steps + 1):
+        g = gradient(theta + momentum * v, t)
+        r = decay * r + (1 - decay) * g * g
+        v = momentum * v - learning_rate * g / (epsilon + np.sqrt(r))
+        theta = theta + v
+    return theta
+
+
+def adamw(theta, gradient, steps, learning_rate, decay1, decay2, epsilon, weight_decay):
+    """s, r, ŝ, r̂ as in ``adam``; θ ← θ − η(ŝ/(ε + √r̂) + λθ)."""
+    s, r = np.zeros_like(theta), np.zeros_like(theta)
+    for t in range(1, steps + 1):
+        g = gradient(theta, t)
+        s = decay1 * s + (1 - decay1) * g
+        r = decay2 * r + (1 - decay2) * g * g
+        s_hat, r_hat = s / (1 - decay1**t), r / (1 - decay2**t)
+        theta = theta - learning_rate * (s_hat / (epsilon + np.sqrt(r_hat)) + weight_decay * theta)
+    return theta

@@ -7,6 +7,7 @@ The call order is optax's, so that either library's optimizers work in the other
     params = apply_updates(params, updates)
 
 ``update`` is one plain function of the module for all hyper-parameters: a new learning rate compiles nothing.
+The learning rate may be a schedule, step -> rate (see ``schedules``); steps are counted from 0.
 """
 
 from collections.abc import Callable
@@ -18,10 +19,9 @@ import numpy as np
 
 from ..contract import Configuration, Params
 from ..dtypes import accumulator_dtype
-from ..errors import check_number
+from ..errors import check_number, message
 
-Schedule = Callable[[jax.Array], jax.Array]  # a pytree, such as jax.tree_util.Partial: step -> learning rate
-Rate = float | jax.Array | Schedule
+Rate = float | jax.Array | Callable[[jax.Array], jax.Array]  # a number, or a schedule: step -> learning rate
 State = Any
 
 
@@ -59,7 +59,12 @@ _VALID: dict[str, tuple[Callable[[Any], Any], str]] = {
     "decay1": (lambda rho: (rho >= 0) & (rho < 1), "in [0, 1)"),
     "decay2": (lambda rho: (rho >= 0) & (rho < 1), "in [0, 1)"),
     "epsilon": (lambda epsilon: (epsilon > 0) & np.isfinite(epsilon), "to be finite and above 0"),
+    "weight_decay": (lambda decay: (decay >= 0) & np.isfinite(decay), "to be finite and at least 0"),
+    "max_norm": (lambda norm: norm > 0, "above 0"),  # infinity clips nothing, for a sweep
+    "limit": (lambda limit: limit > 0, "above 0"),
 }
+
+HYPERPARAMETERS = frozenset(_VALID)  # the fields of states that are settings, and not what was learned
 
 
 def optimizer(
@@ -71,18 +76,42 @@ def optimizer(
     """Return the optimizer of those functions, after a look at the hyper-parameters."""
     for key, value in hyperparameters.items():
         valid, expected = _VALID[key]
+        if callable(value) and key != "learning_rate":
+            raise TypeError(message(name, f"{key} to be a real number", f"a {type(value).__name__}"))
         check_number(name, key, value, valid, expected)
     return Optimizer(Initial(name, initial_state, tuple(hyperparameters.items())), update)
 
 
 def hyperparameter(value: Rate, params: Params) -> Any:
-    """Return a number as an array of the widest dtype that the parameters' states are kept in; a schedule as it is."""
+    """Return a number as an array of the widest dtype that the parameters' states are kept in.
+
+    A schedule is returned with its own numbers as arrays: the real ones likewise, the integers, such as counts of
+    steps, as int32. A plain function becomes a ``jax.tree_util.Partial``, to which another function is another
+    program.
+    """
     if callable(value):
-        return value
-    leaves = jax.tree.leaves(params)
-    wide = any(leaf.dtype == np.float64 for leaf in leaves)
+        is_plain = jax.tree_util.all_leaves([value])
+        schedule = jax.tree_util.Partial(value) if is_plain else value
+        return jax.tree.map(lambda number: _own_array(number, _number_dtype(number, params)), schedule)
+    return _own_array(value, state_dtype(params))
+
+
+def state_dtype(params: Params) -> np.dtype:
+    """Return the widest dtype that sums over these parameters are kept in: float64 if one is, else float32."""
+    wide = any(leaf.dtype == np.float64 for leaf in jax.tree.leaves(params))
+    return np.dtype(np.float64 if wide else np.float32)
+
+
+def _own_array(value: Any, dtype: Any) -> jax.Array:
     # A copy, since two states may never share a buffer: a donating call would be given it twice.
-    return jnp.array(value, dtype=np.float64 if wide else np.float32, copy=True)
+    return jnp.array(value, dtype=dtype, copy=True)
+
+
+def _number_dtype(number: Any, params: Params) -> np.dtype | None:
+    dtype = jnp.result_type(number)
+    if jnp.issubdtype(dtype, jnp.floating):
+        return state_dtype(params)
+    return np.dtype(np.int32) if jnp.issubdtype(dtype, jnp.integer) else None  # None: as it is, such as a key
 
 
 def zero_step() -> jax.Array:
@@ -101,18 +130,26 @@ def rate_at(learning_rate: Any, step: jax.Array) -> jax.Array:
     return jnp.asarray(learning_rate(step)) if callable(learning_rate) else learning_rate
 
 
-def leafwise(rule: Callable[..., Any], trees: tuple[Params, ...], numbers: tuple[jax.Array, ...]) -> tuple[Params, ...]:
-    """Apply a rule for one array to every leaf: ``rule(g, *accumulators, *numbers) -> (update, *accumulators)``.
+def leafwise(
+    rule: Callable[..., Any],
+    trees: tuple[Params, ...],
+    numbers: tuple[jax.Array, ...],
+    read: tuple[Params, ...] = (),
+) -> tuple[Params, ...]:
+    """Apply a rule for one array to every leaf: ``rule(g, *accumulators, *read, *numbers) -> (update, *accumulators)``.
 
-    ``trees`` are the gradients, then the accumulators. The rule computes in the accumulators' dtype, to which the
-    gradient and the numbers are cast; the update is cast back to the gradient's.
+    ``trees`` are the gradients, then the accumulators; ``read`` are what the rule looks at and does not change. The
+    rule computes in the accumulators' dtype, to which all else is cast; the update is cast back to the gradient's.
+    Raises ``ValueError`` for trees of different structures.
     """
-    results = []
-    for g, *memory in zip(*map(jax.tree.leaves, trees), strict=True):
-        dtype = accumulator_dtype(g.dtype)
-        update, *memory = rule(g.astype(dtype), *memory, *(number.astype(dtype) for number in numbers))
-        results.append((update.astype(g.dtype), *memory))
     structure = jax.tree.structure(trees[0])
+    for other in {jax.tree.structure(tree) for tree in (*trees, *read)} - {structure}:
+        raise ValueError(message("update", f"parameters and state structured as the gradients, {structure}", other))
+    results = []
+    for leaves in zip(*map(jax.tree.leaves, (*trees, *read)), strict=True):
+        dtype = accumulator_dtype(leaves[0].dtype)
+        update, *memory = rule(*(array.astype(dtype) for array in (*leaves, *numbers)))
+        results.append((update.astype(leaves[0].dtype), *memory))
     return tuple(jax.tree.unflatten(structure, [result[i] for result in results]) for i in range(len(trees)))
 
 

@@ -1,0 +1,57 @@
+"""Several transformations of the gradients, one after the other, as one optimizer."""
+
+from collections.abc import Callable
+from typing import Any
+
+from ..contract import Configuration, Params
+from ..errors import message
+from .base import Optimizer, State
+
+
+class _ChainInit(Configuration):
+    """Make the tuple of the members' states; printed as the chain."""
+
+    optimizers: tuple[Any, ...]
+
+    def __call__(self, params: Params) -> tuple[State, ...]:
+        """Return every member's state before the first step."""
+        return tuple(optimizer.init(params) for optimizer in self.optimizers)
+
+    def __repr__(self) -> str:
+        return f"chain({', '.join(map(repr, self.optimizers))})"
+
+
+class _ChainUpdate(Configuration):
+    """Hand what one member returns to the next; a value, so that a chain built alike compiles nothing."""
+
+    updates: tuple[Callable[..., Any], ...]
+
+    def __call__(
+        self, gradients: Params, state: tuple[State, ...], params: Params | None = None
+    ) -> tuple[Params, tuple[State, ...]]:
+        """Return the last member's updates and every member's next state."""
+        states = []
+        for update, member_state in zip(self.updates, state, strict=True):
+            gradients, member_state = update(gradients, member_state, params)
+            states.append(member_state)
+        return gradients, tuple(states)
+
+
+def chain(*optimizers: Any) -> Optimizer:
+    """Return the optimizer that applies (init, update) pairs in order, each to what the one before returned.
+
+    So clipping comes before the rule that makes the steps. The state is the tuple of the pairs' states. Pairs of
+    optax may stand among funcnet's, but each of them is built with functions of its own, so that a chain with
+    another one is another program. Raises ``TypeError`` for what is no pair and ``ValueError`` for none at all.
+
+    >>> import funcnet as fn
+    >>> fn.chain(fn.clip_by_global_norm(1.0), fn.sgd(0.1))
+    chain(clip_by_global_norm(max_norm=1.0), sgd(learning_rate=0.1))
+    """
+    if not optimizers:
+        raise ValueError(message("chain", "at least one optimizer", "none"))
+    for i, optimizer in enumerate(optimizers):
+        if not (hasattr(optimizer, "init") and hasattr(optimizer, "update")):
+            expected = f"optimizer {i} to have init and update, as fn.adam(0.001) has"
+            raise TypeError(message("chain", expected, f"a {type(optimizer).__name__}"))
+    return Optimizer(_ChainInit(optimizers), _ChainUpdate(tuple(optimizer.update for optimizer in optimizers)))
