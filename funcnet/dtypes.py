@@ -22,5 +22,6 @@ def params_dtype(params: Any) -> np.dtype:
     >>> params_dtype(((jnp.zeros(3, jnp.bfloat16),), ()))
     dtype(bfloat16)
     """
-    floating = (leaf.dtype for leaf in jax.tree.leaves(params) if jnp.issubdtype(leaf.dtype, jnp.floating))
+    dtypes = (jnp.result_type(leaf) for leaf in jax.tree.leaves(params) if hasattr(leaf, "dtype"))
+    floating = (np.dtype(dtype) for dtype in dtypes if jnp.issubdtype(dtype, jnp.floating))
     return next(floating, np.dtype(np.float32))

@@ -19,12 +19,15 @@ STANDS_ON = {
     "activations": HELPERS,
     "initializers": HELPERS,
     "losses": HELPERS | {"activations"},
+    "penalties": HELPERS,
     "layers": HELPERS | {"activations", "initializers"},
-    "backprop": HELPERS | {"losses", "layers"},
+    "backprop": HELPERS | {"losses", "layers", "penalties"},
+    "gradcheck": HELPERS | {"losses", "penalties", "layers", "backprop"},
+    "inspection": HELPERS | {"activations", "losses", "layers"},
     "optimizers": HELPERS,
-    "training": HELPERS | {"activations", "losses", "layers", "backprop", "optimizers"},
+    "training": HELPERS | {"activations", "losses", "penalties", "layers", "backprop", "optimizers"},
     "data": {"errors"},
-    "cli": {"activations", "data", "errors", "funcnet"},
+    "cli": {"activations", "losses", "data", "errors", "funcnet"},
     "__main__": {"cli"},
 }
 STANDS_ON["__init__"] = set(STANDS_ON) - {"cli", "__main__"}

@@ -9,11 +9,11 @@ import jax
 
 import funcnet
 
-from . import train
+from . import train, verify
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code: 0 done, 1 failed, 2 wrongly called.
+    """Run the command line and return its exit code: 0 done, 1 failed or disproved, 2 wrongly called.
 
     >>> main(["train", "--epochs", "none"])
     Traceback (most recent call last):
@@ -21,8 +21,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
-        options.run(options)
-        return 0
+        code: int | None = options.run(options)
+        return code or 0
     except (OSError, ValueError, FloatingPointError, MemoryError, jax.errors.JaxRuntimeError) as error:
         print(f"funcnet: {error}", file=sys.stderr)
         return 1
@@ -36,12 +36,11 @@ def _parser() -> argparse.ArgumentParser:
     versions = f"funcnet {version('funcnet')}, jax {jax.__version__}"
     parser.add_argument("--version", action="version", version=versions)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    add_train = commands.add_parser(
-        "train",
-        help="train a network on a set of images and show what it learned",
-        description=train.DESCRIPTION,
-        epilog=train.EXAMPLE,
-    )
-    train.add_arguments(add_train)
-    add_train.set_defaults(run=train.run)
+    for name, command, summary in (
+        ("train", train, "train a network on a set of images and show what it learned"),
+        ("verify", verify, "prove the gradients of a network three ways"),
+    ):
+        added = commands.add_parser(name, help=summary, description=command.DESCRIPTION, epilog=command.EXAMPLE)
+        command.add_arguments(added)
+        added.set_defaults(run=command.run)
     return parser

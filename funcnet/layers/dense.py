@@ -61,6 +61,9 @@ class Dense(Layer):
         """Return z = x wᵀ + b, and x for ``backward``."""
         x = jnp.asarray(x)
         weight, bias = params
+        if weight.shape[:-1] != (self.units,) or bias.shape != (self.units,):
+            expected = f"weight of shape ({self.units}, inputs) and bias of shape ({self.units},)"
+            raise ShapeError(self, expected, f"{weight.shape} and {bias.shape}")
         if x.ndim != 2 or x.shape[1] != weight.shape[1]:
             raise ShapeError(self, f"x of shape (batch, {weight.shape[1]})", x.shape)
         if x.dtype != weight.dtype:

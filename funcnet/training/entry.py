@@ -9,24 +9,47 @@ import numpy as np
 from ..contract import Layer
 from ..errors import is_concrete, message
 from ..losses import Loss
-from .step import metric_name
+from .metrics import metric_name
 
 
-def check_parts(where: str, network: Any, loss: Any, optimizer: Any, metrics: Any) -> None:
-    """Raise ``TypeError`` or ``ValueError`` unless these are a network, a loss, an optimizer and metrics.
+def check_parts(where: str, network: Any, loss: Any, optimizer: Any, metrics: Any, gradients: Any) -> None:
+    """Raise ``TypeError`` or ``ValueError`` unless these are the parts of a training step.
 
     >>> import funcnet as fn
-    >>> check_parts("fit", fn.mlp([2, 1]), fn.quadratic, fn.adam, [])
+    >>> check_parts("fit", fn.mlp([2, 1]), fn.quadratic, fn.adam, [], fn.autodiff)
     Traceback (most recent call last):
     TypeError: fit: expected optimizer to have init and update, as fn.adam(0.001) has, got a function
     """
+    check_layer(where, network)
+    check_loss(where, loss)
+    check_optimizer(where, optimizer)
+    check_metrics(where, metrics)
+    if not callable(gradients):
+        raise TypeError(message(where, "gradients to be fn.autodiff, fn.backprop or their like", repr(gradients)))
+
+
+def check_layer(where: str, network: Any) -> None:
+    """Raise ``TypeError`` unless this is a layer, as every network is."""
     if not isinstance(network, Layer):
-        raise TypeError(message(where, "network to be a layer, such as fn.mlp([784, 10])", repr(network)))
+        raise TypeError(message(where, "network to be a layer, such as fn.mlp([784, 10])", _shortly(network)))
+
+
+def check_loss(where: str, loss: Any) -> None:
+    """Raise ``TypeError`` unless this is a loss."""
     if not isinstance(loss, Loss):
-        raise TypeError(message(where, "loss to be a loss, such as fn.quadratic", repr(loss)))
+        expected = "loss to be a loss, such as fn.quadratic or a subclass of fn.Loss of your own"
+        raise TypeError(message(where, expected, _shortly(loss)))
+
+
+def check_optimizer(where: str, optimizer: Any) -> None:
+    """Raise ``TypeError`` unless this is an (init, update) pair, funcnet's or optax's."""
     if not (hasattr(optimizer, "init") and hasattr(optimizer, "update")):
         expected = "optimizer to have init and update, as fn.adam(0.001) has"
         raise TypeError(message(where, expected, f"a {type(optimizer).__name__}"))
+
+
+def check_metrics(where: str, metrics: Any) -> None:
+    """Raise ``TypeError`` or ``ValueError`` unless these are functions of different names."""
     if not isinstance(metrics, tuple | list):
         raise TypeError(message(where, "metrics to be a list of functions", repr(metrics)))
     names = ["loss"]
@@ -36,6 +59,23 @@ def check_parts(where: str, network: Any, loss: Any, optimizer: Any, metrics: An
         names.append(metric_name(metric))
     if len(set(names)) < len(names):
         raise ValueError(message(where, "metrics of different names, none of them 'loss'", names[1:]))
+
+
+def check_params(where: str, network: Layer, params: Any, input_shape: tuple[int, ...]) -> None:
+    """Raise ``ValueError`` unless the parameters have the structure and shapes that the network's ``init`` gives."""
+    expected = jax.eval_shape(lambda key: network.init(key, input_shape)[0], jax.random.key(0))
+    structure: Any = jax.tree.structure(expected)
+    if structure != jax.tree.structure(params):
+        raise ValueError(message(where, f"params as {network} has them", f"the tree {jax.tree.structure(params)}"))
+    for (path, leaf), other in zip(jax.tree_util.tree_leaves_with_path(expected), jax.tree.leaves(params), strict=True):
+        if leaf.shape != np.shape(other):
+            place = f"params{jax.tree_util.keystr(path)} of shape {leaf.shape}, as {network} has it"
+            raise ValueError(message(where, place, np.shape(other)))
+
+
+def _shortly(value: Any) -> str:
+    """Return what a value is, without the contents of arrays."""
+    return repr(value) if isinstance(value, str | Layer | Loss) else f"a {type(value).__name__}"
 
 
 def samples(where: str, data: Any, dtype: Any, input_shape: tuple[int, ...] | None = None) -> tuple[Any, Any]:

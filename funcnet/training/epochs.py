@@ -16,9 +16,11 @@ from jax import lax
 from ..contract import Layer, Params
 from ..dtypes import accumulator_dtype, params_dtype
 from ..losses import Loss
+from ..penalties import Penalty
 from .batches import gather, rows, scan_batches
 from .evaluation import EVALUATION_BATCH, sample_means, width
-from .step import SHUFFLE, Gradients, Metric, TrainState, metric_name, pure_step
+from .metrics import Metric, metric_name
+from .step import SHUFFLE, Gradients, TrainState, pure_step
 
 MOST_EPOCHS = 1024  # epochs in one call at most: the length of its history
 
@@ -50,6 +52,7 @@ def run_epochs(
     epochs: int | jax.Array,
     data: Data,
     validation: Data | None,
+    penalty: Penalty | None,
     *,
     network: Layer,
     loss: Loss,
@@ -62,7 +65,9 @@ def run_epochs(
 
     Nothing is learned after that. The state is donated.
     """
-    step = partial(pure_step, network=network, loss=loss, update=update, gradients=gradients, metrics=metrics)
+    step = partial(
+        pure_step, network=network, loss=loss, update=update, gradients=gradients, metrics=metrics, penalty=penalty
+    )
     names = history_names(metrics, validated=False)
     dtype = accumulator_dtype(params_dtype(state.params))
 
@@ -75,7 +80,7 @@ def run_epochs(
                 network=network,
                 loss=loss,
                 metrics=metrics,
-                batch_size=width(EVALUATION_BATCH, len(validation[0])),
+                batch_size=width("fit", EVALUATION_BATCH, len(validation[0])),
             )
             row |= {f"val_{name}": mean for name, mean in means.items()}
         return state, row

@@ -13,8 +13,9 @@ from ..dtypes import accumulator_dtype, params_dtype
 from ..errors import check_count
 from ..losses import Loss, batch_mean
 from .batches import rows, scan_batches
-from .entry import inputs, samples
-from .step import Metric, measure, metric_name
+from .entry import check_layer, check_loss, check_metrics, inputs, samples
+from .metrics import Metric, metric_name
+from .step import measure
 
 EVALUATION_BATCH = 1024  # samples at once where nothing needs another number: wide enough to fill the matrix units
 
@@ -31,7 +32,9 @@ def evaluate(
     """Return the mean loss and metrics of all samples: {"loss": ..., "accuracy": ...}.
 
     ``data`` is (x, y) with x (n, ...) floating and y like the output; ``batch_size`` None takes all at once.
-    Raises ``ValueError`` and ``TypeError`` for data that cannot be evaluated, naming what is wrong.
+    A metric is a function of (prediction, target) that returns one number a sample, (batch,); the prediction is the
+    loss's ``predict`` of the output. The means are Python floats, so this cannot be traced. Raises ``ValueError`` and
+    ``TypeError`` for data that cannot be evaluated, naming what is wrong.
 
     >>> import funcnet as fn
     >>> network = fn.mlp([2, 1])
@@ -39,6 +42,9 @@ def evaluate(
     >>> fn.evaluate(network, fn.quadratic, params, (jnp.zeros((3, 2)), jnp.ones((3, 1))))
     {'loss': 0.5}
     """
+    check_layer("evaluate", network)
+    check_loss("evaluate", loss)
+    check_metrics("evaluate", metrics)
     x, y = samples("evaluate", data, params_dtype(params))
     means = _compiled_means(
         params,
@@ -46,7 +52,7 @@ def evaluate(
         network=network,
         loss=loss,
         metrics=tuple(metrics),
-        batch_size=width(batch_size, len(x)),
+        batch_size=width("evaluate", batch_size, len(x)),
     )
     return {name: float(means[name]) for name in ("loss", *map(metric_name, metrics))}
 
@@ -54,25 +60,28 @@ def evaluate(
 def predict(network: Layer, params: Params, x: Any, *, batch_size: int | None = EVALUATION_BATCH) -> jax.Array:
     """Return the network's outputs (n, outputs) for x (n, ...): ``network.apply``, ``batch_size`` rows at a time.
 
+    For a network that gives logits these are logits: ``loss.predict`` of them are the probabilities.
+
     >>> import funcnet as fn
     >>> network = fn.mlp([2, 1])
     >>> params, _ = network.init(jax.random.key(0), (2,))
     >>> fn.predict(network, params, jnp.zeros((3, 2))).shape
     (3, 1)
     """
+    check_layer("predict", network)
     x = inputs("predict", x, params_dtype(params))
-    return _compiled_outputs(params, x, network=network, batch_size=width(batch_size, len(x)))
+    return _compiled_outputs(params, x, network=network, batch_size=width("predict", batch_size, len(x)))
 
 
-def width(batch_size: int | None, samples: int) -> int:
+def width(where: str, batch_size: int | None, samples: int) -> int:
     """Return the batch size for that many samples: all of them for None, and no more than there are.
 
-    >>> width(128, samples=1000), width(None, samples=1000), width(128, samples=100)
+    >>> width("fit", 128, samples=1000), width("fit", None, samples=1000), width("fit", 128, samples=100)
     (128, 1000, 100)
     """
     if batch_size is None:
         return samples
-    check_count("training", "batch_size", batch_size)
+    check_count(where, "batch_size", batch_size)
     return min(int(batch_size), samples)
 
 
@@ -91,7 +100,7 @@ def sample_means(
     def one_batch(carry: None, start: jax.Array, weights: jax.Array | None) -> tuple[None, dict[str, jax.Array]]:
         batch_x, batch_y = rows(x, start, batch_size), rows(y, start, batch_size)
         output = network.apply(params, batch_x)
-        cost = batch_mean(loss.value(output, batch_y), weights)
+        cost = batch_mean(loss.value(output, batch_y), weights, where=loss)
         return carry, {"loss": cost, **measure(metrics, loss.predict(output), batch_y, weights)}
 
     names = ("loss", *map(metric_name, metrics))

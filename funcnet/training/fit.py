@@ -15,11 +15,14 @@ from ..dtypes import params_dtype
 from ..errors import check_count, check_key
 from ..losses import Loss
 from ..optimizers import Optimizer
-from .entry import check_parts, samples
+from ..penalties import Penalty, check_penalty
+from .entry import check_params, check_parts, samples
 from .epochs import MOST_EPOCHS, Run, history_names, run_epochs
 from .evaluation import width
+from .metrics import Metric
 from .progress import Report, reporting
-from .step import Gradients, Metric, TrainState, init_state, own_copy
+from .resume import resumed
+from .step import Gradients, TrainState, init_state, own_copy
 
 _BETWEEN_REPORTS = 0.5  # seconds a call of the compiled program should take, for the sake of progress
 
@@ -44,6 +47,7 @@ def fit(
     batch_size: int | None = 32,
     validation: tuple[Any, Any] | None = None,
     metrics: Sequence[Metric] = (),
+    penalty: Penalty | None = None,
     gradients: Gradients = autodiff,
     params: Params | None = None,
     state: TrainState | None = None,
@@ -56,8 +60,13 @@ def fit(
     as they were met, and after it those of ``validation`` with the parameters that the epoch ended on. One key explains
     the whole run: the same key gives the same bits. The parameters start as ``network.init(key, x.shape[1:])``,
     as a copy of ``params``, or where the ``state`` of an earlier result left them: that run goes on, with its own
-    key, optimizer state and counts, as if it had never stopped. A loss or a parameter that is not finite ends
+    key, optimizer state and counts, as if it had never stopped; other hyper-parameters of the same optimizer, such
+    as a lower learning rate, take effect. A loss or a parameter that is not finite ends
     the run at the end of that epoch, with a ``RuntimeWarning`` and that ``reason``.
+
+    A ``penalty``, such as fn.l2(0.0001), is part of the cost that is descended, and so of "loss"; "val_loss" and
+    ``evaluate`` are of the data alone, so that runs with different penalties compare. A layer that acts at random,
+    such as ``Dropout``, does so anew in every step, and not at all in the validation.
 
     Raises ``ValueError`` and ``TypeError``, naming the argument, for data or settings that cannot be trained on.
 
@@ -70,9 +79,10 @@ def fit(
     >>> result.history["accuracy"].shape, float(result.history["accuracy"][-1]), result.reason
     ((200,), 1.0, 'completed')
     """
-    check_parts("fit", network, loss, optimizer, metrics)
+    check_parts("fit", network, loss, optimizer, metrics, gradients)
     check_count("fit", "epochs", epochs)
-    dtype = params_dtype(params if state is None else state.params)
+    check_penalty("fit", penalty)
+    dtype = params_dtype(state.params if isinstance(state, TrainState) else params)
     x, y = samples("fit", data, dtype)
     held_out = None if validation is None else samples("fit (validation)", validation, dtype, x.shape[1:])
     state = _starting_state(network, optimizer, x.shape[1:], key, params, state)
@@ -80,12 +90,13 @@ def fit(
         run_epochs,
         data=(x, y),
         validation=held_out,
+        penalty=penalty,
         network=network,
         loss=loss,
         update=optimizer.update,
         gradients=gradients,
         metrics=tuple(metrics),
-        batch_size=width(batch_size, len(x)),
+        batch_size=width("fit", batch_size, len(x)),
     )
     names = history_names(tuple(metrics), validated=validation is not None)
     with reporting(progress, epochs) as report:
@@ -94,8 +105,8 @@ def fit(
     if run.finite:
         return FitResult(run.state.params, history, run.state, "completed")
     reason = "non-finite parameters" if np.isfinite(history["loss"][-1]) else "non-finite loss"
-    ended = f"{reason} in epoch {len(history['loss'])}: training ended there; a lower learning rate may help"
-    warnings.warn(f"fit: {ended}", RuntimeWarning, stacklevel=2)
+    ended = f"{reason} in epoch {run.state.epoch}: training ended there"
+    warnings.warn(f"fit: {ended}; a lower learning rate or a loss from logits may help", RuntimeWarning, stacklevel=2)
     return FitResult(run.state.params, history, run.state, reason)
 
 
@@ -110,10 +121,13 @@ def _starting_state(
     """Return a new state from a key, or a copy of the state of a run to go on with."""
     if key is not None and state is None:
         check_key("fit", key)
+        if params is not None:
+            check_params("fit", network, params, input_shape)
         return init_state(network, optimizer, key, input_shape, params=params)
     if key is None and params is None and isinstance(state, TrainState):
-        return own_copy(state)
-    raise ValueError("fit: expected either a key, with or without params, or the state of an earlier result alone")
+        check_params("fit", network, state.params, input_shape)
+        return own_copy(resumed("fit", state, optimizer))
+    raise ValueError("fit: expected either a key, with or without params, or an earlier result's .state alone")
 
 
 def _run(
@@ -134,5 +148,5 @@ def _run(
         done += int(ran)
         report(done, {name: blocks[-1][name][-1] for name in names})
         seconds_each = (time.perf_counter() - started) / int(ran)
-        call = min(epochs - done, MOST_EPOCHS, max(1, int(_BETWEEN_REPORTS / seconds_each)))
+        call = min(int(epochs) - done, MOST_EPOCHS, max(1, int(_BETWEEN_REPORTS / seconds_each)))
     return run, blocks

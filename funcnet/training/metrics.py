@@ -1,9 +1,13 @@
 """Metrics: functions of a prediction and a target that give one number a sample; training takes their mean."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 
 from ..errors import ShapeError
+
+Metric = Callable[[jax.Array, jax.Array], jax.Array]  # (prediction, target) -> one number a sample, (batch,)
 
 
 def accuracy(prediction: jax.Array, target: jax.Array) -> jax.Array:
@@ -26,3 +30,8 @@ def accuracy(prediction: jax.Array, target: jax.Array) -> jax.Array:
     else:
         right = jnp.argmax(prediction, axis=1) == jnp.argmax(target, axis=1)
     return right.astype(jnp.float32)
+
+
+def metric_name(metric: Metric) -> str:
+    """Return the name that a metric's history stands under: its function's, or what it prints as."""
+    return getattr(metric, "__name__", repr(metric))

@@ -12,8 +12,10 @@ from ..contract import Layer, Params, Shape
 from ..errors import check_key, message
 from ..losses import Loss, batch_mean
 from ..optimizers import Optimizer, apply_updates
+from ..penalties import Penalty, check_penalty
+from .entry import check_layer, check_optimizer, check_parts
+from .metrics import Metric, metric_name
 
-Metric = Callable[[jax.Array, jax.Array], jax.Array]
 Gradients = Callable[..., Any]  # fn.autodiff, fn.backprop or another function with their signature
 
 # Random streams of a run, folded into its key before the count of epochs or steps. They are beyond any layer's
@@ -50,6 +52,8 @@ def init_state(
     >>> state.params[0].weight.shape, int(state.step)
     ((2, 4), 0)
     """
+    check_layer("init_state", network)
+    check_optimizer("init_state", optimizer)
     check_key("init_state", key)
     if params is None:
         params, _ = network.init(key, tuple(input_shape), dtype=dtype)
@@ -57,11 +61,16 @@ def init_state(
 
 
 def own_copy(tree: Any) -> Any:
-    """Return the tree with every leaf copied to a buffer of its own, so that it can be donated."""
+    """Return the tree with every leaf copied to a buffer of its own, of strong type, so that it can be donated."""
     return _compiled_copy(tree)
 
 
-_compiled_copy = jax.jit(lambda tree: jax.tree.map(jnp.copy, tree))
+def _strong_copy(leaf: jax.Array) -> jax.Array:
+    """A weakly typed leaf would be another input to a compiled program than the strong one that comes out of it."""
+    return jnp.copy(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.extended) else jnp.array(leaf, leaf.dtype, copy=True)
+
+
+_compiled_copy = jax.jit(lambda tree: jax.tree.map(_strong_copy, tree))
 
 
 def train_step(
@@ -71,12 +80,16 @@ def train_step(
     *,
     gradients: Gradients = autodiff,
     metrics: Sequence[Metric] = (),
+    penalty: Penalty | None = None,
 ) -> Callable[[TrainState, tuple[Any, ...]], tuple[TrainState, dict[str, jax.Array]]]:
     """Return the compiled pure step: ``state, info = step(state, (x, y))``, for a training loop of one's own.
 
     ``info`` holds the batch's "loss" and each metric under its function's name, as means over the batch,
-    from before the update. A batch may be (x, y, weights), with weights (batch,): samples of weight 0 count for
-    nothing. Steps of equal networks and losses share one compilation, whatever the optimizer's hyper-parameters.
+    from before the update. The "loss" is the cost that is descended: with a ``penalty``, such as fn.l2(0.0001), the
+    penalty is part of it. A batch may be (x, y, weights), with weights (batch,): finite samples of weight 0 count
+    for nothing. Steps of equal networks and losses share one compilation, whatever the optimizer's hyper-parameters and
+    the penalty's strength. A ``gradients`` function of one's own is given ``penalty=`` only where there is one. Raises
+    ``TypeError`` for a penalty that is none.
 
     >>> import funcnet as fn
     >>> network, optimizer = fn.mlp([2, 1]), fn.sgd(0.1)
@@ -88,8 +101,11 @@ def train_step(
     >>> int(state.step), bool(info["loss"] < 1e-6)
     (50, True)
     """
+    check_parts("train_step", network, loss, optimizer, metrics, gradients)
+    check_penalty("train_step", penalty)
     return partial(
         _compiled_step,
+        penalty=penalty,
         network=network,
         loss=loss,
         update=optimizer.update,
@@ -107,13 +123,17 @@ def pure_step(
     update: Callable[..., Any],
     gradients: Gradients,
     metrics: tuple[Metric, ...],
+    penalty: Penalty | None = None,
 ) -> tuple[TrainState, dict[str, jax.Array]]:
     """Return the next state, and the batch's mean loss and metrics: gradients, update, addition."""
-    if not isinstance(batch, tuple) or len(batch) not in (2, 3):
-        raise TypeError(message("train_step", "a batch (x, y) or (x, y, weights)", type(batch).__name__))
+    if not isinstance(state, TrainState):
+        raise TypeError(message("train_step", "state made by init_state", f"a {type(state).__name__}"))
+    if not isinstance(batch, tuple | list) or len(batch) not in (2, 3):
+        raise TypeError(message("train_step", "a batch (x, y) or (x, y, weights)", f"a {type(batch).__name__}"))
     x, y, weights = (*batch, None)[:3]
     key = jax.random.fold_in(jax.random.fold_in(state.key, FORWARD), state.step)
-    (cost, output), grads = gradients(network, loss, with_output=True)(state.params, x, y, key=key, weights=weights)
+    keywords = {"key": key, "weights": weights} | ({} if penalty is None else {"penalty": penalty})
+    (cost, output), grads = gradients(network, loss, with_output=True)(state.params, x, y, **keywords)
     updates, optimizer_state = update(grads, state.optimizer_state, state.params)
     params = apply_updates(state.params, updates)
     info = {"loss": cost, **measure(metrics, loss.predict(output), y, weights)}
@@ -127,9 +147,6 @@ def measure(
     metrics: tuple[Metric, ...], prediction: jax.Array, y: jax.Array, weights: jax.Array | None
 ) -> dict[str, jax.Array]:
     """Return the mean of every metric over the batch, under the metric's name."""
-    return {metric_name(metric): batch_mean(metric(prediction, y), weights) for metric in metrics}
-
-
-def metric_name(metric: Metric) -> str:
-    """Return the name that a metric's history stands under: its function's, or what it prints as."""
-    return getattr(metric, "__name__", repr(metric))
+    return {
+        metric_name(metric): batch_mean(metric(prediction, y), weights, where=metric_name(metric)) for metric in metrics
+    }

@@ -82,6 +82,14 @@ def test_wrong_inputs_are_named():
         fn.Dense(5).apply(params, np.ones((2, 3), np.uint8))
 
 
+def test_parameters_of_another_layer_are_named():
+    for weight, bias in (((6, 3), (6,)), ((5, 3), (1,)), ((5, 3), (5, 1)), ((15,), (5,))):
+        with pytest.raises(
+            fn.ShapeError, match=r"Dense\(5\): expected weight of shape \(5, inputs\) and bias of shape"
+        ):
+            fn.Dense(5).apply(fn.DenseParams(jnp.ones(weight), jnp.ones(bias)), jnp.ones((2, 3)))
+
+
 def test_wrong_configuration_is_named():
     with pytest.raises(ValueError, match="Dense: expected units to be an integer of at least 1, got 0"):
         fn.Dense(0)

@@ -88,6 +88,39 @@ def test_a_state_survives_being_given_to_two_runs():
     chex.assert_trees_all_equal(*again)
 
 
+def test_a_run_goes_on_with_the_hyperparameters_it_is_given_now():
+    first = fit(epochs=3)
+    still = fit(epochs=3, key=None, state=first.state, optimizer=fn.adam(0.0))
+    chex.assert_trees_all_equal(still.params, first.params)
+    assert int(still.state.step) == 30
+
+
+def test_a_chain_goes_on_with_the_hyperparameters_it_is_given_now():
+    first = fit(epochs=3, optimizer=fn.optimizers.chain(fn.optimizers.clip_by_global_norm(1.0), fn.adam(0.1)))
+    slow = fn.optimizers.chain(fn.optimizers.clip_by_global_norm(1.0), fn.adam(0.0))
+    still = fit(epochs=3, key=None, state=first.state, optimizer=slow)
+    chex.assert_trees_all_equal(still.params, first.params)
+
+
+@pytest.mark.parametrize("other", [fn.sgd(0.1), fn.rmsprop(0.1), fn.momentum(0.1)], ids=repr)
+def test_a_run_does_not_go_on_with_another_optimizer(other):
+    state = fit(epochs=1).state
+    with pytest.raises(
+        ValueError, match=r"fit: expected the state of a run with \w+\(.*, got an optimizer_state AdamState"
+    ):
+        fit(key=None, state=state, optimizer=other)
+
+
+def test_a_run_does_not_go_on_with_another_network():
+    state, wide, deep = fit(epochs=1).state, fn.mlp([3, 6, 2], hidden=fn.tanh), fn.mlp([3, 5, 5, 2])
+    with pytest.raises(ValueError, match=r"fit: expected params\[0\]\.weight of shape \(6, 3\), as .*, got \(5, 3\)"):
+        fit(key=None, state=state, network=wide)
+    with pytest.raises(ValueError, match=r"fit: expected params as Sequential\(.*\) has them, got the tree"):
+        fit(key=None, state=state, network=deep)
+    with pytest.raises(ValueError, match=r"fit: expected params\[0\]\.weight of shape \(6, 3\)"):
+        fit(params=state.params, network=wide)
+
+
 def test_given_parameters_are_where_it_starts_and_stay_as_they_were():
     params, _ = NETWORK.init(jax.random.key(0), (3,))
     before = jax.tree.map(np.array, params)
@@ -163,6 +196,30 @@ def test_a_second_fit_compiles_nothing():
     with Compilations() as compiled:
         fit(optimizer=fn.adam(0.02), network=fn.mlp([3, 5, 2], hidden=fn.tanh), epochs=3, key=jax.random.key(5))
     assert compiled.names == []
+
+
+@pytest.mark.parametrize("epochs", [np.int64(3), np.int32(3), 3])
+def test_the_type_of_a_count_compiles_nothing(epochs):
+    fit()
+    with Compilations() as compiled:
+        fit(epochs=epochs)
+    assert compiled.names == []
+
+
+def test_weakly_typed_parameters_compile_once():
+    class Gain(fn.Layer):
+        def init(self, key, input_shape, *, dtype=jnp.float32):
+            return jnp.asarray(1.0), input_shape
+
+        def forward(self, params, x, *, key=None):
+            return params * x, x
+
+        def backward(self, params, cache, dy):
+            return jnp.sum(dy * cache), params * dy
+
+    with Compilations() as compiled:
+        fit(network=fn.Sequential(fn.Dense(2), Gain()), epochs=40)
+    assert compiled.names.count("jit(run_epochs)") == 1
 
 
 def test_a_partial_last_batch_costs_no_second_compilation():
@@ -245,6 +302,12 @@ def test_parameters_that_diverge_in_the_last_step_are_noticed():
     assert result.reason == "non-finite parameters"
 
 
+def test_the_epoch_of_a_reason_is_that_of_the_whole_run():
+    state = fit(epochs=5, loss=fn.quadratic, optimizer=fn.sgd(0.0)).state
+    with pytest.warns(RuntimeWarning, match=r"fit: non-finite loss in epoch 6: training ended there"):
+        fit(loss=fn.quadratic, optimizer=fn.sgd(1e30), key=None, state=state, network=NETWORK)
+
+
 def test_a_run_can_end_on_its_last_epoch_without_a_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -288,11 +351,18 @@ def test_float64_data_trains_a_float32_network():
         ({"epochs": 1.5}, TypeError, r"fit: expected epochs to be an integer of at least 1, got 1\.5"),
         ({"batch_size": 0}, ValueError, "expected batch_size to be an integer of at least 1, got 0"),
         ({"key": 0}, TypeError, r"fit: expected key made by jax\.random\.key\(seed\), got 0"),
-        ({"key": None}, ValueError, "fit: expected either a key, with or without params, or the state"),
+        ({"key": None}, ValueError, "fit: expected either a key, with or without params, or an earlier result's"),
         ({"network": "mlp"}, TypeError, "fit: expected network to be a layer, .* got 'mlp'"),
         ({"loss": "mse"}, TypeError, "fit: expected loss to be a loss, such as .* got 'mse'"),
         ({"optimizer": fn.adam}, TypeError, "fit: expected optimizer to have init and update"),
         ({"metrics": ["accuracy"]}, TypeError, "fit: expected metrics to be functions .* got 'accuracy'"),
+        ({"metrics": fn.accuracy}, TypeError, "fit: expected metrics to be a list of functions, got <function"),
+        ({"metrics": [lambda p, t: p - t]}, ValueError, r"<lambda>: expected one value a sample.* got \(5, 2\)"),
+        ({"metrics": [lambda p, t: jnp.mean(p)]}, ValueError, r"<lambda>: expected one value a sample.* got \(\)"),
+        ({"gradients": "backprop"}, TypeError, r"fit: expected gradients to be fn\.autodiff, .* got 'backprop'"),
+        ({"state": "a", "key": None}, ValueError, r"or an earlier result's \.state alone"),
+        ({"params": [1, 2]}, ValueError, "fit: expected params as Sequential"),
+        ({"data": (X, Y, Y)}, TypeError, r"fit: expected data to be a pair \(x, y\), got 3 of them"),
         ({"metrics": [fn.accuracy] * 2}, ValueError, "fit: expected metrics of different names"),
     ],
 )

@@ -82,8 +82,34 @@ def test_optax_optimizers_train_here_and_ours_train_there(standard_promotion):
 
 def test_a_wrong_batch_is_named():
     step = fn.train_step(NETWORK, fn.quadratic, fn.sgd(0.1))
-    with pytest.raises(TypeError, match=r"train_step: expected a batch \(x, y\) or \(x, y, weights\), got list"):
-        step(start(fn.sgd(0.1)), [X, Y])
+    with pytest.raises(TypeError, match=r"train_step: expected a batch \(x, y\) or \(x, y, weights\), got a "):
+        step(start(fn.sgd(0.1)), X)
+    for weights in (jnp.ones((8, 1)), jnp.ones(1), jnp.ones(4), jnp.float32(1)):
+        with pytest.raises(fn.ShapeError, match=r"quadratic: expected weights of shape \(8,\), one a sample, got"):
+            step(start(fn.sgd(0.1)), (X, Y, weights))
+    with pytest.raises(fn.ShapeError, match=r"quadratic: expected one value a sample, .* of at least one sample, got"):
+        step(start(fn.sgd(0.1)), (X[:0], Y[:0]))
+
+
+def test_a_wrong_state_is_named():
+    step = fn.train_step(NETWORK, fn.quadratic, fn.sgd(0.1))
+    with pytest.raises(TypeError, match="train_step: expected state made by init_state, got a tuple"):
+        step(start(fn.sgd(0.1)).params, (X, Y))
+
+
+def test_wrong_parts_are_named():
+    with pytest.raises(TypeError, match="train_step: expected optimizer to have init and update"):
+        fn.train_step(NETWORK, fn.quadratic, fn.adam)
+    with pytest.raises(TypeError, match=r"train_step: expected network to be a layer, .* got quadratic"):
+        fn.train_step(fn.quadratic, NETWORK, fn.adam(0.1))
+    with pytest.raises(TypeError, match="init_state: expected optimizer to have init and update"):
+        fn.init_state(NETWORK, fn.adam, jax.random.key(0), (3,))
+
+
+def test_weights_may_be_a_list():
+    step = fn.train_step(NETWORK, fn.quadratic, fn.sgd(0.1))
+    listed, none = (step(start(fn.sgd(0.1)), batch)[0].params for batch in ((X, Y, [1.0] * 8), (X, Y)))
+    chex.assert_trees_all_close(listed, none, rtol=1e-5)
 
 
 def test_a_wrong_key_is_named():

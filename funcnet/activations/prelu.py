@@ -1,0 +1,69 @@
+"""The parametric ReLU: a leaky ReLU whose slope is learned."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from ..contract import Cache, Layer, Shape
+from ..errors import DtypeError, check_dtype, floating_array
+from .base import keep_number
+
+
+class PReLUParams(NamedTuple):
+    """The parameter of ``PReLU``."""
+
+    slope: jax.Array  # ()
+
+
+class PReLU(Layer):
+    """The parametric rectified linear unit: z where z ≥ 0, else slope · z, with one learned slope for the whole layer.
+
+    Its derivative in z is 1 where z ≥ 0, else the slope; in the slope it is 0 where z ≥ 0, else z. He, Zhang, Ren,
+    Sun, "Delving Deep into Rectifiers" (2015), equations 1 to 4, whose slope starts at 0.25. ``TypeError`` or
+    ``ValueError`` unless the start is a finite number; ``DtypeError`` where ``z`` is not of the slope's dtype.
+
+    >>> import funcnet as fn
+    >>> layer = fn.PReLU(0.5)
+    >>> params, _ = layer.init(jax.random.key(0), (3,))
+    >>> params, layer.apply(params, jnp.array([[-4.0, 0.0, 2.0]]))
+    (PReLUParams(slope=Array(0.5, dtype=float32)), Array([[-2.,  0.,  2.]], dtype=float32))
+    """
+
+    start: float = 0.25
+
+    def __post_init__(self) -> None:
+        keep_number(self, "start", lambda start: True, "that is finite")
+
+    def init(self, key: jax.Array, input_shape: Shape, *, dtype: Any = jnp.float32) -> tuple[PReLUParams, Shape]:
+        """Return the slope at its start, and the shape that came."""
+        return PReLUParams(jnp.asarray(self.start, check_dtype(self, dtype))), tuple(input_shape)
+
+    def forward(self, params: PReLUParams, x: jax.Array, *, key: jax.Array | None = None) -> tuple[jax.Array, Cache]:
+        """Return z where z ≥ 0, else slope · z, and z for ``backward``."""
+        z = floating_array(self, "x", x)
+        if z.dtype != params.slope.dtype:
+            raise DtypeError(self, f"x of dtype {params.slope.dtype} as the slope", z.dtype)
+        return jnp.where(z < 0, params.slope * z, z), z
+
+    def derivative(self, params: PReLUParams, z: jax.Array) -> jax.Array:
+        """Return ∂a/∂z, like ``z``: 1 where z ≥ 0, else the slope.
+
+        >>> PReLU().derivative(PReLUParams(jnp.array(0.5)), jnp.array([-4.0, 0.0, 2.0]))
+        Array([0.5, 1. , 1. ], dtype=float32)
+        """
+        return jnp.where(z < 0, params.slope, jnp.ones_like(z))
+
+    def slope_derivative(self, params: PReLUParams, z: jax.Array) -> jax.Array:
+        """Return ∂a/∂slope, like ``z``: 0 where z ≥ 0, else z.
+
+        >>> PReLU().slope_derivative(PReLUParams(jnp.array(0.5)), jnp.array([-4.0, 0.0, 2.0]))
+        Array([-4.,  0.,  0.], dtype=float32)
+        """
+        return jnp.where(z < 0, z, jnp.zeros_like(z))
+
+    def backward(self, params: PReLUParams, cache: Cache, dy: jax.Array) -> tuple[PReLUParams, jax.Array]:
+        """Return ∂C/∂slope = Σ ∂C/∂a ⊙ ∂a/∂slope over the batch and the layer, and ∂C/∂z = ∂C/∂a ⊙ ∂a/∂z."""
+        z = cache
+        slope_gradient = jnp.sum(dy * self.slope_derivative(params, z))
+        return PReLUParams(slope_gradient), dy * self.derivative(params, z)

@@ -1,0 +1,98 @@
+"""A look inside a network: what backpropagation computes on its way, layer by layer."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import jax
+
+from .activations import Activation, PReLU
+from .contract import Cache, Layer, Params
+from .errors import message
+from .layers import Dense, Residual, Sequential, flattened
+from .losses import Loss
+
+
+class LayerError(NamedTuple):
+    """What ``layer_errors`` gives for one dense layer."""
+
+    z: jax.Array  # (batch, units): the weighted input z^l = w^l a^(l−1) + b^l
+    a: jax.Array  # (batch, units): the activation a^l = σ(z^l)
+    delta: jax.Array  # (batch, units): the error δ^l = ∂Cᵢ/∂z^l, a row for each sample's own cost Cᵢ
+
+
+def layer_errors(network: Layer, loss: Loss, params: Params, x: jax.Array, y: jax.Array) -> tuple[LayerError, ...]:
+    """Return z^l, a^l and δ^l of every dense layer l, in the order of the forward pass: one ``LayerError`` each.
+
+    Row i of δ^l is ∂Cᵢ/∂z^l for the loss Cᵢ of sample i alone, so that over a batch the gradients of the cost are the
+    means BP3 ∂C/∂w^l = ⟨δᵢ^l (aᵢ^(l−1))ᵀ⟩ and BP4 ∂C/∂b^l = ⟨δᵢ^l⟩. The activation is the layer that follows at
+    once, through the ends of nested ``Sequential`` networks; where none follows, a = z. Dense layers inside a
+    ``Residual`` count too; of all other layers only the effect on δ is seen. Nothing is dropped: it is evaluation.
+
+    x is (batch, ...) and y like the output, and all dtypes are kept. Raises ``ShapeError`` and ``DtypeError`` as the
+    layers and the loss do, and ``ValueError`` for a network without a dense layer. Nielsen (2015), chapter 2, BP1, BP2.
+
+    >>> import funcnet as fn, jax.numpy as jnp
+    >>> network, loss = fn.mlp([2, 3, 2], hidden=fn.sigmoid), fn.softmax_cross_entropy
+    >>> params, _ = network.init(jax.random.key(0), (2,))
+    >>> x, y = jnp.ones((5, 2)), jnp.array([[0.0, 1.0]] * 5)
+    >>> first, last = fn.layer_errors(network, loss, params, x, y)
+    >>> first.z.shape, first.a.shape, first.delta.shape
+    ((5, 3), (5, 3), (5, 3))
+    >>> bool(jnp.allclose(last.delta, fn.softmax(last.z) - y))
+    True
+    """
+    probed = _with_probes(network)
+    output, cache = probed.forward(params, x)
+    probes, _ = probed.backward(params, cache, loss.gradient(output, y))
+    found = list(_in_order(probed, params, cache, probes))
+    errors = []
+    for index, (layer, _, layer_cache, delta) in enumerate(found):
+        if isinstance(layer, _Probe):
+            z, _ = layer_cache
+            errors.append(LayerError(z, _activated(z, found[index + 1 : index + 2]), delta))
+    if not errors:
+        raise ValueError(message("layer_errors", "a network with a Dense layer", repr(network)))
+    return tuple(errors)
+
+
+class _Probe(Layer):
+    """A dense layer that keeps z, and in place of its parameters' gradients gives δ = ∂C/∂z itself."""
+
+    dense: Dense
+
+    def forward(self, params: Params, x: jax.Array, *, key: jax.Array | None = None) -> tuple[jax.Array, Cache]:
+        """Return z, and z with what the dense layer keeps."""
+        z, cache = self.dense.forward(params, x, key=key)
+        return z, (z, cache)
+
+    def backward(self, params: Params, cache: Cache, dy: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Return δ, and ∂C/∂x as the dense layer does."""
+        _, dense_cache = cache
+        _, dx = self.dense.backward(params, dense_cache, dy)
+        return dy, dx
+
+
+def _with_probes(network: Layer) -> Layer:
+    """Return the network with a probe in the place of every dense layer."""
+    if isinstance(network, Dense):
+        return _Probe(network)
+    if isinstance(network, Sequential | Residual):
+        return type(network)(*map(_with_probes, network.layers))
+    return network
+
+
+def _in_order(network: Layer, *trees: Any) -> Iterator[tuple[Any, ...]]:
+    """Yield (layer, *entries) for each layer in the order of the forward pass, a residual's between two of itself."""
+    for _, layer, *entries in flattened(network, *trees):
+        yield layer, *entries
+        if isinstance(layer, Residual):
+            yield from _in_order(Sequential(*layer.layers), *entries)
+            yield layer, *entries  # where x is added, which is no activation of the layer before
+
+
+def _activated(z: jax.Array, following: list[tuple[Any, ...]]) -> jax.Array:
+    """Return σ(z) for the activation that follows a layer, and z where none does."""
+    for layer, params, *_ in following:
+        if isinstance(layer, Activation | PReLU):
+            return layer.apply(params, z)
+    return z

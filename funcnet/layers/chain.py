@@ -1,0 +1,86 @@
+"""What the networks made of layers have in common: layers one after another, forward, and back by the chain rule."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from ..contract import Cache, Layer, Shape
+from ..errors import DtypeError, ShapeError, check_dtype, check_key, message
+
+
+class Chain(Layer):
+    """The function f = layer_L ∘ … ∘ layer_0, whose parameters are the tuple of its layers' parameters.
+
+    ``Sequential`` is f itself, ``Residual`` is x + f(x). An error inside a layer names the layer's place in the tuple.
+    """
+
+    layers: tuple[Layer, ...]
+
+    def __init__(self, *layers: Layer) -> None:
+        for position, layer in enumerate(layers):
+            if not isinstance(layer, Layer):
+                raise TypeError(message(self._kind, f"a layer at position {position}", repr(layer)))
+        if not layers:
+            raise ValueError(message(self._kind, "at least one layer", "none"))
+        object.__setattr__(self, "layers", layers)
+
+    def __repr__(self) -> str:
+        return f"{self._kind}({', '.join(map(repr, self.layers))})"
+
+    @property
+    def _kind(self) -> str:
+        return type(self).__name__
+
+    def init(self, key: jax.Array, input_shape: Shape, *, dtype: Any = jnp.float32) -> tuple[tuple[Any, ...], Shape]:
+        """Return the tuple of the layers' initial parameters, and the last layer's output shape."""
+        check_key(self._kind, key)
+        dtype = check_dtype(self._kind, dtype)
+        params, shape = [], tuple(input_shape)
+        for index, layer in enumerate(self.layers):
+            with _inside(index):
+                layer_params, shape = layer.init(jax.random.fold_in(key, index), shape, dtype=dtype)
+            params.append(layer_params)
+        return tuple(params), shape
+
+    def forward(
+        self, params: tuple[Any, ...], x: jax.Array, *, key: jax.Array | None = None
+    ) -> tuple[jax.Array, Cache]:
+        """Return the last layer's output, and the tuple of the layers' caches."""
+        self.check_params(params)
+        caches = []
+        for index, (layer, layer_params) in enumerate(zip(self.layers, params, strict=True)):
+            layer_key = None if key is None else jax.random.fold_in(key, index)
+            with _inside(index):
+                x, cache = layer.forward(layer_params, x, key=layer_key)
+            caches.append(cache)
+        return x, tuple(caches)
+
+    def backward(self, params: tuple[Any, ...], cache: Cache, dy: jax.Array) -> tuple[tuple[Any, ...], jax.Array]:
+        """Return the tuple of the layers' gradients and ∂C/∂x, from the last layer to the first."""
+        self.check_params(params)
+        gradients = []
+        for layer, layer_params, layer_cache in zip(
+            reversed(self.layers), reversed(params), reversed(cache), strict=True
+        ):
+            gradient, dy = layer.backward(layer_params, layer_cache, dy)
+            gradients.append(gradient)
+        return tuple(reversed(gradients)), dy
+
+    def check_params(self, params: tuple[Any, ...]) -> None:
+        """Raise ``ValueError`` unless ``params`` is a tuple with one entry a layer."""
+        if not isinstance(params, tuple) or len(params) != len(self.layers):
+            got = f"a tuple of {len(params)}" if isinstance(params, tuple) else type(params).__name__
+            raise ValueError(message(self._kind, f"params to be a tuple of {len(self.layers)}, one entry a layer", got))
+
+
+@contextmanager
+def _inside(index: int) -> Iterator[None]:
+    """Add the position of a layer to the shape and dtype errors that it raises."""
+    try:
+        yield
+    except (ShapeError, DtypeError) as error:
+        error.path = (index, *error.path)
+        raise

@@ -1,0 +1,95 @@
+"""The layer that normalizes each sample over its features."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from ..activations.base import keep_number
+from ..contract import Cache, Layer, Shape
+from ..dtypes import accumulator_dtype
+from ..errors import DtypeError, ShapeError, check_dtype, floating_array
+
+
+class LayerNormParams(NamedTuple):
+    """The parameters of ``LayerNorm``."""
+
+    scale: jax.Array  # (features,), at first 1
+    shift: jax.Array  # (features,), at first 0
+
+
+class LayerNorm(Layer):
+    """The layer y = γ ⊙ x̂ + β with x̂ = (x − μ)/√(σ² + ε), over the last axis: x and y (batch, ..., features).
+
+    μ = (1/m) Σⱼ xⱼ and σ² = (1/m) Σⱼ (xⱼ − μ)² are of each sample's own m features; scale γ (features,) and shift
+    β (features,) are learned. With ĝ = γ ⊙ ∂C/∂y, the mean ⟨·⟩ over the features and Σ over all else:
+
+        ∂C/∂γ = Σ ∂C/∂y ⊙ x̂,   ∂C/∂β = Σ ∂C/∂y,   ∂C/∂x = (ĝ − ⟨ĝ⟩ − x̂ ⟨ĝ ⊙ x̂⟩)/√(σ² + ε).
+
+    The statistics are taken in float32 at least, and x keeps its dtype. Raises ``ShapeError`` and ``DtypeError`` where
+    x does not fit the scale. Ba, Kiros, Hinton, "Layer Normalization" (2016), equation 4 with ε under the root.
+
+    >>> import funcnet as fn
+    >>> layer = fn.LayerNorm()
+    >>> params, output_shape = layer.init(jax.random.key(0), (4,))
+    >>> [f"{y:.2f}" for y in layer.apply(params, jnp.array([[1.0, 2.0, 3.0, 4.0]]))[0]]
+    ['-1.34', '-0.45', '0.45', '1.34']
+    """
+
+    epsilon: float = 1e-5
+
+    def __post_init__(self) -> None:
+        keep_number(self, "epsilon", lambda epsilon: epsilon > 0, "that is finite and above 0")
+
+    def init(self, key: jax.Array, input_shape: Shape, *, dtype: Any = jnp.float32) -> tuple[LayerNormParams, Shape]:
+        """Return the scale 1 and the shift 0, (features,) each, and the shape that came."""
+        dtype = check_dtype(self, dtype)
+        if len(input_shape) == 0:
+            raise ShapeError(self, "an input of shape (..., features)", tuple(input_shape))
+        features = input_shape[-1]
+        return LayerNormParams(jnp.ones(features, dtype), jnp.zeros(features, dtype)), tuple(input_shape)
+
+    def forward(
+        self, params: LayerNormParams, x: jax.Array, *, key: jax.Array | None = None
+    ) -> tuple[jax.Array, Cache]:
+        """Return y = γ ⊙ x̂ + β, and for ``backward`` x̂ and 1/√(σ² + ε), in float32 at least."""
+        x = floating_array(self, "x", x)
+        features = len(params.scale)
+        if x.ndim < 2 or x.shape[-1] != features:
+            raise ShapeError(self, f"x of shape (batch, ..., {features})", x.shape)
+        if x.dtype != params.scale.dtype:
+            raise DtypeError(self, f"x of dtype {params.scale.dtype} as the scale", x.dtype)
+        scale, shift, wide = (_wide(each) for each in (*params, x))
+        centred = wide - _mean(wide)
+        variance = _mean(centred**2)
+        inverse = 1 / jnp.sqrt(variance + self.epsilon)
+        normalized = centred * inverse
+        y = _along(scale, x.ndim) * normalized + _along(shift, x.ndim)
+        return y.astype(x.dtype), (normalized, inverse)
+
+    def backward(self, params: LayerNormParams, cache: Cache, dy: jax.Array) -> tuple[LayerNormParams, jax.Array]:
+        """Return ∂C/∂γ, ∂C/∂β and ∂C/∂x by the equations above."""
+        normalized, inverse = cache
+        delta, others = _wide(dy), tuple(range(dy.ndim - 1))
+        scale_gradient = jnp.sum(delta * normalized, axis=others)
+        shift_gradient = jnp.sum(delta, axis=others)
+        g = _along(_wide(params.scale), dy.ndim) * delta
+        dx = (g - _mean(g) - normalized * _mean(g * normalized)) * inverse
+        gradients = LayerNormParams(
+            scale_gradient.astype(params.scale.dtype), shift_gradient.astype(params.shift.dtype)
+        )
+        return gradients, dx.astype(dy.dtype)
+
+
+def _wide(array: jax.Array) -> jax.Array:
+    """Return the array in the dtype to take sums in."""
+    return array.astype(accumulator_dtype(array.dtype))
+
+
+def _along(vector: jax.Array, ndim: int) -> jax.Array:
+    """Return a vector of features shaped to go with an array of ``ndim`` axes, of which they are the last."""
+    return vector.reshape(*(1,) * (ndim - 1), -1)
+
+
+def _mean(values: jax.Array) -> jax.Array:
+    return jnp.mean(values, axis=-1, keepdims=True)

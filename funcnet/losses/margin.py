@@ -1,0 +1,40 @@
+"""The loss of scores that are to clear a margin: the hinge."""
+
+import jax
+import jax.numpy as jnp
+
+from ..activations import relu
+from .base import Loss
+
+
+class Hinge(Loss):
+    """The hinge loss of scores z with targets −1 and 1: Σⱼ max(0, 1 − yⱼ zⱼ); gradient −y where 1 − y z ≥ 0, else 0.
+
+    At the kink y z = 1 the right-hand branch of max(0, m) at m = 0 is taken, −y, by hand and by automatic
+    differentiation alike. With several outputs it is one against the rest: the target is 1 for the class and −1 for
+    all others, 2 · one_hot − 1. Cortes, Vapnik, "Support-Vector Networks" (1995), for its sum of slacks.
+
+    >>> import funcnet as fn
+    >>> z, y = jnp.array([[-0.5, 1.0, 3.0]]), jnp.array([[1.0, 1.0, -1.0]])
+    >>> fn.hinge.value(z, y), fn.hinge.gradient(z, y), fn.hinge.predict(z)
+    (Array([5.5], dtype=float32), Array([[-1., -1.,  1.]], dtype=float32), Array([[0.25, 1.  , 2.  ]], dtype=float32))
+    """
+
+    name = "hinge"
+
+    def value(self, output: jax.Array, target: jax.Array) -> jax.Array:
+        """Return Σⱼ max(0, 1 − yⱼ zⱼ)."""
+        z, y = self.check(output, target)
+        return jnp.sum(relu(1 - y * z), axis=-1)
+
+    def gradient(self, output: jax.Array, target: jax.Array) -> jax.Array:
+        """Return −y relu′(1 − y z)."""
+        z, y = self.check(output, target)
+        return -y * relu.derivative(1 - y * z)
+
+    def predict(self, output: jax.Array) -> jax.Array:
+        """Return (1 + z)/2, which puts the targets −1 and 1 at 0 and 1 and a score of 0 at ½, where classes part."""
+        return (1 + output) / 2
+
+
+hinge = Hinge()

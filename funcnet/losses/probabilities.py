@@ -1,0 +1,119 @@
+"""The losses on probabilities: binary and categorical cross-entropy, and the Kullback-Leibler divergence."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from .base import Loss
+
+
+def _over(y: jax.Array, a: jax.Array) -> jax.Array:
+    """Return y/a, which is 0 where y = 0 whatever a is."""
+    return jnp.where(y == 0, jnp.zeros_like(a), y / jnp.where(y == 0, jnp.ones_like(a), a))
+
+
+def _times_log(y: jax.Array, a: jax.Array) -> jax.Array:
+    """Return y log a, which is 0 where y = 0 whatever a is; the guarded input keeps its gradient from NaN."""
+    return jnp.where(y == 0, jnp.zeros_like(a), y * jnp.log(jnp.where(y == 0, jnp.ones_like(a), a)))
+
+
+def _at_least(floor: Any, a: jax.Array) -> jax.Array:
+    """Return a, and the floor where a is below it, with the automatic derivative 1 in both.
+
+    A sigmoid or a softmax that is rounded to 0 or 1 has an infinite logarithm: so the loss of a wrong answer is large
+    instead, and its gradient finite.
+    """
+    return a + lax.stop_gradient(jnp.maximum(a, floor) - a)
+
+
+def _present(a: jax.Array) -> jax.Array:
+    """Return a, kept from 0, to which the smallest probabilities are rounded."""
+    return _at_least(jnp.finfo(a.dtype).tiny, a)
+
+
+def _absent(a: jax.Array) -> jax.Array:
+    """Return 1 − a, kept from 0, to which it is rounded where a is next to 1."""
+    return _at_least(jnp.finfo(a.dtype).epsneg, 1 - a)
+
+
+class CrossEntropy(Loss):
+    """The cross-entropy on activations in [0, 1]: −Σⱼ [yⱼ log aⱼ + (1 − yⱼ) log(1 − aⱼ)], with 0 log 0 = 0.
+
+    Its gradient is (1 − y)/(1 − a) − y/a. An activation that is rounded to 0 or 1 is taken for the number next to it.
+    With one output it is the binary cross-entropy. Where the output is a sigmoid, ``sigmoid_cross_entropy`` on the
+    logits is the safer form. Nielsen (2015), chapter 3, equation 63.
+
+    >>> import funcnet as fn
+    >>> a, y = jnp.array([[0.5, 1.0]]), jnp.array([[1.0, 1.0]])
+    >>> fn.cross_entropy.value(a, y), fn.cross_entropy.gradient(a, y)
+    (Array([0.6931472], dtype=float32), Array([[-2., -1.]], dtype=float32))
+    """
+
+    name = "cross_entropy"
+
+    def value(self, output: jax.Array, target: jax.Array) -> jax.Array:
+        """Return −Σⱼ [yⱼ log aⱼ + (1 − yⱼ) log(1 − aⱼ)]."""
+        a, y = self.check(output, target)
+        return -jnp.sum(_times_log(y, _present(a)) + _times_log(1 - y, _absent(a)), axis=-1)
+
+    def gradient(self, output: jax.Array, target: jax.Array) -> jax.Array:
+        """Return (1 − y)/(1 − a) − y/a."""
+        a, y = self.check(output, target)
+        return _over(1 - y, _absent(a)) - _over(y, _present(a))
+
+
+class CategoricalCrossEntropy(Loss):
+    """The cross-entropy of one distribution of the classes: −Σⱼ yⱼ log aⱼ, with 0 log 0 = 0; gradient −y/a.
+
+    Where the output is a softmax, ``softmax_cross_entropy`` on the logits is the safer form. Goodfellow, Bengio,
+    Courville, *Deep Learning* (2016), section 6.2.2.3; Bishop, *PRML* (2006), equation 4.108.
+
+    >>> import funcnet as fn
+    >>> a, y = jnp.array([[0.5, 0.5, 0.0]]), jnp.array([[1.0, 0.0, 0.0]])
+    >>> fn.categorical_cross_entropy.value(a, y), fn.categorical_cross_entropy.gradient(a, y)
+    (Array([0.6931472], dtype=float32), Array([[-2.,  0.,  0.]], dtype=float32))
+    """
+
+    name = "categorical_cross_entropy"
+
+    def value(self, output: jax.Array, target: jax.Array) -> jax.Array:
+        """Return −Σⱼ yⱼ log aⱼ."""
+        a, y = self.check(output, target)
+        return -jnp.sum(_times_log(y, _present(a)), axis=-1)
+
+    def gradient(self, output: jax.Array, target: jax.Array) -> jax.Array:
+        """Return −y/a."""
+        a, y = self.check(output, target)
+        return _over(-y, _present(a))
+
+
+class KLDivergence(Loss):
+    """The Kullback-Leibler divergence of the output from the target: Σⱼ yⱼ log(yⱼ/aⱼ); gradient −y/a.
+
+    A term with y = 0 is 0. It is the categorical cross-entropy less the target's entropy, so it is 0 where the output
+    is the target. Kullback, Leibler, "On Information and Sufficiency" (1951).
+
+    >>> import funcnet as fn
+    >>> a, y = jnp.array([[0.5, 0.25, 0.25]]), jnp.array([[0.5, 0.5, 0.0]])
+    >>> fn.kl_divergence.value(a, y), fn.kl_divergence.gradient(a, y)
+    (Array([0.3465736], dtype=float32), Array([[-1., -2.,  0.]], dtype=float32))
+    """
+
+    name = "kl_divergence"
+
+    def value(self, output: jax.Array, target: jax.Array) -> jax.Array:
+        """Return Σⱼ yⱼ log(yⱼ/aⱼ), as Σⱼ yⱼ log yⱼ − yⱼ log aⱼ, whose automatic gradient does not divide by a²."""
+        a, y = self.check(output, target)
+        return jnp.sum(_times_log(y, y) - _times_log(y, _present(a)), axis=-1)
+
+    def gradient(self, output: jax.Array, target: jax.Array) -> jax.Array:
+        """Return −y/a."""
+        a, y = self.check(output, target)
+        return _over(-y, _present(a))
+
+
+cross_entropy = CrossEntropy()
+categorical_cross_entropy = CategoricalCrossEntropy()
+kl_divergence = KLDivergence()

@@ -1,0 +1,79 @@
+"""The losses made of squared errors: half their sum, their sum, their mean."""
+
+import jax
+import jax.numpy as jnp
+
+from .base import Loss
+
+
+class Quadratic(Loss):
+    """The quadratic loss ½‖y − a‖²; gradient a − y. Nielsen (2015), chapter 1, equation 6.
+
+    >>> import funcnet as fn
+    >>> a, y = jnp.array([[1.0, 3.0]]), jnp.array([[0.0, 1.0]])
+    >>> fn.quadratic.value(a, y), fn.quadratic.gradient(a, y)
+    (Array([2.5], dtype=float32), Array([[1., 2.]], dtype=float32))
+    """
+
+    name = "quadratic"
+
+    def value(self, output: jax.Array, target: jax.Array) -> jax.Array:
+        """Return ½ Σⱼ (aⱼ − yⱼ)²."""
+        a, y = self.check(output, target)
+        return 0.5 * jnp.sum((a - y) ** 2, axis=-1)
+
+    def gradient(self, output: jax.Array, target: jax.Array) -> jax.Array:
+        """Return a − y."""
+        a, y = self.check(output, target)
+        return a - y
+
+
+class SquaredError(Loss):
+    """The squared error ‖y − a‖², without the half; gradient 2(a − y). Bishop, *PRML* (2006), section 1.1.
+
+    >>> import funcnet as fn
+    >>> a, y = jnp.array([[1.0, 3.0]]), jnp.array([[0.0, 1.0]])
+    >>> fn.squared_error.value(a, y), fn.squared_error.gradient(a, y)
+    (Array([5.], dtype=float32), Array([[2., 4.]], dtype=float32))
+    """
+
+    name = "squared_error"
+
+    def value(self, output: jax.Array, target: jax.Array) -> jax.Array:
+        """Return Σⱼ (aⱼ − yⱼ)²."""
+        a, y = self.check(output, target)
+        return jnp.sum((a - y) ** 2, axis=-1)
+
+    def gradient(self, output: jax.Array, target: jax.Array) -> jax.Array:
+        """Return 2(a − y)."""
+        a, y = self.check(output, target)
+        return 2 * (a - y)
+
+
+class MeanSquaredError(Loss):
+    """The mean squared error: (1/m) ‖y − a‖² over the m outputs; gradient (2/m)(a − y).
+
+    Goodfellow, Bengio, Courville, *Deep Learning* (2016), section 5.1.4.
+
+    >>> import funcnet as fn
+    >>> a, y = jnp.array([[1.0, 3.0]]), jnp.array([[0.0, 1.0]])
+    >>> fn.mean_squared_error.value(a, y), fn.mean_squared_error.gradient(a, y)
+    (Array([2.5], dtype=float32), Array([[1., 2.]], dtype=float32))
+    """
+
+    name = "mean_squared_error"
+
+    def value(self, output: jax.Array, target: jax.Array) -> jax.Array:
+        """Return (1/m) Σⱼ (aⱼ − yⱼ)²."""
+        a, y = self.check(output, target)
+        return jnp.mean((a - y) ** 2, axis=-1)
+
+    def gradient(self, output: jax.Array, target: jax.Array) -> jax.Array:
+        """Return (2/m)(a − y)."""
+        a, y = self.check(output, target)
+        return (2 / a.shape[-1]) * (a - y)
+
+
+quadratic = Quadratic()
+squared_error = SquaredError()
+mean_squared_error = MeanSquaredError()

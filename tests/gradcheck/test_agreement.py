@@ -1,0 +1,195 @@
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import funcnet as fn
+from funcnet.activations import ACTIVATIONS
+from funcnet.gradcheck import problem as routes
+from tests.gradcheck.examples import Looped, Scanned, ScannedRelu, Swish, problem
+from tests.registry import LOSSES
+
+# Every activation once and every loss once, each activation with another loss.
+PAIRS = list(zip(ACTIVATIONS.values(), itertools.cycle(LOSSES), strict=False))
+
+
+@pytest.mark.parametrize(("activation", "case"), PAIRS, ids=lambda value: repr(value))
+def test_the_three_agree_on_every_activation_and_loss(activation, case):
+    layers = fn.Dense(6), activation, fn.Dense(3), case.output
+    network = fn.Sequential(*layers)
+    params, x, _ = problem(network)
+    y = case.target(jax.random.key(1), (5, 3), jnp.float32)
+    report = fn.check_gradients(network, case.loss, params, x, y)
+    assert report.ok, str(report)
+    assert report.method == "complex step"
+    assert report.kinks == 0
+    assert report.worst <= 1e-14
+    assert all(row.size > 0 for row in report.rows) == (activation.__class__.__name__ not in ("Step", "Sign"))
+
+
+def test_they_agree_on_all_layers_together_with_key_weights_and_penalty():
+    branch = fn.Residual(fn.Dense(6), Swish(), fn.Dropout(0.5), fn.Dense(6))
+    network = fn.Sequential(
+        fn.Flatten(), fn.Dense(6), fn.LayerNorm(), branch, fn.Sequential(fn.PReLU(0.2), fn.Dense(3))
+    )
+    params, x, y = problem(network)
+    keywords = {"weights": np.linspace(0, 2, 5), "penalty": fn.l2(0.1) + fn.l1(0.02)}
+    report = fn.check_gradients(network, fn.quadratic, params, x, y, key=jax.random.key(3), **keywords)
+    assert report.ok, str(report)
+    assert report.worst <= 1e-14
+    assert [(row.layer, row.parameter) for row in report.rows[2:9]] == [
+        ("LayerNorm() (layer 2)", "scale"),
+        ("LayerNorm() (layer 2)", "shift"),
+        ("Dense(6) (layer 3.0)", "weight"),
+        ("Dense(6) (layer 3.0)", "bias"),
+        ("Swish() (layer 3.1)", "beta"),
+        ("Dense(6) (layer 3.3)", "weight"),
+        ("Dense(6) (layer 3.3)", "bias"),
+    ]
+    with jax.enable_x64(True):
+        cost, gradients = fn.backprop(network, fn.quadratic)(params, x, y, key=jax.random.key(3), **keywords)
+        assert report.cost == pytest.approx(float(cost), rel=1e-14)
+        for row, expected in zip(report.rows, jax.tree.leaves(gradients), strict=False):
+            np.testing.assert_allclose(row.hand, expected, rtol=1e-12, atol=1e-14)
+
+
+def test_a_network_that_is_one_layer_and_one_parameter():
+    params = np.asarray([1.5])
+
+    class Gain(fn.Layer):
+        def forward(self, params, x, *, key=None):
+            return params * x, x
+
+        def backward(self, params, cache, dy):
+            return jnp.sum(dy * cache)[None], params * dy
+
+    with jax.numpy_rank_promotion("allow"):
+        report = fn.check_gradients(Gain(), fn.quadratic, params, np.ones((3, 2)), np.zeros((3, 2)))
+    assert report.ok, str(report)
+    assert [row.name for row in report.rows] == ["parameter of Gain()", "the input x"]
+    np.testing.assert_allclose(report.rows[0].numerical, [3.0], rtol=1e-15)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_the_training_dtype_is_computed_in_float64_and_left_alone(dtype):
+    network = fn.mlp([4, 6, 3], hidden=fn.tanh)
+    params, _ = network.init(jax.random.key(0), (4,), dtype=dtype)
+    x, y = jnp.linspace(-1, 1, 20, dtype=dtype).reshape(5, 4), jnp.ones((5, 3), dtype)
+    before, configuration = jax.tree.map(np.array, (params, x, y)), dict(jax.config.values)
+    report = fn.check_gradients(network, fn.quadratic, params, x, y)
+    assert report.ok
+    assert report.worst <= 1e-14
+    assert dict(jax.config.values) == configuration
+    assert jnp.zeros(1, float).dtype == jnp.float32
+    jax.tree.map(np.testing.assert_array_equal, before, (params, x, y))
+    assert all(leaf.dtype == dtype for leaf in jax.tree.leaves((params, x, y)))
+    for row in report.rows:
+        for array in (row.hand, row.automatic, row.numerical):
+            assert type(array) is np.ndarray
+            assert array.dtype == np.float64
+        assert type(row.hand_numerical) is float
+    assert type(report.kinks) is int
+
+
+def test_the_configuration_is_left_alone_when_an_error_is_raised():
+    network = fn.mlp([4, 3])
+    params, x, y = problem(network)
+    configuration = dict(jax.config.values)
+    with pytest.raises(fn.ShapeError, match=r"Dense\(3, inputs=4\) \(layer 0\): expected x of shape \(batch, 4\), got"):
+        fn.check_gradients(network, fn.quadratic, params, x[:, :2], y)
+    assert dict(jax.config.values) == configuration
+
+
+def test_a_second_check_of_a_network_built_anew_compiles_nothing():
+    def sizes():
+        return routes.by_hand._cache_size(), routes.automatic._cache_size()
+
+    params, x, y = problem(fn.mlp([4, 2, 3]))
+    fn.check_gradients(fn.mlp([4, 2, 3]), fn.quadratic, params, x, y)
+    compiled = sizes()
+    assert fn.check_gradients(fn.mlp([4, 2, 3]), fn.quadratic, params, -x, 2 * y).ok
+    assert sizes() == compiled
+
+
+def test_an_operation_without_a_complex_form_is_differenced():
+    network = fn.Sequential(fn.Dense(6), Scanned(), fn.Dense(3))
+    report = fn.check_gradients(network, fn.quadratic, *problem(network))
+    assert report.ok, str(report)
+    assert report.method == "Richardson"
+    assert report.notes == ("no complex step: the operation scan has no complex form",)
+    assert 1e-16 < report.worst <= 1e-11
+    assert max(row.hand_automatic for row in report.rows) <= 1e-14
+
+
+def test_a_loop_that_jax_cannot_differentiate_is_still_checked_by_differences():
+    network = fn.Sequential(fn.Dense(6), Looped(), fn.Dense(3))
+    report = fn.check_gradients(network, fn.quadratic, *problem(network))
+    assert report.ok, str(report)
+    assert all(row.automatic is None for row in report.rows)
+    assert report.notes[0] == "no complex step: the operation while has no complex form"
+    assert report.notes[1].startswith("no automatic gradient: Reverse-mode differentiation does not work for")
+    assert report.worst <= 1e-11
+    assert "  -  " in str(report)
+
+
+def test_kinks_that_differences_meet_are_told_and_left_out():
+    network = fn.Sequential(fn.Dense(3), ScannedRelu())
+    params, x, y = problem(network)
+    bias = params[0].bias.copy()
+    bias[1] -= (x @ params[0].weight.T + bias)[2, 1]  # the second unit's weighted input is 0 for the third sample
+    params = (fn.DenseParams(params[0].weight, bias), ())
+    z = np.asarray(x @ params[0].weight.T + bias)
+    assert np.abs(z[2, 1]) < 1e-15
+    report = fn.check_gradients(network, fn.quadratic, params, x, y)
+    assert report.method == "Richardson"
+    weight, bias, inputs = report.rows
+    assert report.ok, str(report)
+    assert (weight.kinks, bias.kinks, inputs.kinks) == (4, 1, 4)
+    assert report.kinks == 9
+    assert abs(weight.numerical - weight.hand)[1].max() > 1e-3 * weight.size
+
+
+def test_complex_steps_take_the_branch_that_the_code_takes_and_count_the_edges():
+    network = fn.Sequential(fn.Dense(3), fn.relu)
+    params, x, y = problem(network)
+    weight, bias = params[0]
+    x[2], bias = 0.0, np.array([0.0, 1.0, -1.0])
+    report = fn.check_gradients(network, fn.quadratic, (fn.DenseParams(weight, bias), ()), x, y)
+    assert report.ok, str(report)
+    assert report.worst <= 1e-14
+    assert report.kinks == 1
+    assert [row.kinks for row in report.rows] == [
+        0,
+        1,
+        4,
+    ]  # the bias moves off the edge, and so do that sample's inputs
+
+
+def test_the_derivative_at_a_kink_that_is_another_convention_is_a_mismatch_that_says_so():
+    class Rectifier(fn.Layer):
+        def init(self, key, input_shape, *, dtype=jnp.float32):
+            return (), input_shape
+
+        def forward(self, params, x, *, key=None):
+            return jnp.maximum(x, 0), x
+
+        def backward(self, params, cache, dy):
+            return (), dy * (cache > 0).astype(dy.dtype)
+
+    network = fn.Sequential(fn.Dense(3), Rectifier())
+    params, x, y = problem(network)
+    x[2], params = 0.0, (fn.DenseParams(params[0].weight, np.zeros(3)), ())
+    report = fn.check_gradients(network, fn.quadratic, params, x, y)
+    assert not report.ok
+    assert report.kinks == 3
+    assert report.rows[1].meaning.endswith("(3 of its 3 elements lie on a kink, where a derivative is a convention)")
+
+
+def test_tolerance_is_the_users_to_set():
+    network = fn.Sequential(fn.Dense(6), Scanned(), fn.Dense(3))
+    data = problem(network)
+    strict = fn.check_gradients(network, fn.quadratic, *data)
+    assert (strict.tolerance, strict.ok) == (1e-10, True)
+    assert fn.check_gradients(network, fn.quadratic, *data, tolerance=0.5).tolerance == 0.5
