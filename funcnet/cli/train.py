@@ -39,12 +39,22 @@ LOSSES = {
     "softmax_cross_entropy": (fn.softmax_cross_entropy, fn.linear),
     "sigmoid_cross_entropy": (fn.sigmoid_cross_entropy, fn.linear),
     "cross_entropy": (fn.cross_entropy, fn.sigmoid),
+    "categorical_cross_entropy": (fn.categorical_cross_entropy, fn.softmax),
+    "kl_divergence": (fn.kl_divergence, fn.softmax),
     "quadratic": (fn.quadratic, fn.linear),
     "squared_error": (fn.squared_error, fn.linear),
     "mean_squared_error": (fn.mean_squared_error, fn.linear),
 }
-OPTIMIZERS = {"sgd": fn.sgd, "momentum": fn.momentum, "rmsprop": fn.rmsprop, "adam": fn.adam}
-LEARNING_RATES = {"sgd": 0.1, "momentum": 0.01, "rmsprop": 0.001, "adam": 0.001}
+OPTIMIZERS = {  # with the learning rate that each starts from
+    "sgd": (fn.sgd, 0.1),
+    "momentum": (fn.momentum, 0.01),
+    "nesterov": (fn.nesterov, 0.01),
+    "adagrad": (fn.adagrad, 0.01),
+    "rmsprop": (fn.rmsprop, 0.001),
+    "rmsprop_nesterov": (fn.rmsprop_nesterov, 0.0003),
+    "adam": (fn.adam, 0.001),
+    "adamw": (fn.adamw, 0.001),
+}
 GRADIENTS = {"autodiff": fn.autodiff, "backprop": fn.backprop}
 
 SHADES = " .:-=+*#%@"  # from dark to bright
@@ -81,18 +91,28 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "help": "sizes of the hidden layers, such as 512,256, or 0 for none "
         f"(default: {_by_data(lambda r: ','.join(map(str, r.hidden)))})",
     },
-    "--activation": {"choices": ACTIVATIONS, "default": "relu", "help": "of the hidden layers (default: relu)"},
+    "--activation": {
+        "choices": ACTIVATIONS,
+        "default": "relu",
+        "metavar": "NAME",
+        "help": f"of the hidden layers, one of {', '.join(ACTIVATIONS)} (default: relu)",
+    },
     "--loss": {
         "choices": LOSSES,
         "default": "softmax_cross_entropy",
         "metavar": "NAME",
-        "help": f"one of {', '.join(LOSSES)} (default: softmax_cross_entropy); cross_entropy makes the output sigmoid",
+        "help": f"one of {', '.join(LOSSES)} (default: softmax_cross_entropy); those on probabilities make the "
+        "output sigmoid or softmax",
     },
-    "--optimizer": {"choices": OPTIMIZERS, "help": f"(default: {_by_data(lambda r: r.optimizer)})"},
+    "--optimizer": {
+        "choices": OPTIMIZERS,
+        "metavar": "NAME",
+        "help": f"one of {', '.join(OPTIMIZERS)} (default: {_by_data(lambda r: r.optimizer)})",
+    },
     "--learning-rate": {
         "type": positive,
         "metavar": "RATE",
-        "help": f"(default: {', '.join(f'{rate} for {name}' for name, rate in LEARNING_RATES.items())})",
+        "help": f"(default: {', '.join(f'{rate} for {name}' for name, (_, rate) in OPTIMIZERS.items())})",
     },
     "--epochs": {
         "type": count,
@@ -182,7 +202,8 @@ def run(options: argparse.Namespace) -> None:
 def _fit(options: argparse.Namespace, recipe: Recipe, network: Any, loss: Any, train: Any) -> fn.FitResult:
     """Print what is trained and how, and train it."""
     name = options.optimizer or recipe.optimizer
-    optimizer = OPTIMIZERS[name](options.learning_rate or LEARNING_RATES[name])
+    make, learning_rate = OPTIMIZERS[name]
+    optimizer = make(options.learning_rate or learning_rate)
     epochs, batch_size = options.epochs or recipe.epochs, min(options.batch_size or recipe.batch_size, len(train[0]))
     key = jax.random.key(options.seed)
     params, _ = network.init(key, train[0].shape[1:])

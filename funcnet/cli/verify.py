@@ -101,7 +101,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Check the gradients of the network that the options describe, print the report, and return the exit code."""
     if len(options.layers) < 2:
-        raise ValueError(message("--layers", "the sizes of the input and of the output, such as 8,6,4", options.layers))
+        shown = ",".join(map(str, options.layers)) or 0
+        raise ValueError(message("--layers", "the sizes of the input and of the output, such as 8,6,4", shown))
     case = LOSSES[options.loss]
     output = fn.activation(options.output) if options.output else case.output
     network = fn.mlp(options.layers, hidden=fn.activation(options.activation), output=output)
