@@ -20,6 +20,7 @@ from tests import registry
 
 SCALES = np.array([0.1, 0.3, 1.0, 3.0, 10.0])
 SEEDS = 5
+LIGHTLY = {"xla_backend_optimization_level": 1}  # each program runs once, so that compiling it is all of its cost
 PENALTIES = [None, None, fn.l2(0.01), fn.l1(0.01), fn.l1(0.01) + fn.l2(0.01)]
 HIDDEN = [*registry.ACTIVATIONS, fn.PReLU(0.3)]
 AT_ONCE = 3  # activations in one network
@@ -82,7 +83,7 @@ def leaf_errors(case, network, inputs, outputs, batch, penalty, weighted, dtype)
         moved = fn.autodiff(network, case.loss)(nudged, x, y, **keywords)
         return [jnp.stack(jax.tree.leaves(jax.tree.map(leaf_error, each, automatic))) for each in (by_hand, moved)]
 
-    return jax.jit(jax.vmap(errors))(params, nudged, x, y, weights)
+    return jax.jit(jax.vmap(errors), compiler_options=LIGHTLY)(params, nudged, x, y, weights)
 
 
 def test_there_are_more_than_a_thousand_cases_and_every_activation_meets_every_loss():

@@ -9,9 +9,8 @@ import numpy as np
 
 import funcnet as fn
 
-from ..activations import ACTIVATIONS, Activation
+from ..activations import ACTIVATIONS
 from ..errors import message
-from ..losses import Loss
 from .arguments import count, seed, sizes
 
 Random = np.random.Generator
@@ -36,8 +35,8 @@ def _signs(random: Random, shape: tuple[int, int]) -> np.ndarray:
 class Case(NamedTuple):
     """A loss, the output that it is made for, and targets that it can meet."""
 
-    loss: Loss
-    output: Activation
+    loss: fn.Loss
+    output: fn.Activation
     targets: Callable[[Random, tuple[int, int]], np.ndarray]  # (random, shape) to values
 
 

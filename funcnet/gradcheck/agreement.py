@@ -7,8 +7,12 @@ import numpy as np
 from .meaning import error_of, explain, place_of
 from .report import GradientRow
 
-EPSILON = 2.0**-52
 ILL_CONDITIONED = 1e-9  # more than this part of an array is put down to rounding only next to far larger gradients
+
+NOT_PROVED = (
+    "not proved: it is so ill-conditioned here that the last bits of the values explain the differences; take other "
+    "parameters, or a loss from logits"
+)
 
 
 class Answers(NamedTuple):
@@ -25,7 +29,7 @@ class Limits(NamedTuple):
 
     exact: float  # between the hand-written and the automatic gradient
     numerical: float  # between either and the numerical one
-    rounding: float  # absolute: what moving every value by its last bit does to this gradient, several times over
+    rounding: float  # absolute: what changed last bits on the way do to this gradient, several times over
     cancelled: float  # absolute: a few last bits of the network's largest gradient; one as small as this is zero
     difference: float  # absolute: what the rounding of the cost does to a numerical gradient by differences
 
@@ -52,7 +56,10 @@ def make_row(
     worst = max(present, key=lambda each: (np.isnan(each[2]), each[2]), default=(numerical, numerical, 0.0))
     meaning = _meaning(hand, automatic, spared, limits, counts=counts, parameter=parameter)
     kinks = int(kinked.sum())
-    if meaning and kinks:
+    differences = [np.abs(a - b).max(initial=0.0) for a, b, _ in present]
+    if meaning and not kinks and max(differences, default=np.inf) <= limits.rounding:
+        meaning = NOT_PROVED
+    elif meaning and kinks:
         meaning += f" ({kinks} of its {kinked.size} elements lie on a kink, where a derivative is a convention)"
     return GradientRow(
         layer=layer,

@@ -1,7 +1,7 @@
 """How each JAX primitive acts on complex numbers whose imaginary part is a vanishing step.
 
 A rule gets the operands of one primitive, of which at least one is ``Complex``, and returns its results. Real parts
-are those of the real program to the last bit: what a step of 1e-100 adds to them, its square, is far below their
+are taken as the real program takes them: what a step of 1e-100 adds to them, its square, is far below their
 rounding. So every comparison goes the way that the code goes, and the real part is computed once for all steps.
 """
 
@@ -188,9 +188,9 @@ def _unchanged(bind: Any, params: dict[str, Any], operands: list[Any], edges: li
 
 
 LINEAR = (
-    "add add_any sub neg reshape transpose broadcast_in_dim squeeze expand_dims slice dynamic_slice "
-    "dynamic_update_slice concatenate stack unstack pad rev gather scatter-add scatter split select_n reduce_sum cumsum "
-    "reduce_window_sum copy copy_p device_put optimization_barrier sharding_constraint tile"
+    "add add_any sub neg reshape transpose broadcast_in_dim squeeze expand_dims slice "
+    "dynamic_slice dynamic_update_slice concatenate stack unstack pad rev gather scatter-add scatter split select_n "
+    "reduce_sum cumsum reduce_window_sum copy copy_p device_put optimization_barrier sharding_constraint tile"
 )
 BILINEAR = "mul dot_general conv_general_dilated"
 ANALYTIC = "div exp exp2 log log1p sqrt rsqrt sin cos tan asin acos atan asinh acosh atanh integer_pow square"

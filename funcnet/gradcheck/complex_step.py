@@ -100,24 +100,39 @@ def evaluate(jaxpr: Any, consts: Sequence[Any], operands: Sequence[Any], edges: 
     values: dict[Any, Any] = dict(zip(jaxpr.constvars, consts, strict=True))
     values.update(zip(jaxpr.invars, operands, strict=True))
 
-    def read(variable: Any) -> Any:
-        if not isinstance(variable, Literal):
-            return values[variable]
-        aval: Any = variable.aval
-        return np.asarray(variable.val, aval.dtype)
-
+    read = reader(values)
     for equation in jaxpr.eqns:
         results = _apply(equation, [read(variable) for variable in equation.invars], edges)
         values.update(zip(equation.outvars, results, strict=True))
     return [read(variable) for variable in jaxpr.outvars]
 
 
+def called_program(equation: Any) -> tuple[Any, Sequence[Any]] | None:
+    """Return the program and the constants that an equation calls, None where it is an operation of its own."""
+    if equation.primitive.name not in CALLS:
+        return None
+    called = equation.params[CALLS[equation.primitive.name]]
+    return getattr(called, "jaxpr", called), getattr(called, "consts", ())
+
+
+def reader(values: dict[Any, Any]) -> Callable[[Any], Any]:
+    """Return the function that gives a variable's or a literal's value."""
+
+    def read(variable: Any) -> Any:
+        if not isinstance(variable, Literal):
+            return values[variable]
+        aval: Any = variable.aval
+        return np.asarray(variable.val, aval.dtype)
+
+    return read
+
+
 def _apply(equation: Any, operands: list[Any], edges: list[Edge]) -> Sequence[Any]:
     """Return the results of one equation: by its program, by the primitive itself, or by its complex rule."""
     primitive = equation.primitive
-    if primitive.name in CALLS:
-        called = equation.params[CALLS[primitive.name]]
-        return evaluate(getattr(called, "jaxpr", called), getattr(called, "consts", ()), operands, edges)
+    called = called_program(equation)
+    if called is not None:
+        return evaluate(*called, operands, edges)
     if not any(isinstance(operand, Complex) for operand in operands):
         results = primitive.bind(*operands, **equation.params)
     elif primitive.name in RULES:
@@ -135,7 +150,6 @@ def computed_bytes(jaxpr: Any) -> list[int]:
     """Return the float64 bytes of every value that a program computes, those of called programs included."""
     sizes = [8 * math.prod(var.aval.shape) for equation in jaxpr.eqns for var in equation.outvars]
     for equation in jaxpr.eqns:
-        if equation.primitive.name in CALLS:
-            called = equation.params[CALLS[equation.primitive.name]]
-            sizes += computed_bytes(getattr(called, "jaxpr", called))
+        called = called_program(equation)
+        sizes += [] if called is None else computed_bytes(called[0])
     return sizes

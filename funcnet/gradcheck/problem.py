@@ -1,7 +1,6 @@
 """What is checked, as a value, and its gradient by hand and by automatic differentiation, in the input too."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -11,8 +10,6 @@ from ..backprop import CostAndGradient, autodiff, backprop
 from ..contract import Cache, Configuration, Layer, Params
 from ..losses import Loss, batch_mean
 from ..penalties import Penalty
-
-QUICKLY = {"xla_backend_optimization_level": 0}  # a program that runs once or a few times: compiling it is what costs
 
 
 class Problem(Configuration):
@@ -72,13 +69,11 @@ def cost_of(problem: Problem, params: Params, x: jax.Array, data: Data) -> jax.A
     return cost if problem.penalty is None else cost + problem.penalty.value(params)
 
 
-@partial(jax.jit, static_argnums=0, compiler_options=QUICKLY)
 def by_hand(problem: Problem, params: Params, x: jax.Array, data: Data) -> tuple[Params, jax.Array]:
     """Return (∂C/∂params, ∂C/∂x) by the layers', the loss's and the penalty's own equations."""
     return _gradients(backprop, problem, params, x, data)
 
 
-@partial(jax.jit, static_argnums=0, compiler_options=QUICKLY)
 def automatic(problem: Problem, params: Params, x: jax.Array, data: Data) -> tuple[Params, jax.Array]:
     """Return (∂C/∂params, ∂C/∂x) by ``jax.grad``."""
     return _gradients(autodiff, problem, params, x, data)

@@ -33,6 +33,13 @@ class GradientRow:
         return not self.meaning
 
     @property
+    def verdict(self) -> str:
+        """``"ok"``, ``"MISMATCH"``, or ``"NOT PROVED"`` where rounding alone explains what differs."""
+        if self.ok:
+            return "ok"
+        return "NOT PROVED" if self.meaning.startswith("not proved") else "MISMATCH"
+
+    @property
     def name(self) -> str:
         """The parameter and the layer that it belongs to."""
         return f"{self.parameter} of {self.layer}" if self.layer else f"the input {self.parameter}"
@@ -95,9 +102,8 @@ class GradientReport:
                 )
             ]
             layer = row.layer or "(input)"
-            verdict = "ok" if row.ok else "MISMATCH"
             size, place = f"{row.size:.1e}", str(list(row.place))
-            cells.append([layer, row.parameter, str(row.shape), size, *pairs, place, str(row.kinks), verdict])
+            cells.append([layer, row.parameter, str(row.shape), size, *pairs, place, str(row.kinks), row.verdict])
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in cells]
         return [line.rstrip() for line in lines]

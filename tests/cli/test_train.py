@@ -15,9 +15,10 @@ from funcnet.data import load_digits
 OPTIONS = {
     "--data": "digits mnist PATH",
     "--hidden": "SIZES",
-    "--activation": "linear sigmoid tanh relu softmax",
-    "--loss": "softmax_cross_entropy sigmoid_cross_entropy cross_entropy quadratic squared_error mean_squared_error",
-    "--optimizer": "sgd momentum rmsprop adam",
+    "--activation": "linear sigmoid tanh relu softmax step sign leaky_relu elu prelu softplus silu gelu",
+    "--loss": "softmax_cross_entropy sigmoid_cross_entropy cross_entropy categorical_cross_entropy kl_divergence "
+    "quadratic squared_error mean_squared_error",
+    "--optimizer": "sgd momentum nesterov adagrad rmsprop rmsprop_nesterov adam adamw",
     "--learning-rate": "RATE",
     "--epochs": "N",
     "--batch-size": "N",

@@ -1,4 +1,5 @@
 import itertools
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -7,9 +8,20 @@ import pytest
 
 import funcnet as fn
 from funcnet.activations import ACTIVATIONS
-from funcnet.gradcheck import problem as routes
+from funcnet.gradcheck.check import compiled_automatic, compiled_by_hand
 from tests.gradcheck.examples import Looped, Scanned, ScannedRelu, Swish, problem
 from tests.registry import LOSSES
+
+
+class OffByRounding(fn.Loss):
+    """The cross-entropy, whose hand-written gradient is taken at an output that is one last bit off."""
+
+    def value(self, output, target):
+        return fn.cross_entropy.value(output, target)
+
+    def gradient(self, output, target):
+        return fn.cross_entropy.gradient(output * (1 - 2.0**-52), target)
+
 
 # Every activation once and every loss once, each activation with another loss.
 PAIRS = list(zip(ACTIVATIONS.values(), itertools.cycle(LOSSES), strict=False))
@@ -49,7 +61,8 @@ def test_they_agree_on_all_layers_together_with_key_weights_and_penalty():
         ("Dense(6) (layer 3.3)", "bias"),
     ]
     with jax.enable_x64(True):
-        cost, gradients = fn.backprop(network, fn.quadratic)(params, x, y, key=jax.random.key(3), **keywords)
+        route = partial(fn.backprop(network, fn.quadratic), penalty=keywords.pop("penalty"))
+        cost, gradients = jax.jit(route)(params, x, y, key=jax.random.key(3), **keywords)
         assert report.cost == pytest.approx(float(cost), rel=1e-14)
         for row, expected in zip(report.rows, jax.tree.leaves(gradients), strict=False):
             np.testing.assert_allclose(row.hand, expected, rtol=1e-12, atol=1e-14)
@@ -104,7 +117,7 @@ def test_the_configuration_is_left_alone_when_an_error_is_raised():
 
 def test_a_second_check_of_a_network_built_anew_compiles_nothing():
     def sizes():
-        return routes.by_hand._cache_size(), routes.automatic._cache_size()
+        return compiled_by_hand._cache_size(), compiled_automatic._cache_size()
 
     params, x, y = problem(fn.mlp([4, 2, 3]))
     fn.check_gradients(fn.mlp([4, 2, 3]), fn.quadratic, params, x, y)
@@ -185,6 +198,18 @@ def test_the_derivative_at_a_kink_that_is_another_convention_is_a_mismatch_that_
     assert not report.ok
     assert report.kinks == 3
     assert report.rows[1].meaning.endswith("(3 of its 3 elements lie on a kink, where a derivative is a convention)")
+
+
+def test_a_gradient_that_rounding_drowns_is_not_proved_rather_than_wrong():
+    network = fn.Sequential(fn.Dense(3), fn.sigmoid)
+    params, x, _ = problem(network)
+    params = (fn.DenseParams(params[0].weight, np.array([34.0, 0.0, 0.0])), ())  # 1 − σ(34) is about 2e-15
+    report = fn.check_gradients(network, OffByRounding(), params, x, np.full((5, 3), 0.5))
+    assert not report.ok
+    assert report.rows[0].verdict == "NOT PROVED"
+    assert report.rows[0].meaning.startswith("not proved: it is so ill-conditioned here that the last bits")
+    assert "  NOT PROVED" in str(report)
+    assert report.faults == ()
 
 
 def test_tolerance_is_the_users_to_set():

@@ -210,10 +210,10 @@ def test_a_backward_that_raises_raises():
 def test_a_single_weight_off_by_1e_12_is_caught_wherever_its_gradient_is_not_tiny():
     network = fn.Sequential(fn.Dense(3), fn.tanh, Mistaken(3, mistake="1e-12"), fn.tanh, fn.Dense(3))
     caught, cases = 0, 0
-    for seed in range(20):
+    for seed in range(12):
         report = fn.check_gradients(network, fn.quadratic, *problem(network, seed=seed))
         gradient = np.abs(report.rows[2].numerical)
-        if gradient[1, 2] > 0.2 * gradient.max():
+        if gradient[1, 2] > 0.05 * gradient.max():
             cases += 1
             caught += not report.rows[2].ok
     assert caught == cases >= 5

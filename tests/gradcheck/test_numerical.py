@@ -7,7 +7,7 @@ import pytest
 from jax import lax
 
 from funcnet.gradcheck.complex_step import NoRuleError, complex_step_gradient, evaluate, map_in_chunks
-from funcnet.gradcheck.richardson import richardson_gradient
+from funcnet.gradcheck.richardson import richardson_gradient, sample
 
 # name: (function, its derivative in NumPy's functions, where)
 SMOOTH = {
@@ -117,7 +117,7 @@ def test_array_operations(x64):
 
     leaves = a, b, image, kernel
     found = jax.jit(lambda *leaves: complex_step_gradient(function, leaves))(*leaves)
-    cost, gradients = jax.value_and_grad(function, argnums=(0, 1, 2, 3))(*map(jnp.asarray, leaves))
+    cost, gradients = jax.jit(jax.value_and_grad(function, argnums=(0, 1, 2, 3)))(*leaves)
     expected = np.concatenate([np.ravel(gradient) for gradient in gradients])
     np.testing.assert_allclose(found.cost, cost, rtol=1e-15)
     assert np.abs(found.gradient - expected).max() <= 1e-15 * np.abs(expected).max()
@@ -140,36 +140,29 @@ def test_a_primitive_without_a_rule_is_named(x64):
 
 
 def test_richardson_of_smooth_functions(x64):
-    names = [name for name in SMOOTH if name not in ("logaddexp at its tie", "expm1")]
-    points = [jnp.asarray(SMOOTH[name][2]) for name in names]
-    expected = np.array([SMOOTH[name][1](SMOOTH[name][2]) for name in names])
-
-    # One by one, since a sum's rounding would be that of its largest term.
-    def each(f, point):
-        return jax.jit(lambda point: richardson_gradient(f, [point]))(point)
-
-    found = [each(SMOOTH[name][0], point) for name, point in zip(names[::4], points[::4], strict=True)]
-    gradient = np.concatenate([one.gradient for one in found])
-    assert np.abs(gradient / expected[::4] - 1).max() <= 1e-11
-    assert not any(one.kinked.any() for one in found)
+    cases = [case for name, case in SMOOTH.items() if name not in ("expm1", "stop_gradient")]  # e^−30 − 1 has no digits
+    points = [jnp.asarray(case[2], float) for case in cases]
+    expected = [case[1](case[2]) for case in cases]
+    # Each on its own, since a sum's rounding would be that of its largest term.
+    sampled = jax.jit(lambda points: [sample(case[0], [point]) for case, point in zip(cases, points, strict=True)])
+    found = [richardson_gradient(samples) for samples in sampled(points)]
+    assert np.abs(np.concatenate([each.gradient for each in found]) / expected - 1).max() <= 1e-12
+    assert not any(each.kinked.any() for each in found)
 
 
-def test_richardson_of_functions_that_change_fast_slowly_and_at_large_arguments(x64):
+def test_richardson_of_functions_that_change_fast_and_slowly(x64):
     def function(x):
-        return jnp.sin(30 * x[0]) + jnp.exp(0.01 * x[1]) + jnp.log(x[2]) + x[3] ** 3
+        return jnp.sin(30 * x[0]) + jnp.exp(0.01 * x[1]) + jnp.log(x[2]) + 1e-12 * x[3] ** 2
 
-    x = np.array([0.3, 5.0, 1e-2, 1e4])
-    expected = np.array([30 * np.cos(9), 0.01 * np.exp(0.05), 100.0, 3e8])
-    found = jax.jit(lambda x: richardson_gradient(lambda x: function(x) - 1e12, [x]))(x)
-    assert found.gradient.shape == (4,)
-    alone = jax.jit(lambda x: richardson_gradient(lambda x: function(jnp.append(x, 0.0)), [x]))(x[:3])
-    np.testing.assert_allclose(alone.gradient, expected[:3], rtol=1e-9)
+    x = np.array([0.3, 5.0, 1e-2, 1e6])
+    expected = np.array([30 * np.cos(9), 0.01 * np.exp(0.05), 1e2, 2e-6])
+    found = richardson_gradient(jax.jit(lambda x: sample(function, [x]))(x))
+    assert np.abs(found.gradient / expected - 1).max() <= 1e-8
 
 
 def test_richardson_sees_kinks_at_the_point_alone(x64):
-    found = jax.jit(lambda x: richardson_gradient(lambda x: jnp.sum(jnp.abs(x) + x**2), [x]))(
-        np.array([0.0, 0.3, -2.0])
-    )
+    x = np.array([0.0, 0.3, -2.0])
+    found = richardson_gradient(jax.jit(lambda x: sample(lambda x: jnp.sum(jnp.abs(x) + x**2), [x]))(x))
     assert found.kinked.tolist() == [True, False, False]
     assert int(found.kinks) == 1
     np.testing.assert_allclose(found.gradient[1:], [1.6, -5.0], rtol=1e-11)

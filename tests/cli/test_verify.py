@@ -1,0 +1,113 @@
+import re
+
+import pytest
+
+import funcnet.cli
+from funcnet.cli import main, verify
+
+OPTIONS = {
+    "--layers": "SIZES",
+    "--activation": "linear sigmoid tanh relu softmax step sign leaky_relu elu prelu softplus silu gelu",
+    "--output": "linear sigmoid tanh relu softmax step sign leaky_relu elu prelu softplus silu gelu",
+    "--loss": "softmax_cross_entropy sigmoid_cross_entropy cross_entropy categorical_cross_entropy kl_divergence hinge "
+    "quadratic squared_error mean_squared_error",
+    "--batch-size": "N",
+    "--seed": "N",
+}
+
+
+@pytest.fixture
+def check(capsys):
+    """A function that runs ``funcnet verify`` and returns its exit code, output and error output."""
+
+    def run(*arguments):
+        code = main(["verify", *map(str, arguments)])
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def test_without_options_it_proves_a_small_network(check):
+    code, out, err = check()
+    lines = out.splitlines()
+    assert (code, err) == (0, "")
+    assert lines[:3] == [
+        "network    Sequential(Dense(6, inputs=8), tanh, Dense(4))",
+        "loss       softmax_cross_entropy, on 8 samples, seed 0",
+        "146 derivatives in float64: by hand, automatic and numerical (complex step)",
+    ]
+    assert [line.split("  ")[0] for line in lines[4:9]] == 2 * ["Dense(6, inputs=8) (layer 0)"] + 2 * [
+        "Dense(4) (layer 2)"
+    ] + ["(input)"]
+    assert all(line.endswith(" ok") for line in lines[4:9])
+    assert lines[-1] == "the gradients agree"
+
+
+def test_it_checks_the_network_that_the_options_describe(check):
+    code, out, _ = check("--layers", "3,5,2,2", "--activation", "gelu", "--output", "tanh", "--loss", "quadratic",
+                         "--batch-size", 4, "--seed", 7)  # fmt: skip
+    assert code == 0
+    assert out.startswith(
+        "network    Sequential(Dense(5, inputs=3), gelu, Dense(2), gelu, Dense(2), tanh)\n"
+        "loss       quadratic, on 4 samples, seed 7\n"
+    )
+
+
+@pytest.mark.parametrize("loss", OPTIONS["--loss"].split())
+def test_every_loss_has_an_output_and_targets_that_suit_it(check, loss):
+    code, out, err = check("--loss", loss, "--layers", "3,2", "--batch-size", 3)
+    assert (code, err) == (0, "")
+    assert out.splitlines()[-1] == "the gradients agree"
+
+
+def test_one_seed_explains_what_is_printed(check):
+    first, again, other = (check("--layers", "3,2", "--seed", seed)[1] for seed in (1, 1, 2))
+    assert first == again
+    assert first.splitlines()[4:] != other.splitlines()[4:]
+
+
+def test_a_mismatch_is_exit_code_1(check, monkeypatch):
+    softmax_cross_entropy = type(funcnet.softmax_cross_entropy)
+
+    class Mistaken(softmax_cross_entropy):
+        def gradient(self, output, target):
+            return -super().gradient(output, target)
+
+    wrong = verify.LOSSES["softmax_cross_entropy"]._replace(loss=Mistaken())
+    monkeypatch.setitem(verify.LOSSES, "softmax_cross_entropy", wrong)
+    code, out, err = check("--layers", "3,2")
+    assert (code, err) == (1, "")
+    assert out.splitlines()[-2:] == [
+        "  softmax_cross_entropy.gradient: -1 times the right one everywhere: a wrong sign",
+        "the gradients DO NOT AGREE in 3 of 3 arrays",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("--layers", "3"), "--layers: expected the sizes of the input and of the output, such as 8,6,4, got 3"),
+        (("--layers", "0"), "--layers: expected the sizes of the input and of the output, such as 8,6,4, got 0"),
+        (
+            ("--layers", "3,2", "--loss", "cross_entropy", "--output", "linear"),
+            "check_gradients: expected a finite cost: does the output suit cross_entropy?, got ",
+        ),
+    ],
+)
+def test_what_cannot_be_checked_is_told(check, arguments, text):
+    code, _, err = check(*arguments)
+    assert code == 1
+    assert err.startswith(f"funcnet: {text}")
+
+
+def test_help_mentions_every_option(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    with pytest.raises(SystemExit, match=r"^0$"):
+        main(["verify", "--help"])
+    text = capsys.readouterr().out
+    assert set(re.findall(r"^  (--[a-z-]+)", text, re.MULTILINE)) == set(OPTIONS)
+    for option, values in OPTIONS.items():
+        entry = re.search(rf"^  {option} (.*?)(?=^  --|^\S|\Z)", text, re.MULTILINE | re.DOTALL)[1]
+        assert all(value in entry for value in values.split())
+        assert "(default: " in entry
+    assert "example: funcnet verify --layers 64,30,10" in text

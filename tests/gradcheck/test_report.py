@@ -1,0 +1,64 @@
+import re
+
+import numpy as np
+import pytest
+
+import funcnet as fn
+from tests.gradcheck.examples import Mistaken, problem
+
+
+def columns(line):
+    return re.split(r"  +", line)
+
+
+def test_the_text_is_a_table_by_layer_and_parameter():
+    network = fn.Sequential(fn.Dense(3), fn.Sequential(fn.relu, fn.Dense(3)))
+    report = fn.check_gradients(network, fn.quadratic, *problem(network))
+    lines = str(report).splitlines()
+    assert lines[0] == "47 derivatives in float64: by hand, automatic and numerical (complex step)"
+    head = "layer parameter shape largest hand-automatic hand-numerical automatic-numerical worst-at kinks verdict"
+    assert columns(lines[1]) == head.split()
+    assert [columns(line)[:3] for line in lines[2:7]] == [
+        ["Dense(3) (layer 0)", "weight", "(3, 4)"],
+        ["Dense(3) (layer 0)", "bias", "(3,)"],
+        ["Dense(3) (layer 1.1)", "weight", "(3, 3)"],
+        ["Dense(3) (layer 1.1)", "bias", "(3,)"],
+        ["(input)", "x", "(5, 4)"],
+    ]
+    for line, row in zip(lines[2:7], report.rows, strict=True):
+        *_, size, first, second, third, place, kinks, verdict = columns(line)
+        assert float(size) == pytest.approx(np.abs(row.numerical).max(), rel=0.05)
+        errors = row.hand_automatic, row.hand_numerical, row.automatic_numerical
+        assert [float(text) for text in (first, second, third)] == pytest.approx(errors, rel=0.05)
+        assert place == str(list(row.place))
+        assert (kinks, verdict) == ("0", "ok")
+    assert lines[7:] == ["kinks met: 0", "the gradients agree"]
+
+
+def test_a_mismatch_is_told_below_the_table():
+    network = fn.Sequential(fn.Dense(3), Mistaken(3, mistake="wrong sign"))
+    report = fn.check_gradients(network, fn.quadratic, *problem(network))
+    lines = str(report).splitlines()
+    assert [line.endswith("MISMATCH") for line in lines[2:7]] == [False, False, True, False, False]
+    where = "Mistaken(3, mistake='wrong sign') (layer 1)"
+    assert lines[8:] == [
+        "what the mismatches mean:",
+        f"  weight of {where}: the hand-written gradient is wrong: -1 times the right one everywhere: a wrong sign",
+        "where they come from, each part checked alone:",
+        f"  {where}.backward, gradient in weight: -1 times the right one everywhere: a wrong sign",
+        "the gradients DO NOT AGREE in 1 of 5 arrays",
+    ]
+    wrong = report.rows[2]
+    assert wrong.hand_automatic == pytest.approx(2)
+    assert abs(wrong.hand - wrong.automatic)[wrong.place] == abs(wrong.hand - wrong.automatic).max()
+    assert report.worst == max(wrong.hand_automatic, wrong.hand_numerical)
+
+
+def test_a_report_is_a_value_that_cannot_be_changed():
+    network = fn.mlp([4, 3])
+    data = problem(network)
+    report = fn.check_gradients(network, fn.quadratic, *data)
+    assert report == fn.check_gradients(network, fn.quadratic, *data)
+    assert "array" not in repr(report)
+    with pytest.raises(AttributeError, match="cannot assign to field 'kinks'"):
+        report.kinks = 1
