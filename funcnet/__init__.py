@@ -30,6 +30,8 @@ from .backprop import backprop as backprop
 from .contract import Layer as Layer
 from .errors import DtypeError as DtypeError
 from .errors import ShapeError as ShapeError
+from .gradcheck import GradientReport as GradientReport
+from .gradcheck import GradientRow as GradientRow
 from .gradcheck import check_gradients as check_gradients
 from .inspection import LayerError as LayerError
 from .inspection import layer_errors as layer_errors
