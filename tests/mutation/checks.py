@@ -15,7 +15,7 @@ import funcnet as fn
 from funcnet.optimizers import without_lookahead
 from tests import oracles, registry
 from tests.agreement import worst_error
-from tests.optimizers.cases import CASES, run
+from tests.optimizers.steps import run
 
 TOLERANCE = 1e-13
 WEIGHTS = jnp.array([0.5, 2.0, 1.0, 0.25, 1.5, 1.0])
@@ -81,12 +81,12 @@ def optimizers_follow_their_recurrences():
     def oracle_gradient(theta, t):
         return theta * slopes**2 + 0.1
 
-    for name, case in CASES.items():
+    for case in registry.OPTIMIZERS:
         optimizer, expected = case.make(**case.settings), case.oracle(theta, oracle_gradient, 30, **case.settings)
         params, state = run(optimizer, jnp.asarray(theta), lambda p, t: p * jnp.asarray(slopes) ** 2 + 0.1, 30)
         actual = without_lookahead(params, state) if case.looks_ahead else params
         error = np.abs(np.asarray(actual) - expected).max()
-        expect(error <= TOLERANCE, f"{name} and its recurrence differ by {error:.1e}")
+        expect(error <= TOLERANCE, f"{case} and its recurrence differ by {error:.1e}")
 
         params = (fn.DenseParams(jnp.asarray(theta)[None, :], jnp.zeros(1)),)
         train = fn.init_state(network, optimizer, jax.random.key(0), (3,), params=params)
@@ -96,8 +96,8 @@ def optimizers_follow_their_recurrences():
         stacked = case.oracle(np.append(theta, 0.0), lambda p, t: neuron_gradient(p, slopes), 5, **case.settings)
         params = without_lookahead(train.params, train.optimizer_state) if case.looks_ahead else train.params
         error = np.abs(np.append(params[0].weight[0], params[0].bias) - stacked).max()
-        expect(error <= TOLERANCE, f"{name} in the training step and its recurrence differ by {error:.1e}")
-        expect(int(train.step) == 5, f"{name}: the training step counts {int(train.step)} of 5 steps")
+        expect(error <= TOLERANCE, f"{case} in the training step and its recurrence differ by {error:.1e}")
+        expect(int(train.step) == 5, f"{case}: the training step counts {int(train.step)} of 5 steps")
 
 
 def neuron_gradient(p, x):

@@ -7,7 +7,7 @@ import pytest
 
 from funcnet import optimizers
 from funcnet.optimizers import schedules
-from tests.optimizers.cases import CASES
+from tests import registry
 
 NEAR = 1e-6
 
@@ -97,7 +97,7 @@ def test_every_optimizer_reaches_the_minimum_in_the_stated_steps(problem, optimi
 
 @pytest.mark.parametrize("problem", PROBLEMS)
 def test_the_table_of_steps_holds_every_optimizer(problem):
-    assert [repr(optimizer).split("(")[0] for optimizer, _ in TABLE[problem]] == list(CASES)
+    assert [repr(optimizer).split("(")[0] for optimizer, _ in TABLE[problem]] == list(map(repr, registry.OPTIMIZERS))
 
 
 @pytest.mark.parametrize("problem", PROBLEMS)

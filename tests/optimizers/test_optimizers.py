@@ -1,5 +1,6 @@
-"""What every optimizer keeps to, whatever its rule."""
+"""What every pair (init, update) keeps to, whatever its rule, and every optimizer with a learning rate."""
 
+import copy
 import inspect
 
 import chex
@@ -9,49 +10,84 @@ import numpy as np
 import optax
 import pytest
 
+import funcnet as fn
 from funcnet import optimizers
-from tests.optimizers.cases import CASES, every_optimizer, run
+from tests import registry
+from tests.agreement import worst_error
+from tests.optimizers.steps import run
+
+every_optimizer = pytest.mark.parametrize("case", registry.OPTIMIZERS, ids=repr)
+every_pair = pytest.mark.parametrize(
+    ("pair", "other"), [case[:2] for case in registry.PAIRS], ids=map(repr, registry.PAIRS)
+)
 
 
-def test_the_table_holds_every_optimizer():
-    helpers = {"chain", "clip_by_global_norm", "clip_by_value", "apply_updates", "without_lookahead"}
-    public = {name for name, value in vars(optimizers).items() if inspect.isfunction(value)}
-    assert set(CASES) == public - helpers
+def second_step(pair, params, update=None):
+    """Return the updates and the state of a second step, with gradients that are the parameters."""
+    update = update or pair.update
+    return update(params, update(params, pair.init(params), params)[1], params)
 
 
-@every_optimizer
+@every_pair
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float32, jnp.float64])
-def test_the_state_keeps_its_structure_and_dtypes(case, dtype, x64):
+def test_the_state_keeps_its_structure_and_dtypes(pair, other, dtype, x64):
     params = {"w": jnp.ones((3, 2), dtype), "b": (jnp.ones(3, dtype), ())}
-    optimizer = case.make(**case.settings)
-    state = optimizer.init(params)
-    updates, next_state = optimizer.update(params, state, params)
+    state = pair.init(params)
+    updates, next_state = pair.update(params, state, params)
     chex.assert_trees_all_equal_shapes_and_dtypes(state, next_state)
     chex.assert_trees_all_equal_shapes_and_dtypes(updates, params)
     chex.assert_trees_all_equal_shapes_and_dtypes(optimizers.apply_updates(params, updates), params)
-    floats = [leaf.dtype for leaf in jax.tree.leaves(state) if jnp.issubdtype(leaf.dtype, jnp.floating)]
-    assert set(floats) == {np.dtype(np.float64 if dtype == jnp.float64 else np.float32)}
-    assert int(next_state.step) == 1
+    numbers = jax.tree.leaves(next_state)
+    floats = {leaf.dtype for leaf in numbers if jnp.issubdtype(leaf.dtype, jnp.floating)}
+    assert floats == {np.dtype(np.float64 if dtype == jnp.float64 else np.float32)}
+    assert {int(leaf) for leaf in numbers if leaf.dtype == np.int32} <= {1}  # the counts of steps
 
 
-@every_optimizer
-def test_eager_and_compiled_are_the_same(case):
-    optimizer, params = case.make(**case.settings), {"w": jnp.linspace(-1, 1, 6).reshape(2, 3)}
-    results = []
-    for update in (optimizer.update, jax.jit(optimizer.update)):
-        _, state = update(params, optimizer.init(params), params)
-        results.append(update(params, state, params))
-    chex.assert_trees_all_close(*results, rtol=1e-5)
+@every_pair
+def test_eager_and_compiled_are_the_same(pair, other):
+    params = {"w": jnp.linspace(-1, 1, 6).reshape(2, 3)}
+    compiled = second_step(pair, params, jax.jit(pair.update))
+    chex.assert_trees_all_close(compiled, second_step(pair, params), rtol=1e-5)
 
 
-@every_optimizer
-def test_another_learning_rate_compiles_nothing(case):
+@every_pair
+def test_mapped_over_a_leading_axis_it_is_the_same(pair, other, x64):
+    several = {"w": jax.random.normal(jax.random.key(0), (3, 2, 4)), "b": jnp.arange(3.0)}
+    mapped = jax.vmap(lambda params: second_step(pair, params))(several)
+    for index in range(3):
+        one, params = jax.tree.map(lambda leaf, index=index: leaf[index], (mapped, several))
+        assert worst_error(one, second_step(pair, params)) <= 1e-14
+
+
+@every_pair
+def test_another_of_its_kind_or_one_built_anew_compiles_nothing(pair, other):
     chex.clear_trace_counter()
-    update = jax.jit(chex.assert_max_traces(case.make(**case.settings).update, n=1))
-    params = jnp.ones(3)
-    slow = update(params, case.make(**{**case.settings, "learning_rate": 0.001}).init(params), params)[0]
-    fast = update(params, case.make(**{**case.settings, "learning_rate": 0.1}).init(params), params)[0]
-    np.testing.assert_allclose(fast, 100 * slow, rtol=1e-5)
+
+    @chex.assert_max_traces(n=1)
+    def step(update, gradients, state, params):
+        return update(gradients, state, params)
+
+    compiled, params = jax.jit(step, static_argnums=0), jnp.linspace(-1, 1, 3)
+    for one in (pair, other, eval(repr(pair), vars(fn)), copy.deepcopy(other)):
+        state = one.init(params)
+        chex.assert_trees_all_close(
+            compiled(one.update, params, state, params), one.update(params, state, params), rtol=1e-5
+        )
+
+
+@every_pair
+def test_no_two_leaves_of_a_state_share_a_buffer(pair, other):
+    params = {"a": jnp.ones(3), "b": jnp.ones(3)}
+    pointers = [leaf.unsafe_buffer_pointer() for leaf in jax.tree.leaves((pair.init(params), pair.init(params)))]
+    assert len(set(pointers)) == len(pointers)
+
+
+@every_pair
+def test_networks_without_parameters_are_no_special_case(pair, other):
+    state = pair.init(((), ()))
+    updates, next_state = pair.update(((), ()), state, ((), ()))
+    assert updates == ((), ())
+    chex.assert_trees_all_equal_shapes_and_dtypes(state, next_state)
 
 
 @every_optimizer
@@ -93,30 +129,6 @@ def test_the_learning_rate_may_be_a_schedule(case, schedule):
     second, _ = optimizer.update(params, state, params)
     expected, _ = constant.update(params, state._replace(learning_rate=jnp.float32(0.005)), params)
     np.testing.assert_allclose(second, expected, rtol=1e-6)
-
-
-@every_optimizer
-def test_optimizers_are_values_that_print_as_their_call(case):
-    optimizer = case.make(**case.settings)
-    assert optimizer == case.make(**case.settings)
-    assert hash(optimizer) == hash(case.make(**case.settings))
-    assert optimizer != case.make(**{**case.settings, "learning_rate": 0.5})
-    assert eval(repr(optimizer), vars(optimizers)) == optimizer
-
-
-@every_optimizer
-def test_no_two_leaves_of_a_state_share_a_buffer(case):
-    state = case.make(**case.settings).init({"a": jnp.ones(3), "b": jnp.ones(3)})
-    pointers = [leaf.unsafe_buffer_pointer() for leaf in jax.tree.leaves(state)]
-    assert len(set(pointers)) == len(pointers)
-
-
-@every_optimizer
-def test_networks_without_parameters_are_no_special_case(case):
-    optimizer = case.make(**case.settings)
-    updates, state = optimizer.update(((), ()), optimizer.init(((), ())), ((), ()))
-    assert updates == ((), ())
-    assert int(state.step) == 1
 
 
 @every_optimizer

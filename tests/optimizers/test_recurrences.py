@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 import funcnet as fn
 from funcnet import optimizers
-from tests import oracles
-from tests.optimizers.cases import every_optimizer, run, walk
+from tests import oracles, registry
+from tests.optimizers.steps import run, walk
 
 # The gradient of ½ scale ‖θ − cₜ‖², with another centre at each step: it is exact but for its own two roundings.
 CENTRES = np.random.default_rng(0).normal(size=(1001, 7))
+every_optimizer = pytest.mark.parametrize("case", registry.OPTIMIZERS, ids=repr)
 
 
 def theta_of(case, params, state):
@@ -34,6 +35,16 @@ def test_a_thousand_steps_follow_the_recurrence_in_numpy(case, scale, x64):
         actual = theta_of(case, *compiled(jnp.asarray(start), steps))
         assert np.abs(actual - expected).max() <= 1e-14 * np.abs(expected).max()
     assert np.abs(expected - start).max() > 0.3  # it moved
+
+
+@pytest.mark.parametrize("case", registry.PAIRS, ids=repr)
+def test_every_pair_follows_its_recurrence_in_numpy(case, x64):
+    """Centres within a short and a long way of θ, so that some gradients are above a threshold and some are below."""
+    start, centres = np.linspace(-0.1, 0.1, 7), CENTRES * np.resize([0.1, 1.0], (1001, 1))
+    expected = case.oracle(start, lambda theta, t: np.tanh(theta) - centres[t], 50)
+    compiled = run(case.pair, jnp.asarray(start), lambda p, t: jnp.tanh(p) - jnp.asarray(centres)[t], 50)
+    assert np.abs(theta_of(case, *compiled) - expected).max() <= 1e-13 * np.abs(expected).max()
+    assert np.abs(expected - start).max() > 0.01  # it moved
 
 
 def oracle_gradient(shapes, x, y):
