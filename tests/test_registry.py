@@ -62,7 +62,7 @@ def test_everything_public_has_an_example(kind, entries):
     """Which runs as a doctest with the others."""
     for name, value in public(kind).items():
         described = value if inspect.isfunction(value) or isinstance(value, type) else type(value)
-        assert ">>> " in described.__doc__, name
+        assert ">>> " in (described.__doc__ or ""), name
 
 
 @pytest.mark.parametrize("value", registry.VALUES, ids=repr)
