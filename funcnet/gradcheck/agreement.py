@@ -9,8 +9,6 @@ from .report import GradientRow
 
 ILL_CONDITIONED = 1e-9  # more than this part of an array is put down to rounding only next to far larger gradients
 
-DROWNED = 0.5  # a larger part of an array, as by a wrong sign, is never put down to rounding
-
 NOT_PROVED = (
     "not proved: it is so ill-conditioned here that the last bits of the values explain the differences; take other "
     "parameters, or a loss from logits"
@@ -59,8 +57,7 @@ def make_row(
     meaning = _meaning(hand, automatic, spared, limits, counts=counts, parameter=parameter)
     kinks = int(kinked.sum())
     differences = [np.abs(a - b).max(initial=0.0) for a, b, _ in present]
-    drowned = worst[2] < DROWNED
-    if meaning and not kinks and drowned and max(differences, default=np.inf) <= limits.rounding:
+    if meaning and not kinks and max(differences, default=np.inf) <= limits.rounding:
         meaning = NOT_PROVED
     elif meaning and kinks:
         meaning += f" ({kinks} of its {kinked.size} elements lie on a kink, where a derivative is a convention)"

@@ -47,7 +47,7 @@ def check_gradients(
 
     - By hand: the network's ``forward`` and ``backward`` and the loss's ``gradient``, as ``backprop`` takes them.
     - Automatic: ``jax.grad`` of the cost, as ``autodiff`` takes it.
-    - Numerical: complex steps, ∂C/∂θₖ = Im C(θ + i h eₖ)/h with h about 1e-100 (Squire, Trapp 1998), and where an
+    - Numerical: complex steps, ∂C/∂θₖ = Im C(θ + i h eₖ)/h with h about 1e-30 (Squire, Trapp 1998), and where an
       operation of the network has no complex form, central differences extrapolated to a vanishing step (Richardson
       1911).
 

@@ -1,7 +1,7 @@
 """How each JAX primitive acts on complex numbers whose imaginary part is a vanishing step.
 
 A rule gets the operands of one primitive, of which at least one is ``Complex``, and returns its results. Real parts
-are taken as the real program takes them: what a step of 1e-100 adds to them, its square, is far below their
+are taken as the real program takes them: what a step of 1e-30 adds to them, its square, is far below their
 rounding. So every comparison goes the way that the code goes, and the real part is computed once for all steps.
 """
 

@@ -18,7 +18,9 @@ from jax.extend.core import Literal
 
 from .complex_rules import RULES, Complex, Edge, real_of
 
-STEP = 2.0**-332  # about 1e-100; a power of two, so that dividing by it rounds nothing
+# About 1e-30: its square is below all rounding, and its product with a probability of 1e-270 is not 0 yet. A power of
+# two, so that dividing by it rounds nothing.
+STEP = 2.0**-100
 MEMORY = 2**25  # bytes of intermediate values at once, about what a processor's cache holds
 
 # Primitives that call another program, and the parameter that holds it.
