@@ -9,6 +9,7 @@ _started = time.perf_counter()
 
 from . import data as data
 from . import initializers as initializers
+from . import plots as plots
 from .activations import Activation as Activation
 from .activations import PReLU as PReLU
 from .activations import PReLUParams as PReLUParams
@@ -73,6 +74,7 @@ from .optimizers import without_lookahead as without_lookahead
 from .penalties import Penalty as Penalty
 from .penalties import l1 as l1
 from .penalties import l2 as l2
+from .training import EarlyStopping as EarlyStopping
 from .training import FitResult as FitResult
 from .training import TrainState as TrainState
 from .training import accuracy as accuracy

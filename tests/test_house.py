@@ -27,6 +27,7 @@ STANDS_ON = {
     "optimizers": HELPERS,
     "training": HELPERS | {"activations", "losses", "penalties", "layers", "backprop", "optimizers"},
     "data": {"errors"},
+    "plots": {"errors"},
     "cli": {"activations", "losses", "data", "errors", "funcnet"},
     "__main__": {"cli"},
 }

@@ -71,7 +71,7 @@ def check_gradients(
     """
     given = checked(network, loss, params, x, y, key=key, weights=weights, penalty=penalty, tolerance=tolerance)
     with jax.enable_x64(True), jax.default_device(_cpu()):
-        params, x, data = double(params), double(x), Data(double(given.y), double(given.weights), _on_cpu(key))
+        params, x, data = double(params), double(given.x), Data(double(given.y), double(given.weights), _on_cpu(key))
         return _report(Problem(network, loss, penalty), params, x, data, tolerance)
 
 
@@ -95,7 +95,9 @@ def _report(problem: Problem, params: Params, x: Any, data: Data, tolerance: flo
             rows = _rows(problem, params, x, (hand, machine, number), limits, rounding)
         if not faults and machine is not None and any(row.verdict == "MISMATCH" for row in rows):
             faults = _located(problem, params, x, data, limits)
-    notes = [note for note in (no_complex, no_machine) if note]
+    zero = ", ".join(row.name for row in rows if row.ok and not row.size)
+    no_gradient = f"zero everywhere, so that nothing is proved of it: the gradient in {zero}" if zero else ""
+    notes = [note for note in (no_complex, no_machine, no_gradient) if note]
     return GradientReport(tuple(rows), method, int(number.kinks), cost, numerical, tuple(faults), tuple(notes))
 
 

@@ -15,8 +15,9 @@ WHERE = "check_gradients"
 
 
 class Given(NamedTuple):
-    """The data, looked at, still in their own dtypes."""
+    """The data, looked at, as NumPy arrays still in their own dtypes."""
 
+    x: Any
     y: Any
     weights: Any
 
@@ -24,7 +25,7 @@ class Given(NamedTuple):
 def checked(
     network: Any, loss: Any, params: Any, x: Any, y: Any, *, key: Any, weights: Any, penalty: Any, tolerance: Any
 ) -> Given:
-    """Return y and the weights as arrays, or raise an error that says what is wrong with which argument."""
+    """Return x, y and the weights as arrays, or raise an error that says what is wrong with which argument."""
     if not isinstance(network, Layer):
         raise TypeError(message(WHERE, "network to be a layer, such as fn.mlp([784, 10])", type(network).__name__))
     if not isinstance(loss, Loss):
@@ -48,7 +49,9 @@ def checked(
         weights = _floating("weights", weights)
         if weights.shape != (len(x),):
             raise ValueError(message(WHERE, f"weights of shape ({len(x)},)", weights.shape))
-    return Given(y, weights)
+        if not (weights >= 0).all() or not weights.any():
+            raise ValueError(message(WHERE, "weights of at least 0, not all of them 0", "others"))
+    return Given(x, y, weights)
 
 
 def double(tree: Any) -> Any:

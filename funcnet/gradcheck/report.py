@@ -85,7 +85,8 @@ class GradientReport:
         lines += ["what the mismatches mean:", *wrong] if wrong else []
         lines += ["where they come from, each part checked alone:"] if self.faults else []
         lines += [f"  {fault}" for fault in self.faults]
-        answer = "agree" if self.ok else f"DO NOT AGREE in {len(wrong)} of {len(self.rows)} arrays"
+        where = f"in {len(wrong)} of {len(self.rows)} arrays" if wrong else "as the parts above say"
+        answer = "agree" if self.ok else f"DO NOT AGREE {where}"
         return "\n".join([*lines, f"the gradients {answer}"])
 
     def _table(self) -> list[str]:

@@ -8,3 +8,4 @@ from .metrics import accuracy as accuracy
 from .step import TrainState as TrainState
 from .step import init_state as init_state
 from .step import train_step as train_step
+from .stopping import EarlyStopping as EarlyStopping

@@ -21,6 +21,7 @@ from .batches import gather, rows, scan_batches
 from .evaluation import EVALUATION_BATCH, sample_means, width
 from .metrics import Metric, metric_name
 from .step import SHUFFLE, Gradients, TrainState, pure_step
+from .stopping import is_stopped, noted
 
 MOST_EPOCHS = 1024  # epochs in one call at most: the length of its history
 
@@ -33,6 +34,7 @@ class Run(NamedTuple):
     state: TrainState
     done: jax.Array  # int32 (): epochs run in this call
     finite: jax.Array  # bool (): whether the last epoch's loss and the parameters are finite
+    stopped: jax.Array  # bool (): whether early stopping has stopped the run
     history: dict[str, jax.Array]  # (MOST_EPOCHS,) each, of which the first rows are filled
 
 
@@ -53,6 +55,8 @@ def run_epochs(
     data: Data,
     validation: Data | None,
     penalty: Penalty | None,
+    patience: int | jax.Array,
+    min_delta: float | jax.Array,
     *,
     network: Layer,
     loss: Loss,
@@ -63,6 +67,7 @@ def run_epochs(
 ) -> Run:
     """Return the run after ``epochs`` more epochs, or after fewer where something is not finite any more.
 
+    A state with a ``best`` epoch also stops once ``patience`` epochs have not been better by more than ``min_delta``.
     Nothing is learned after that. The state is donated.
     """
     step = partial(
@@ -86,16 +91,19 @@ def run_epochs(
         return state, row
 
     def unfinished(run: Run) -> jax.Array:
-        return (run.done < epochs) & run.finite
+        return (run.done < epochs) & run.finite & ~run.stopped
 
     def body(run: Run) -> Run:
         state, row = one_epoch(run.state)
         history = {name: run.history[name].at[run.done].set(row[name]) for name in run.history}
-        return Run(state, run.done + 1, jnp.isfinite(row["loss"]) & _all_finite(state.params), history)
+        finite = jnp.isfinite(row["loss"]) & _all_finite(state.params)
+        state = noted(state, row, finite, min_delta)
+        return Run(state, run.done + 1, finite, is_stopped(state, patience), history)
 
     columns = history_names(metrics, validated=validation is not None)
     history = {name: jnp.full(MOST_EPOCHS, jnp.nan, dtype) for name in columns}
-    return lax.while_loop(unfinished, body, Run(state, jnp.int32(0), jnp.bool_(True), history))
+    start = Run(state, jnp.int32(0), jnp.bool_(True), is_stopped(state, patience), history)
+    return lax.while_loop(unfinished, body, start)
 
 
 def _all_finite(params: Params) -> jax.Array:

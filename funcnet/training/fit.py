@@ -23,6 +23,7 @@ from .metrics import Metric
 from .progress import Report, reporting
 from .resume import resumed
 from .step import Gradients, TrainState, init_state, own_copy
+from .stopping import EarlyStopping, with_stopping
 
 _BETWEEN_REPORTS = 0.5  # seconds a call of the compiled program should take, for the sake of progress
 
@@ -30,10 +31,11 @@ _BETWEEN_REPORTS = 0.5  # seconds a call of the compiled program should take, fo
 class FitResult(NamedTuple):
     """What a run gives back."""
 
-    params: Params  # the trained parameters
+    params: Params  # the trained parameters; with early stopping that restores them those of the best epoch
     history: dict[str, np.ndarray]  # (epochs,) each: "loss", the metrics' names, and the same after "val_"
     state: TrainState  # everything a resume needs: give it to another fit
-    reason: str  # why the run ended: "completed", "non-finite loss" or "non-finite parameters"
+    reason: str  # why the run ended: "completed", "stopped early", "non-finite loss" or "non-finite parameters"
+    best_epoch: int | None = None  # with early stopping the best epoch, counted from 1 since the run began
 
 
 def fit(
@@ -48,6 +50,7 @@ def fit(
     validation: tuple[Any, Any] | None = None,
     metrics: Sequence[Metric] = (),
     penalty: Penalty | None = None,
+    early_stopping: EarlyStopping | None = None,
     gradients: Gradients = autodiff,
     params: Params | None = None,
     state: TrainState | None = None,
@@ -85,12 +88,16 @@ def fit(
     dtype = params_dtype(state.params if isinstance(state, TrainState) else params)
     x, y = samples("fit", data, dtype)
     held_out = None if validation is None else samples("fit (validation)", validation, dtype, x.shape[1:])
+    names = history_names(tuple(metrics), validated=validation is not None)
     state = _starting_state(network, optimizer, x.shape[1:], key, params, state)
+    state = own_copy(with_stopping(state, early_stopping, names))
     program = partial(
         run_epochs,
         data=(x, y),
         validation=held_out,
         penalty=penalty,
+        patience=0 if early_stopping is None else int(early_stopping.patience),
+        min_delta=0.0 if early_stopping is None else float(early_stopping.min_delta),
         network=network,
         loss=loss,
         update=optimizer.update,
@@ -98,16 +105,18 @@ def fit(
         metrics=tuple(metrics),
         batch_size=width("fit", batch_size, len(x)),
     )
-    names = history_names(tuple(metrics), validated=validation is not None)
     with reporting(progress, epochs) as report:
-        run, blocks = _run(program, state, epochs, names, report)
-    history = {name: np.concatenate([block[name] for block in blocks]) for name in names}
-    if run.finite:
-        return FitResult(run.state.params, history, run.state, "completed")
-    reason = "non-finite parameters" if np.isfinite(history["loss"][-1]) else "non-finite loss"
-    ended = f"{reason} in epoch {run.state.epoch}: training ended there"
-    warnings.warn(f"fit: {ended}; a lower learning rate or a loss from logits may help", RuntimeWarning, stacklevel=2)
-    return FitResult(run.state.params, history, run.state, reason)
+        run, history = _run(program, state, epochs, names, report)
+    reason = _reason(run, history, epochs)
+    if not run.finite:
+        ended = f"{reason} in epoch {run.state.epoch}: training ended there"
+        hint = "a lower learning rate or a loss from logits may help"
+        warnings.warn(f"fit: {ended}; {hint}", RuntimeWarning, stacklevel=2)
+    if early_stopping is None:
+        return FitResult(run.state.params, history, run.state, reason)
+    best = run.state.best
+    params = best.params if early_stopping.restore_best else run.state.params
+    return FitResult(params, history, run.state, reason, int(best.epoch))
 
 
 def _starting_state(
@@ -118,7 +127,7 @@ def _starting_state(
     params: Params | None,
     state: TrainState | None,
 ) -> TrainState:
-    """Return a new state from a key, or a copy of the state of a run to go on with."""
+    """Return a new state from a key, or the state of a run to go on with."""
     if key is not None and state is None:
         check_key("fit", key)
         if params is not None:
@@ -126,27 +135,37 @@ def _starting_state(
         return init_state(network, optimizer, key, input_shape, params=params)
     if key is None and params is None and isinstance(state, TrainState):
         check_params("fit", network, state.params, input_shape)
-        return own_copy(resumed("fit", state, optimizer))
+        return resumed("fit", state, optimizer)
     raise ValueError("fit: expected either a key, with or without params, or an earlier result's .state alone")
 
 
 def _run(
     program: Callable[..., Run], state: TrainState, epochs: int, names: tuple[str, ...], report: Report
-) -> tuple[Run, list[dict[str, np.ndarray]]]:
-    """Return where the run ended and its history, a block a call: ``epochs`` epochs, or fewer if they are not finite.
+) -> tuple[Run, dict[str, np.ndarray]]:
+    """Return where the run ended and its history: of ``epochs`` epochs, or of fewer where it ends by itself.
 
     Each call of the program runs as many epochs as take about the time between two reports.
     """
     blocks: list[dict[str, np.ndarray]] = []
-    done, call, finite = 0, 1, True
-    while done < epochs and finite:
+    done, call, ended = 0, 1, False
+    while done < epochs and not ended:
         started = time.perf_counter()
         run = program(state, call)
         state = run.state
-        ran, finite, history = jax.device_get(run[1:])
-        blocks.append({name: column[:ran] for name, column in history.items()})
+        ran, finite, stopped, history = jax.device_get(run[1:])
+        ended = stopped or not finite
+        blocks.append({name: history[name][:ran] for name in names})
         done += int(ran)
-        report(done, {name: blocks[-1][name][-1] for name in names})
-        seconds_each = (time.perf_counter() - started) / int(ran)
-        call = min(int(epochs) - done, MOST_EPOCHS, max(1, int(_BETWEEN_REPORTS / seconds_each)))
-    return run, blocks
+        if ran:  # a run that had stopped before runs none
+            report(done, {name: blocks[-1][name][-1] for name in names})
+            seconds_each = (time.perf_counter() - started) / int(ran)
+            call = min(int(epochs) - done, MOST_EPOCHS, max(1, int(_BETWEEN_REPORTS / seconds_each)))
+    return run, {name: np.concatenate([block[name] for block in blocks]) for name in names}
+
+
+def _reason(run: Run, history: dict[str, np.ndarray], epochs: int) -> str:
+    """Return why a run ended."""
+    losses = history["loss"]
+    if not run.finite:
+        return "non-finite parameters" if np.isfinite(losses[-1]) else "non-finite loss"
+    return "stopped early" if run.stopped and len(losses) < epochs else "completed"

@@ -31,6 +31,7 @@ class TrainState(NamedTuple):
     key: jax.Array  # the run's one random key; it never changes
     step: jax.Array  # int32 (): steps taken
     epoch: jax.Array  # int32 (): epochs finished
+    best: Any = ()  # the best epoch so far, where early stopping looks for it
 
 
 def init_state(

@@ -80,6 +80,7 @@ def _dense(weight, bias):
 MISTAKES = {
     "none": lambda p, x, dy, w, b, dx: (_dense(w, b), dx),
     "wrong sign": lambda p, x, dy, w, b, dx: (_dense(-w, b), dx),
+    "all": lambda p, x, dy, w, b, dx: (_dense(-w, -b), -dx),
     "factor n": lambda p, x, dy, w, b, dx: (_dense(w, len(x) * b), dx),
     "factor 1/n": lambda p, x, dy, w, b, dx: (_dense(w, jnp.mean(dy, axis=0)), dx),
     "factor 2": lambda p, x, dy, w, b, dx: (_dense(2 * w, b), dx),

@@ -8,7 +8,7 @@ import pytest
 
 import funcnet as fn
 from funcnet.gradcheck.check import compiled_automatic, compiled_by_hand
-from tests.gradcheck.examples import Looped, Scanned, ScannedRelu, Swish, problem
+from tests.gradcheck.examples import Looped, Mistaken, Scanned, ScannedRelu, Swish, problem
 from tests.registry import ACTIVATIONS, JUMP, LOSSES
 
 
@@ -217,3 +217,39 @@ def test_tolerance_is_the_users_to_set():
     strict = fn.check_gradients(network, fn.quadratic, *data)
     assert (strict.tolerance, strict.ok) == (1e-10, True)
     assert fn.check_gradients(network, fn.quadratic, *data, tolerance=0.5).tolerance == 0.5
+
+
+def test_a_gradient_that_has_all_but_vanished_is_checked_as_well():
+    """Twelve sigmoids on, the first layer's gradient is below the rounding of the last one's."""
+    network = fn.Sequential(Mistaken(4, mistake="all"), fn.sigmoid, *[fn.Dense(4), fn.sigmoid] * 21)
+    params, _ = network.init(jax.random.key(0), (4,))
+    x, y = np.random.default_rng(0).normal(size=(3, 4)), np.zeros((3, 4))
+    right = fn.check_gradients(fn.Sequential(fn.Dense(4), *network.layers[1:]), fn.quadratic, params, x, y)
+    assert right.ok, str(right)
+    assert right.rows[0].size < 1e-14 * right.rows[-2].size
+    report = fn.check_gradients(network, fn.quadratic, params, x, y)
+    assert [row.verdict for row in report.rows[:2]] == ["MISMATCH"] * 2
+
+
+def test_a_kink_that_only_differences_see_is_not_proved():
+    class Bent(Looped):
+        def forward(self, params, x, *, key=None):
+            y, _ = super().forward(params, x)
+            return jnp.where(y < 0, 0.3 * y, y), x
+
+        def backward(self, params, cache, dy):
+            return (), -777 * dy
+
+    report = fn.check_gradients(Bent(), fn.quadratic, (), np.zeros((2, 3)), np.ones((2, 3)))
+    assert not report.ok
+    assert report.rows[0].verdict == "NOT PROVED"
+    assert "take an input or parameters away from the kinks" in report.rows[0].meaning
+
+
+def test_a_gradient_that_is_zero_everywhere_is_said_to_prove_nothing():
+    network = fn.Sequential(fn.Dense(3), fn.step, fn.Dense(3))
+    report = fn.check_gradients(network, fn.quadratic, *problem(network))
+    assert report.ok
+    assert report.notes[-1].startswith(
+        "zero everywhere, so that nothing is proved of it: the gradient in weight of Dense(3)"
+    )

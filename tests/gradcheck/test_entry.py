@@ -44,6 +44,8 @@ def test_data_have_rows_dtypes_and_values_that_fit():
     refused(ValueError, r"x to be finite, got a value that is not at \[2, 1\]$", x=infinite)
     refused(ValueError, r"y with as many rows as x, 5, got shape \(4, 3\)$", y=Y[:4])
     refused(ValueError, r"weights of shape \(5,\), got \(3,\)$", weights=np.ones(3))
+    refused(ValueError, "weights of at least 0, not all of them 0, got others$", weights=np.zeros(5))
+    refused(ValueError, "weights of at least 0, not all of them 0, got others$", weights=np.array([-1.0, 1, 1, 1, 1]))
     refused(ValueError, "tolerance above 0, got 0$", tolerance=0)
     refused(TypeError, r"key made by jax.random.key\(seed\), got 3$", key=3)
 
@@ -66,3 +68,7 @@ def test_shapes_are_told_by_the_layer_and_the_loss():
 def test_a_cost_that_is_not_finite_is_refused():
     with pytest.raises(ValueError, match=r"finite cost: does the output suit cross_entropy\?, got (nan|inf)$"):
         fn.check_gradients(NETWORK, fn.cross_entropy, PARAMS, X, Y + 0.5)
+
+
+def test_nested_lists_are_arrays():
+    assert fn.check_gradients(NETWORK, fn.quadratic, PARAMS, X.tolist(), Y.tolist(), weights=[1.0] * 5).ok

@@ -65,6 +65,5 @@ def test_a_wrong_factor_is_a_mismatch_however_saturated_the_output(loss, output,
     params = jax.tree.map(lambda leaf: scale * leaf, params)
     y = np.eye(3)[[0, 1, 2, 0, 1]]
     assert fn.check_gradients(network, Scaled(loss, 1.0), params, x, y).ok
-    for factor in (-1.0, 1 + 1e-3, 1 + 1e-9):
-        report = fn.check_gradients(network, Scaled(loss, factor), params, x, y)
-        assert [row.verdict for row in report.rows if row.layer.startswith("Dense(3)")] == ["MISMATCH"] * 2
+    report = fn.check_gradients(network, Scaled(loss, 1 + 1e-9), params, x, y)
+    assert [row.verdict for row in report.rows if row.layer.startswith("Dense(3)")] == ["MISMATCH"] * 2

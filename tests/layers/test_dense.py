@@ -2,7 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import funcnet as fn
@@ -11,6 +11,7 @@ from funcnet import initializers
 sizes = st.integers(1, 6)
 
 
+@settings(max_examples=20)  # each new shape compiles anew
 @given(batch=sizes, inputs=sizes, units=sizes, seed=st.integers(0, 99))
 def test_forward_and_backward_are_the_sums_over_indices(batch, inputs, units, seed):
     random = np.random.default_rng(seed)

@@ -1,0 +1,132 @@
+"""Early stopping, decided inside the compiled program: when to stop, and which parameters were the best."""
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..contract import Configuration, Params
+from ..dtypes import accumulator_dtype, params_dtype
+from ..errors import check_count, check_number, message
+from .step import TrainState
+
+MODES = ("auto", "min", "max")
+
+
+class EarlyStopping(Configuration):
+    """Stop a run once ``monitor`` has not got better for ``patience`` epochs in a row, and keep the best parameters.
+
+    ``monitor`` is a name of the history: "loss", "val_loss", "accuracy", "val_accuracy" or another metric's. Better is
+    smaller by more than ``min_delta`` in ``mode`` "min", larger by more than that in "max"; "auto" takes "min" for a
+    loss and "max" for an accuracy, and must be told for all else. With ``restore_best`` the parameters that ``fit``
+    returns are those of the best epoch, however the run ends: stopped, completed, or not finite any more. What the
+    decision depends on is part of the state, so that a run in parts stops where the whole would.
+
+    Raises ``TypeError`` and ``ValueError`` for settings that are none. Prechelt, "Early Stopping - But When?" (1998).
+
+    >>> import funcnet as fn
+    >>> fn.EarlyStopping(patience=3)
+    EarlyStopping(patience=3)
+    >>> x = jnp.linspace(-1, 1, 30)[:, None]
+    >>> result = fn.fit(fn.mlp([1, 1]), fn.quadratic, fn.sgd(0.5), (x, 2 * x), key=jax.random.key(0), epochs=1000,
+    ...                 early_stopping=fn.EarlyStopping("loss", patience=3, min_delta=1e-6), progress=False)
+    >>> result.reason, len(result.history["loss"]) == result.best_epoch + 3
+    ('stopped early', True)
+    """
+
+    monitor: str = "val_loss"
+    patience: int = 5
+    min_delta: float = 0.0
+    restore_best: bool = True
+    mode: str = "auto"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.monitor, str):
+            raise TypeError(message(self._name, "monitor to be a name of the history", repr(self.monitor)))
+        check_count(self._name, "patience", self.patience)
+        check_number(
+            self._name, "min_delta", self.min_delta, lambda d: (d >= 0) & np.isfinite(d), "to be finite and at least 0"
+        )
+        if not isinstance(self.restore_best, bool):
+            raise TypeError(message(self._name, "restore_best to be True or False", repr(self.restore_best)))
+        if self.mode not in MODES:
+            raise ValueError(message(self._name, f"mode to be one of {', '.join(MODES)}", repr(self.mode)))
+
+    @property
+    def _name(self) -> str:
+        return type(self).__name__
+
+    @property
+    def smaller_is_better(self) -> bool:
+        """Whether the monitored value is to fall. Raises ``ValueError`` where "auto" cannot tell."""
+        if self.mode != "auto":
+            return self.mode == "min"
+        quantity = self.monitor.removeprefix("val_")
+        if quantity not in ("loss", "accuracy"):
+            raise ValueError(message(self._name, f"mode 'min' or 'max' for monitor {self.monitor!r}", "'auto'"))
+        return quantity == "loss"
+
+
+@partial(
+    jax.tree_util.register_dataclass,
+    data_fields=("value", "epoch", "params"),
+    meta_fields=("monitor", "smaller_is_better"),
+)
+@dataclass(frozen=True)
+class Best:
+    """The best epoch so far: what early stopping compares with and gives back."""
+
+    value: jax.Array  # (): the monitored value, in float32 at least; at first the worst there is
+    epoch: jax.Array  # int32 (): epochs finished then
+    params: Params  # the parameters then, () where they are not to be restored
+    monitor: str
+    smaller_is_better: bool
+
+
+def with_stopping(state: TrainState, stopping: EarlyStopping | None, names: tuple[str, ...]) -> TrainState:
+    """Return the state with what early stopping needs: as an earlier part of the run left it, or as at its start."""
+    if stopping is None:
+        return state._replace(best=())
+    if not isinstance(stopping, EarlyStopping):
+        expected = "early_stopping to be None or fn.EarlyStopping(...)"
+        raise TypeError(message("fit", expected, f"a {type(stopping).__name__}"))
+    if stopping.monitor not in names:
+        hint = ": validation= gives it data" if f"val_{names[0]}" not in names else ""
+        expected = f"early_stopping.monitor to be one of {', '.join(names)}"
+        raise ValueError(message("fit", expected, f"{stopping.monitor!r}{hint}"))
+    smaller = stopping.smaller_is_better
+    fresh = Best(
+        value=jnp.asarray(np.inf if smaller else -np.inf, accumulator_dtype(params_dtype(state.params))),
+        epoch=state.epoch,
+        params=state.params if stopping.restore_best else (),
+        monitor=stopping.monitor,
+        smaller_is_better=smaller,
+    )
+    same: Any = jax.tree.structure(fresh)
+    return state if same == jax.tree.structure(state.best) else state._replace(best=fresh)
+
+
+def noted(state: TrainState, row: dict[str, jax.Array], finite: jax.Array, min_delta: Any) -> TrainState:
+    """Return the state with this epoch as the best where it is: its value better, and all of it finite."""
+    best = state.best
+    if not isinstance(best, Best):
+        return state
+    value = row[best.monitor].astype(best.value.dtype)
+    gain = best.value - value if best.smaller_is_better else value - best.value
+    better = (gain > jnp.asarray(min_delta, gain.dtype)) & finite
+    params = () if best.params == () else state.params
+    value, epoch, params = jax.tree.map(
+        lambda new, old: jnp.where(better, new, old),
+        (value, state.epoch, params),
+        (best.value, best.epoch, best.params),
+    )
+    return state._replace(best=replace(best, value=value, epoch=epoch, params=params))
+
+
+def is_stopped(state: TrainState, patience: Any) -> jax.Array:
+    """Return whether no epoch has been better than the best for ``patience`` epochs: bool ()."""
+    best = state.best
+    return state.epoch - best.epoch >= patience if isinstance(best, Best) else jnp.bool_(False)
