@@ -14,6 +14,18 @@ hypothesis.settings.register_profile("default", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
 
+# Rooms whose tests compile much and run little of it, and look at equations rather than at what the compiler makes of
+# them. All others are compiled as a user's programs are.
+QUICKLY_COMPILED = {"activations", "gradcheck", "layers", "losses"}
+
+
+@pytest.fixture(autouse=True)
+def _compilation(request: pytest.FixtureRequest) -> Iterator[None]:
+    quickly = request.path.parent.name in QUICKLY_COMPILED
+    jax.config.update("jax_disable_most_optimizations", quickly)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
 
 @pytest.fixture
 def standard_promotion() -> Iterator[None]:
