@@ -26,6 +26,6 @@ def check_finite(where: str, name: str, array: jax.Array) -> None:
     """Raise ``ValueError``, naming the place, for a value that is not finite."""
     if is_concrete(array):
         wrong = np.argwhere(~np.isfinite(np.asarray(array)))
-        if wrong.size:
+        if len(wrong):
             place = tuple(int(i) for i in wrong[0])
             raise ValueError(message(where, f"{name} to be finite", f"a value that is not at {place}"))

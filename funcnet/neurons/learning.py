@@ -1,5 +1,6 @@
 """Perceptron learning: from samples of two classes to a line, a plane, a hyperplane between them."""
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -38,9 +39,9 @@ def train_perceptron(
 
     It starts at w = 0, b = 0. Each step draws a sample at random among those whose output sign(w·x + b) differs from
     the label y, and corrects: w ← w + ηyx, b ← b + ηy. It ends as soon as there is none, or after ``steps``
-    corrections, and the result says which. On the boundary, w·x + b = 0, a sample is on neither side and so a mistake. As it starts at zero,
-    the learning rate η scales w and b and changes no output. All of it is one compiled program, whose ``steps`` and η
-    may be traced: the same key, cut off earlier, is the same run.
+    corrections, and the result says which. On the boundary, w·x + b = 0, a sample is on neither side and so a mistake.
+    As it starts at zero, the learning rate η scales w and b and changes no output. All of it is one compiled program,
+    whose ``steps`` and η may be traced: the same key, cut off earlier, is the same run.
 
     On separable samples the number of mistakes is at most ``novikoff_bound``; on others there is no end of them.
     Raises ``ShapeError``, ``DtypeError``, ``TypeError`` and ``ValueError`` for what are no such samples or settings.
@@ -130,13 +131,19 @@ def separable_samples(
     check_number("separable_samples", "margin", margin, lambda m: (m >= 0) & np.isfinite(m),
                  "to be finite and at least 0")  # fmt: skip
     dtype = check_dtype("separable_samples", dtype)
+    return _separable(key, jnp.asarray(margin, dtype), n, inputs)
+
+
+@partial(jax.jit, static_argnums=(2, 3))
+def _separable(key: jax.Array, margin: jax.Array, n: int, inputs: int) -> tuple[jax.Array, jax.Array, DenseParams]:
+    dtype = margin.dtype
     weight_key, bias_key, x_key = jax.random.split(key, 3)
     weight = jax.random.normal(weight_key, (1, inputs), dtype)
     weight = weight / jnp.linalg.norm(weight)
     params = DenseParams(weight, jax.random.uniform(bias_key, (1,), dtype, -1, 1))
     x = jax.random.normal(x_key, (n, inputs), dtype)
-    side = jnp.where(weighted_input("separable_samples", params, x) >= 0, jnp.ones((), dtype), -jnp.ones((), dtype))
-    return x + jnp.asarray(margin, dtype) * side * weight, side[:, 0], params
+    side = jnp.where(weighted_input("separable_samples", params, x) >= 0, 1, -1).astype(dtype)
+    return x + margin * side * weight, side[:, 0], params
 
 
 def _samples(where: str, x: Any, labels: Any) -> tuple[jax.Array, jax.Array]:

@@ -51,7 +51,7 @@ def checked_bits(where: str, bits: tuple[Any, ...]) -> list[jax.Array]:
     for array in filter(is_concrete, arrays):
         values = np.asarray(array)
         wrong = np.argwhere((values != 0) & (values != 1))
-        if wrong.size:
+        if len(wrong):
             first = tuple(int(i) for i in wrong[0])
             raise ValueError(message(where, "bits that are 0 or 1", f"{values[first]} at index {first}"))
     return arrays

@@ -1,4 +1,5 @@
 from functools import partial
+from itertools import pairwise
 
 import chex
 import jax
@@ -43,36 +44,34 @@ def test_learning_separates_every_separable_set_within_novikoffs_bound(many):
         assert result.mistakes[i] <= expected
         learned = x[i] @ result.params.weight[i, 0] + result.params.bias[i]
         assert (labels[i] * learned > 0).all()
-    assert result.mistakes.max() > 100  # there was something to learn
+    assert result.mistakes.max() > 50  # there was something to learn
 
 
-def test_the_bound_is_not_idle(many):
-    """A set on which the bound is met exactly: one sample is one mistake, and R = γ for w along it."""
+def test_the_bound_can_be_met():
+    """One sample is one mistake, and R = γ for w along it."""
     x, labels = jnp.array([[2.0]]), jnp.array([-1])
     result = neurons.train_perceptron(x, labels, key=jax.random.key(0))
     assert (int(result.mistakes), result.params) == (1, fn.DenseParams(jnp.array([[-2.0]]), jnp.array([-1.0])))
     np.testing.assert_allclose(neurons.novikoff_bound(result.params, x, labels), 1, rtol=1e-6)
 
 
-def test_each_correction_is_the_rule_on_a_sample_that_was_wrong():
+def test_each_correction_is_the_rule_on_a_sample_that_was_wrong(many):
     """Cut off after 0, 1, 2, … corrections, the run goes by w ← w + ηyx, b ← b + ηy, each for a mistake there was."""
-    x, labels, _ = neurons.separable_samples(jax.random.key(1), 20, 2, margin=0.1)
+    hardest = int(jnp.argmax(many[3].mistakes))
+    x, labels = many[0][hardest], many[1][hardest]
     run = partial(neurons.train_perceptron, x, labels, key=jax.random.key(2), learning_rate=0.5)
     mistakes = int(run().mistakes)
-    assert mistakes > 5
+    assert mistakes > 10
     cut = jax.vmap(lambda steps: run(steps=steps))(jnp.arange(mistakes + 1))
     assert cut.mistakes.tolist() == list(range(mistakes + 1))
     assert cut.separated.tolist() == [False] * mistakes + [True]
-    hat_x, y = np.column_stack([x, np.ones(20)]).astype(np.float64), np.asarray(labels)
+    hat_x, y = np.column_stack([x, np.ones(40)]).astype(np.float64), np.asarray(labels)
     path = np.column_stack([cut.params.weight[:, 0], cut.params.bias])
     assert not path[0].any()
-    drawn = set()
-    for before, after in zip(path, path[1:], strict=False):
+    for before, after in pairwise(path):
         wrong = y * (hat_x @ before) <= 1e-6
         fits = np.abs(before + 0.5 * y[:, None] * hat_x - after).max(axis=1) < 1e-5
         assert (wrong & fits).any()
-        drawn.add(int(np.flatnonzero(wrong & fits)[0]))
-    assert len(drawn) > 1
 
 
 def test_samples_are_drawn_evenly_among_the_mistakes():
@@ -127,14 +126,23 @@ def test_other_steps_and_rates_compile_nothing():
         learning(CORNERS, XOR.astype(np.float32), key=jax.random.key(0), learning_rate=rate, steps=steps)
 
 
-@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32", "float64"])
-def test_dtypes_are_kept(dtype, x64):
-    x, labels, teacher = neurons.separable_samples(jax.random.key(0), 30, 2, margin=0.5, dtype=dtype)
-    result = neurons.train_perceptron(x, labels.astype(jnp.int8), key=jax.random.key(0))
-    assert result.reason == "separated"
-    bound = neurons.novikoff_bound(teacher, x, labels)
-    chex.assert_type([x, labels, *teacher, *result.params, bound], jnp.dtype(dtype))
-    assert result.mistakes.dtype == jnp.int32
+def test_dtypes_are_kept(x64):
+    def run(key, dtype):
+        x, labels, teacher = neurons.separable_samples(key, 20, 2, dtype=dtype)
+        result = neurons.train_perceptron(x, labels.astype(jnp.int8), key=key)
+        floating = x, labels, teacher, result.params, neurons.novikoff_bound(teacher, x, labels)
+        return floating, (result.mistakes, result.steps), result.separated
+
+    for dtype in ("bfloat16", "float16", "float32", "float64"):
+        floating, counts, separated = jax.eval_shape(partial(run, dtype=dtype), jax.random.key(0))
+        chex.assert_type(jax.tree.leaves(floating), jnp.dtype(dtype))
+        chex.assert_type([*counts, separated], [jnp.int32, jnp.int32, bool])
+
+
+def test_half_precision_learns_too():
+    x, labels = jnp.asarray(CORNERS, jnp.bfloat16), jnp.array([-1, 1, 1, 1], jnp.int8)
+    result = neurons.train_perceptron(x, labels, key=jax.random.key(0))
+    np.testing.assert_array_equal(neurons.perceptron(result.params, x)[:, 0] > 0, labels > 0)
 
 
 def test_what_overflows_is_no_success():
@@ -159,9 +167,9 @@ def test_what_are_no_samples_is_named():
         learn(CORNERS, np.array([1, 0, 1, 1]))
     with pytest.raises(fn.ShapeError, match=r"expected labels of shape \(4,\), one a row of x, got \(4, 1\)"):
         learn(CORNERS, XOR[:, None])
-    with pytest.raises(fn.DtypeError, match="expected labels of a floating or signed integer dtype, got bool"):
+    with pytest.raises(fn.DtypeError, match=r"expected labels of a floating or signed integer dtype, got bool"):
         learn(CORNERS, XOR > 0)
-    with pytest.raises(fn.DtypeError, match="expected x of a floating dtype, got int32"):
+    with pytest.raises(fn.DtypeError, match=r"expected x of a floating dtype, got int32"):
         learn(CORNERS.astype(int), XOR)
     with pytest.raises(fn.ShapeError, match=r"expected x of shape \(n, inputs\), both at least 1, got \(4,\)"):
         learn(CORNERS[:, 0], XOR)
@@ -176,20 +184,20 @@ def test_what_are_no_samples_is_named():
 def test_wrong_settings_are_named():
     learn = partial(neurons.train_perceptron, CORNERS, XOR)
     for rate in (0.0, -1.0, float("nan"), float("inf")):
-        with pytest.raises(ValueError, match="expected learning_rate to be finite and above 0, got"):
+        with pytest.raises(ValueError, match=r"expected learning_rate to be finite and above 0, got"):
             learn(key=jax.random.key(0), learning_rate=rate)
-    with pytest.raises(ValueError, match="expected steps to be an integer of at least 0, got -1"):
+    with pytest.raises(ValueError, match=r"expected steps to be an integer of at least 0, got -1"):
         learn(key=jax.random.key(0), steps=-1)
-    with pytest.raises(TypeError, match="expected steps to be an integer of at least 0, got inf"):
+    with pytest.raises(TypeError, match=r"expected steps to be an integer of at least 0, got inf"):
         learn(key=jax.random.key(0), steps=float("inf"))
     with pytest.raises(TypeError, match=r"^train_perceptron: expected key made by jax\.random\.key\(seed\), got 0"):
         learn(key=0)
     samples = neurons.separable_samples
-    with pytest.raises(ValueError, match="^separable_samples: expected margin to be finite and at least 0, got -0.1"):
+    with pytest.raises(ValueError, match=r"^separable_samples: expected margin to be finite and at least 0, got -0.1"):
         samples(jax.random.key(0), 5, 2, margin=-0.1)
-    with pytest.raises(ValueError, match="^separable_samples: expected n to be an integer of at least 1, got 0"):
+    with pytest.raises(ValueError, match=r"^separable_samples: expected n to be an integer of at least 1, got 0"):
         samples(jax.random.key(0), 0, 2)
-    with pytest.raises(ValueError, match="^separable_samples: expected inputs to be an integer of at least 1, got 0"):
+    with pytest.raises(ValueError, match=r"^separable_samples: expected inputs to be an integer of at least 1, got 0"):
         samples(jax.random.key(0), 5, 0)
     with pytest.raises(TypeError, match=r"^separable_samples: expected key made by jax\.random\.key\(seed\), got 0"):
         samples(0, 5, 2)

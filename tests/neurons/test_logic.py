@@ -94,9 +94,9 @@ def test_the_widest_sums_are_right():
     numbers[:, 0] = 2**30 - 1
     totals = neurons.add(*numbers.astype(np.int32), bits=30)
     np.testing.assert_array_equal(np.asarray(totals, np.int64), numbers.sum(axis=0))
-    with pytest.raises(ValueError, match="add: expected at most 30 bits, as int32 holds, got 31"):
+    with pytest.raises(ValueError, match=r"add: expected at most 30 bits, as int32 holds, got 31"):
         neurons.add(1, 1, bits=31)
-    with pytest.raises(ValueError, match="from_bits: expected at most 31 bits, as int32 holds, got 32"):
+    with pytest.raises(ValueError, match=r"from_bits: expected at most 31 bits, as int32 holds, got 32"):
         neurons.from_bits(jnp.zeros(32))
 
 
@@ -136,10 +136,10 @@ def test_what_are_no_bits_is_named():
     with pytest.raises(fn.ShapeError, match=r"^or_: expected bits of one shape, got \(2, 2\) and \(2,\)"):
         neurons.or_(zeros, zeros[0])
     with pytest.raises(
-        fn.DtypeError, match="^full_adder: expected bits of one boolean, integer or floating dtype, got"
+        fn.DtypeError, match=r"^full_adder: expected bits of one boolean, integer or floating dtype, got"
     ):
         neurons.full_adder(zeros, zeros, zeros.astype(bool))
-    with pytest.raises(fn.DtypeError, match="got complex64"):
+    with pytest.raises(fn.DtypeError, match=r"got complex64"):
         neurons.not_(1j)
     with pytest.raises(fn.ShapeError, match=r"^ripple_carry_adder: expected bits of shape \(\.\.\., n\), n at least 1"):
         neurons.ripple_carry_adder(0, 1)
@@ -147,21 +147,21 @@ def test_what_are_no_bits_is_named():
         fn.ShapeError, match=r"^from_bits: expected bits of shape \(\.\.\., n\), n at least 1, got \(\)"
     ):
         neurons.from_bits(1)
-    with pytest.raises(ValueError, match="^from_bits: expected bits that are 0 or 1, got 3"):
+    with pytest.raises(ValueError, match=r"^from_bits: expected bits that are 0 or 1, got 3"):
         neurons.from_bits([3])
 
 
 def test_what_are_no_numbers_of_so_many_bits_is_named():
-    with pytest.raises(ValueError, match="^add: expected numbers from 0 to 255, of 8 bits, got 256"):
+    with pytest.raises(ValueError, match=r"^add: expected numbers from 0 to 255, of 8 bits, got 256"):
         neurons.add(jnp.array([1, 256]), jnp.array([1, 1]), bits=8)
-    with pytest.raises(ValueError, match="^to_bits: expected numbers from 0 to 7, of 3 bits, got -1"):
+    with pytest.raises(ValueError, match=r"^to_bits: expected numbers from 0 to 7, of 3 bits, got -1"):
         neurons.to_bits(jnp.array([0, -1]), bits=3)
-    with pytest.raises(fn.DtypeError, match="^to_bits: expected numbers of an integer dtype, got float32"):
+    with pytest.raises(fn.DtypeError, match=r"^to_bits: expected numbers of an integer dtype, got float32"):
         neurons.to_bits(1.0, bits=3)
     with pytest.raises(fn.ShapeError, match=r"^add: expected x and y of one shape, got \(2,\) and \(\)"):
         neurons.add(jnp.array([1, 2]), 1, bits=8)
     for bits in (0, -1):
-        with pytest.raises(ValueError, match="expected bits to be an integer of at least 1"):
+        with pytest.raises(ValueError, match=r"expected bits to be an integer of at least 1"):
             neurons.add(0, 0, bits=bits)
-    with pytest.raises(TypeError, match="expected bits to be an integer of at least 1, got 8.0"):
+    with pytest.raises(TypeError, match=r"expected bits to be an integer of at least 1, got 8.0"):
         neurons.to_bits(0, bits=8.0)

@@ -36,9 +36,9 @@ def test_what_does_not_fit_the_weight_is_named():
         neurons.perceptron(params, jnp.float32(1))
     with pytest.raises(fn.ShapeError, match=r"expected weight of shape \(units, inputs\) and bias of shape \(units,\)"):
         neurons.perceptron(params._replace(bias=jnp.ones(2)), jnp.ones((4, 2)))
-    with pytest.raises(fn.DtypeError, match="expected x of a floating dtype, got int32"):
+    with pytest.raises(fn.DtypeError, match=r"expected x of a floating dtype, got int32"):
         neurons.perceptron(params, jnp.ones((4, 2), jnp.int32))
-    with pytest.raises(fn.DtypeError, match="of one dtype, that of x, float16, got float32, float32"):
+    with pytest.raises(fn.DtypeError, match=r"of one dtype, that of x, float16, got float32, float32"):
         neurons.perceptron(params, jnp.ones((4, 2), jnp.float16))
 
 
@@ -54,10 +54,10 @@ def test_a_neuron_has_any_activation_by_object_or_by_name(name):
 
 
 def test_an_unknown_activation_is_named_with_the_known_ones():
-    with pytest.raises(ValueError, match="expected one of linear, sigmoid, tanh, relu, .*, got 'rectifier'"):
+    with pytest.raises(ValueError, match=r"expected one of linear, sigmoid, tanh, relu, .*, got 'rectifier'"):
         neurons.neuron("rectifier")
     for activation in (None, jnp.tanh, fn.Dense(1)):
         with pytest.raises(TypeError, match=r"^neuron: expected an activation, such as fn\.relu, or its name, got"):
             neurons.neuron(activation)
-    with pytest.raises(ValueError, match="expected units to be an integer of at least 1, got 0"):
+    with pytest.raises(ValueError, match=r"expected units to be an integer of at least 1, got 0"):
         neurons.neuron("relu", units=0)
