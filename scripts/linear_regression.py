@@ -52,7 +52,7 @@ def draw(x, y, path, best, where):
         return ((points[:, :1] * x.T + points[:, 1:] - y.T) ** 2).mean(axis=1)
 
     plots.surface(cost, mean_squared_error, (-0.1, 2.1), (-0.02, 0.12), log=True, levels=9,
-                  xlabel="slope w", ylabel="intercept b", title="log of the cost (the darker the lower)")  # fmt: skip
+                  xlabel="slope w", ylabel="intercept b", title="log of the cost: steep in w, flat in b")  # fmt: skip
     plots.paths(cost, {"1000 steps from (0, 0)": path})
     away = np.maximum(abs(path - best), 2e-7)  # below are only float32's roundings
     plots.curves(distance, {"slope": away[:, 0], "intercept": away[:, 1]}, x=np.arange(len(path)), log=True,

@@ -10,31 +10,31 @@ from example import parser
 import funcnet as fn
 from funcnet import neurons, plots
 
-CORNERS = jnp.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
-XOR = jnp.array([0, 1, 1, 0])
+CORNERS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
+XOR = np.array([0, 1, 1, 0])
 SETS, SAMPLES = 300, 50
 
 
 def logic():
     """Print the gates' truth tables and return how many of the 65,536 sums of two 8-bit numbers are right."""
-    a, b = jnp.array([0, 0, 1, 1]), jnp.array([0, 1, 0, 1])
+    a, b = np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1])
     print("a b " + "".join(f"{name:>6s}" for name in ("NAND", "AND", "OR", "XOR", "sum", "carry")))
     columns = [gate(a, b) for gate in (neurons.nand, neurons.and_, neurons.or_, neurons.xor)]
-    for row in zip(a, b, *columns, *neurons.half_adder(a, b), strict=True):
+    for row in np.stack([a, b, *columns, *neurons.half_adder(a, b)], axis=1):
         print("{} {} ".format(*row[:2]) + "".join(f"{bit:6d}" for bit in row[2:]))
     print(f"NOT 0 = {neurons.not_(0)}, NOT 1 = {neurons.not_(1)}")
-    a, b, carry = jnp.array(list(itertools.product((0, 1), repeat=3))).T
-    total, carry_out = neurons.full_adder(a, b, carry)
+    a, b, carry = np.array(list(itertools.product((0, 1), repeat=3))).T
+    total, carry_out = map(np.asarray, neurons.full_adder(a, b, carry))
     print("full adder: " + ", ".join(f"{x}+{y}+{c}={t + 2 * d}" for x, y, c, t, d in zip(a, b, carry, total, carry_out,
                                                                                         strict=True)))  # fmt: skip
-    eight = jnp.zeros(8, jnp.uint8)
+    eight = np.zeros(8, np.uint8)
     gates = {"NOT": (neurons.not_, 0), "AND": (neurons.and_, 0, 0), "OR": (neurons.or_, 0, 0),
              "XOR": (neurons.xor, 0, 0), "half adder": (neurons.half_adder, 0, 0),
              "full adder": (neurons.full_adder, 0, 0, 0),
              "8-bit adder": (neurons.ripple_carry_adder, eight, eight)}  # fmt: skip
     print("NANDs: " + ", ".join(f"{name} {neurons.nand_count(*gate)}" for name, gate in gates.items()))
-    x, y = jnp.divmod(jnp.arange(256 * 256), 256)
-    right = int(jnp.sum(neurons.add(x, y, bits=8) == x + y))
+    x, y = np.divmod(np.arange(256 * 256), 256)
+    right = int(np.sum(np.asarray(neurons.add(x, y, bits=8)) == x + y))
     print(f"8-bit sums right: {right} of {x.size}\n")
     return right
 
@@ -51,12 +51,13 @@ def learn(key, margin):
 
 def learning(seed):
     """Learn ``SETS`` separable sets in one program; return them with their results and bounds."""
-    runs = learn(jax.random.split(jax.random.key(seed), SETS), jnp.geomspace(0.02, 1, SETS))
-    *_, result, bound = runs
+    keys, margins = jax.random.split(jax.random.key(seed), SETS), jnp.geomspace(0.02, 1, SETS)
+    x, labels, keys, result, bound = learn(keys, margins)
+    x, labels, result, bound = jax.tree.map(np.asarray, (x, labels, result, bound))
     print(f"separable sets of {SAMPLES} samples: {int(result.separated.sum())} of {SETS} separated")
     print(f"mistakes: median {np.median(result.mistakes):.0f}, most {result.mistakes.max()}; "
           f"largest share of Novikoff's bound {np.max(result.mistakes / bound):.3f}")  # fmt: skip
-    return runs
+    return x, labels, keys, result, bound
 
 
 def xor(seed):
@@ -72,19 +73,20 @@ def xor(seed):
     def probability(points):
         return np.asarray(loss.predict(fn.predict(network, params, points.astype(np.float32)))[:, 0])
 
-    shown = ", ".join(f"{p:.3f}" for p in probability(np.asarray(CORNERS)))
+    shown = ", ".join(f"{p:.3f}" for p in probability(CORNERS))
     print(f"a 2-4-1 network on XOR: {shown} for {', '.join(map(str, XOR))}")
     return result, probability
 
 
 def draw_path(axes, x, labels, key, mistakes):
     """Draw the line after each correction, the later the darker."""
-    cut = jax.vmap(lambda steps: neurons.train_perceptron(x, labels, key=key, steps=steps))(jnp.arange(mistakes + 1))
+    cut = jax.vmap(lambda steps: neurons.train_perceptron(x, labels, key=key, steps=steps))(jnp.arange(1, mistakes + 1))
+    w, b = np.asarray(cut.params.weight[:, 0]), np.asarray(cut.params.bias)
+    feet = -b * w / (w**2).sum(axis=1, keepdims=True)  # the points of the lines nearest to the origin
+    ways = np.stack([-w[:, 1], w[:, 0]], axis=1)
     (low, high) = np.min(x, axis=0) - 0.4, np.max(x, axis=0) + 0.4
-    for index, ((w1, w2), b) in enumerate(zip(cut.params.weight[1:, 0], cut.params.bias[1:, 0], strict=True), start=1):
-        direction = np.array([-w2, w1]) / np.hypot(w1, w2)
-        foot = -b * np.array([w1, w2]) / (w1**2 + w2**2)
-        line = foot + 20 * np.array([[-1], [1]]) * direction
+    for index, (foot, way) in enumerate(zip(feet, ways, strict=True), start=1):
+        line = foot + 20 * np.array([[-1], [1]]) * way / np.hypot(*way)
         if index < mistakes:
             label = "after each correction" if index == mistakes - 1 else None
             axes.plot(*line.T, color=plots.COLOURS[4], alpha=0.15 + 0.6 * index / mistakes, linewidth=1, label=label)
@@ -104,9 +106,7 @@ def main(argv=None):
     x, labels, keys, result, bound = learning(options.seed)
     on_xor, probability = xor(options.seed)
     figure, ((path, counts, solved),) = plots.figure(1, 3, size=(12.5, 3.9))
-    shown = int(
-        np.argmin(abs(np.asarray(result.mistakes) - 12))
-    )  # a set with about a dozen mistakes, to be seen singly
+    shown = int(np.argmin(abs(result.mistakes - 12)))  # a set with about a dozen mistakes, to be seen singly
     draw_path(path, x[shown], labels[shown], keys[shown], int(result.mistakes[shown]))
     counts.loglog(bound, result.mistakes, "o", color=plots.COLOURS[0], markersize=3, label="a separable set")
     ends = np.array([float(bound.min()), float(bound.max())])
@@ -118,7 +118,7 @@ def main(argv=None):
     print(f"picture: {plots.save(figure, options.picture)}")
     return {"sums right": right, "separated": int(result.separated.sum()), "sets": SETS,
             "largest share of the bound": float(np.max(result.mistakes / bound)), "xor": on_xor.reason,
-            "xor network": [bool(p > 0.5) for p in probability(np.asarray(CORNERS))]}  # fmt: skip
+            "xor network": [bool(p > 0.5) for p in probability(CORNERS)]}  # fmt: skip
 
 
 if __name__ == "__main__":

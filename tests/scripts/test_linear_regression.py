@@ -1,9 +1,7 @@
 import linear_regression
 import numpy as np
-import pytest
 
 
-@pytest.mark.usefixtures("standard_promotion")
 def test_gradient_descent_and_least_squares_agree(tmp_path, capsys):
     figures = linear_regression.main(["--picture", str(tmp_path / "picture.png")])
     answers = np.array([figures["slope"], figures["intercept"]])

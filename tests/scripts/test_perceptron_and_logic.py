@@ -1,8 +1,6 @@
 import perceptron_and_logic
-import pytest
 
 
-@pytest.mark.usefixtures("standard_promotion")
 def test_perceptrons_compute_and_learn(tmp_path, capsys):
     figures = perceptron_and_logic.main(["--picture", str(tmp_path / "picture.png")])
     assert figures["sums right"] == 65536
