@@ -74,11 +74,24 @@ def test_each_correction_is_the_rule_on_a_sample_that_was_wrong(many):
         assert (wrong & fits).any()
 
 
-def test_samples_are_drawn_evenly_among_the_mistakes():
-    x, labels = jnp.eye(4), jnp.array([1, -1, 1, 1])
-    first = jax.vmap(lambda key: neurons.train_perceptron(x, labels, key=key, steps=1).params.weight[0])
-    drawn = np.abs(first(jax.random.split(jax.random.key(0), 4000))).sum(axis=0)
-    np.testing.assert_allclose(drawn, 1000, atol=5 * np.sqrt(4000 * 0.25 * 0.75))
+def test_each_draw_is_even_among_the_mistakes_whatever_was_drawn_before():
+    """Orthogonal samples: after 0 only those of the other class are wrong, 2 and 3, and after 0 and 2 only 1 and 3."""
+    x, labels = jnp.eye(4), jnp.array([1, 1, -1, -1])
+
+    @jax.jit
+    @partial(jax.vmap, in_axes=(0, None))
+    @partial(jax.vmap, in_axes=(None, 0))
+    def weights(key, steps):
+        return neurons.train_perceptron(x, labels, key=key, steps=steps).params.weight[0]
+
+    path = weights(jax.random.split(jax.random.key(0), 4000), jnp.arange(4))
+    drawn = np.abs(np.diff(path, axis=1)).argmax(axis=2)  # (runs, 3)
+    for before, among in (((), (0, 1, 2, 3)), ((0,), (2, 3)), ((0, 2), (1, 3))):
+        chosen = drawn[(drawn[:, : len(before)] == before).all(axis=1), len(before)]
+        assert set(chosen) == set(among)
+        share = 1 / len(among)
+        tolerance = 5 * np.sqrt(len(chosen) * share * (1 - share))
+        np.testing.assert_allclose(np.bincount(chosen)[list(among)], len(chosen) * share, atol=tolerance)
 
 
 def test_xor_is_reported_as_not_separated_however_many_steps():
