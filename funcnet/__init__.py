@@ -9,6 +9,7 @@ _started = time.perf_counter()
 
 from . import data as data
 from . import initializers as initializers
+from . import neurons as neurons
 from . import plots as plots
 from .activations import Activation as Activation
 from .activations import PReLU as PReLU

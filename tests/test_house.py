@@ -24,6 +24,7 @@ STANDS_ON = {
     "backprop": HELPERS | {"losses", "layers", "penalties"},
     "gradcheck": HELPERS | {"losses", "penalties", "layers", "backprop"},
     "inspection": HELPERS | {"activations", "losses", "layers"},
+    "neurons": HELPERS | {"activations", "layers"},
     "optimizers": HELPERS,
     "training": HELPERS | {"activations", "losses", "penalties", "layers", "backprop", "optimizers"},
     "data": {"errors"},

@@ -1,0 +1,169 @@
+"""Adders built from NAND alone, and numbers as bits. The bits of a number are the last axis, the lowest bit first."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from ..errors import DtypeError, ShapeError, check_count, is_concrete, message
+from .logic import checked_bits, circuit, nand, not_, xor_and_nand
+
+
+@circuit
+def half_adder(a: jax.Array, b: jax.Array, /) -> tuple[jax.Array, jax.Array]:
+    """Return the sum bit a XOR b and the carry a AND b, so that a + b = sum + 2 carry: five NANDs.
+
+    The bits have any one shape and dtype, which are kept, and the errors are those of ``nand``. Nielsen (2015),
+    chapter 1, draws it.
+
+    >>> import funcnet as fn
+    >>> fn.neurons.half_adder(jnp.array([0, 0, 1, 1]), jnp.array([0, 1, 0, 1]))
+    (Array([0, 1, 1, 0], dtype=int32), Array([0, 0, 0, 1], dtype=int32))
+    """
+    total, not_carry = xor_and_nand(a, b)
+    return total, not_(not_carry)
+
+
+@circuit
+def full_adder(a: jax.Array, b: jax.Array, carry: jax.Array, /) -> tuple[jax.Array, jax.Array]:
+    """Return the sum bit and the carry of three bits, so that a + b + carry = sum + 2 carry′: nine NANDs.
+
+    With s = a XOR b the sum is s XOR carry, and carry′ = (a NAND b) NAND (s NAND carry). The bits have any one shape
+    and dtype, which are kept, and the errors are those of ``nand``. Mano, Ciletti, *Digital Design* (2013), chapter 4.
+
+    >>> import funcnet as fn
+    >>> fn.neurons.full_adder(jnp.array([1, 1]), jnp.array([0, 1]), jnp.array([1, 1]))
+    (Array([0, 1], dtype=int32), Array([1, 1], dtype=int32))
+    """
+    s, a_nand_b = xor_and_nand(a, b)
+    total, s_nand_carry = xor_and_nand(s, carry)
+    return total, nand(a_nand_b, s_nand_carry)
+
+
+@circuit
+def ripple_carry_adder(a: jax.Array, b: jax.Array, /) -> tuple[jax.Array, jax.Array]:
+    """Return the sum's bits (..., n) and the last carry (...) of two numbers of n bits (..., n), lowest bit first.
+
+    A full adder for each bit, whose carry goes to the next, starting at 0: 9n NANDs. The dtype is kept. Raises
+    ``ShapeError`` where there is no last axis of bits, and the errors of ``nand``. Mano, Ciletti, *Digital Design*
+    (2013), chapter 4.
+
+    >>> import funcnet as fn
+    >>> fn.neurons.ripple_carry_adder(jnp.array([1, 1, 0]), jnp.array([1, 1, 1]))  # 3 + 7 = 2 + 8
+    (Array([0, 1, 0], dtype=int32), Array(1, dtype=int32))
+    """
+    if a.ndim == 0 or a.shape[-1] == 0:
+        raise ShapeError("ripple_carry_adder", "bits of shape (..., n), n at least 1", a.shape)
+
+    def column(carry: jax.Array, bits: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        total, carry = full_adder(*bits, carry)
+        return carry, total
+
+    carry, total = lax.scan(column, jnp.zeros_like(a[..., 0]), (jnp.moveaxis(a, -1, 0), jnp.moveaxis(b, -1, 0)))
+    return jnp.moveaxis(total, 0, -1), carry
+
+
+def add(x: Any, y: Any, bits: int) -> jax.Array:
+    """Return x + y of integers from 0 to 2^bits − 1, all of it computed by NANDs: ``ripple_carry_adder``.
+
+    Both have one shape, any; the sum, of ``bits`` + 1 bits, is of JAX's usual integer dtype. Raises ``TypeError`` for
+    what are no integers, ``ShapeError`` for different shapes, and ``ValueError`` for numbers out of range or for more
+    bits than the sum's dtype holds.
+
+    >>> import funcnet as fn
+    >>> fn.neurons.add(jnp.array([200, 255]), jnp.array([100, 255]), bits=8)
+    Array([300, 510], dtype=int32)
+    """
+    x, y = jnp.asarray(x), jnp.asarray(y)
+    if x.shape != y.shape:
+        raise ShapeError("add", "x and y of one shape", f"{x.shape} and {y.shape}")
+    _check_width("add", bits, bits + 1)
+    digits = (_digits("add", number, bits).astype(jnp.uint8) for number in (x, y))
+    total, carry = ripple_carry_adder(*digits)
+    return from_bits(jnp.concatenate([total, carry[..., None]], axis=-1))
+
+
+def to_bits(numbers: Any, bits: int) -> jax.Array:
+    """Return the bits (..., bits) of integers (...) from 0 to 2^bits − 1, lowest bit first, of the integers' dtype.
+
+    Raises ``TypeError`` for what are no integers and ``ValueError`` that names the first one out of range.
+
+    >>> import funcnet as fn
+    >>> fn.neurons.to_bits(jnp.array([6, 1]), bits=4)
+    Array([[0, 1, 1, 0],
+           [1, 0, 0, 0]], dtype=int32)
+    """
+    return _digits("to_bits", numbers, bits)
+
+
+def from_bits(bits: Any) -> jax.Array:
+    """Return the integers Σ bit_k 2^k (...) of bits (..., n), lowest first, of JAX's usual integer dtype.
+
+    Raises ``ShapeError`` where there is no last axis of bits, and ``ValueError`` for more bits than the dtype holds or
+    for what is neither 0 nor 1.
+
+    >>> import funcnet as fn
+    >>> fn.neurons.from_bits(jnp.array([[0, 1, 1, 0], [1, 0, 0, 0]]))
+    Array([6, 1], dtype=int32)
+    """
+    (bits,) = checked_bits("from_bits", (bits,))
+    if bits.ndim == 0 or bits.shape[-1] == 0:
+        raise ShapeError("from_bits", "bits of shape (..., n), n at least 1", bits.shape)
+    dtype = _check_width("from_bits", bits.shape[-1], bits.shape[-1])
+    return jnp.sum(bits.astype(dtype) << _places(bits.ndim, bits.shape[-1], dtype), axis=-1, dtype=dtype)
+
+
+def nand_count(function: Callable[..., Any], *bits: Any) -> int:
+    """Return how many NANDs a circuit is made of, counted in its program: whatever calls ``nand`` can be counted.
+
+    >>> import funcnet as fn
+    >>> fn.neurons.nand_count(fn.neurons.xor, 0, 1)
+    4
+    >>> fn.neurons.nand_count(fn.neurons.ripple_carry_adder, jnp.zeros(8), jnp.zeros(8))
+    72
+    """
+    return _nands(jax.make_jaxpr(function)(*bits).jaxpr)
+
+
+def _nands(program: Any) -> int:
+    """Return the calls of ``nand`` in a jaxpr; what a scan repeats counts as often as it runs."""
+    total = 0
+    for equation in program.eqns:
+        if equation.params.get("name") == nand.__name__:
+            total += 1
+            continue
+        inner = (getattr(value, "jaxpr", value) for value in equation.params.values())
+        times = equation.params["length"] if equation.primitive.name == "scan" else 1
+        total += times * sum(_nands(each) for each in inner if hasattr(each, "eqns"))
+    return total
+
+
+def _digits(where: str, numbers: Any, bits: int) -> jax.Array:
+    check_count(where, "bits", bits)
+    numbers = jnp.asarray(numbers)
+    if not jnp.issubdtype(numbers.dtype, jnp.integer):
+        raise DtypeError(where, "numbers of an integer dtype", numbers.dtype)
+    if is_concrete(numbers):
+        values = np.asarray(numbers)
+        outside = values[(values < 0) | (values >= 2**bits)]
+        if outside.size:
+            raise ValueError(message(where, f"numbers from 0 to {2**bits - 1}, of {bits} bits", outside[0]))
+    return (numbers[..., None] >> _places(numbers.ndim + 1, bits, numbers.dtype)) & 1
+
+
+def _places(rank: int, bits: int, dtype: Any) -> jax.Array:
+    """Return 0, 1, …, bits − 1 along the last of ``rank`` axes."""
+    return jnp.arange(bits, dtype=dtype)[(None,) * (rank - 1)]
+
+
+def _check_width(where: str, bits: int, needed: int) -> np.dtype:
+    """Return JAX's usual integer dtype, or raise ``ValueError`` where it does not hold numbers of so many bits."""
+    check_count(where, "bits", bits)
+    dtype = np.dtype(jax.dtypes.canonicalize_dtype(np.int64))
+    most = np.iinfo(dtype).bits - 1 - (needed - bits)
+    if bits > most:
+        raise ValueError(message(where, f"at most {most} bits, as {dtype} holds", bits))
+    return dtype

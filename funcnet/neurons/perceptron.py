@@ -1,0 +1,53 @@
+"""The perceptron, and the weighted input z = w·x + b that it has in common with every neuron."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from ..errors import DtypeError, ShapeError, floating_array
+from ..layers import DenseParams
+
+
+def perceptron(params: DenseParams, x: jax.Array) -> jax.Array:
+    """Return 1 where w·x + b > 0, else 0: (..., units) for x (..., inputs), of the dtype of x.
+
+    The bias is minus the threshold, and a perceptron fires only above it: where w·x + b = 0 the output is 0, while
+    ``fn.step`` takes 1 there. With weight (1, inputs) and bias (1,) it is one perceptron, with more rows as many side
+    by side. No gradient passes it. Raises ``ShapeError`` and ``DtypeError`` where x does not fit the weight.
+    Rosenblatt, "The Perceptron: A Probabilistic Model for Information Storage and Organization in the Brain" (1958).
+
+    >>> import funcnet as fn
+    >>> params = fn.DenseParams(weight=jnp.array([[1.0, 1.0]]), bias=jnp.array([-1.0]))
+    >>> fn.neurons.perceptron(params, jnp.array([[0.0, 0.0], [0.0, 1.0], [1.0, 1.0]]))
+    Array([[0.],
+           [0.],
+           [1.]], dtype=float32)
+    """
+    z = weighted_input("perceptron", params, x)
+    return jnp.where(z > 0, jnp.ones_like(z), jnp.zeros_like(z))
+
+
+def weighted_input(where: str, params: DenseParams, x: Any) -> jax.Array:
+    """Return z = w·x + b: (..., units) for x (..., inputs), or raise an error in the name of ``where``.
+
+    The products are taken in full precision on accelerators too, since a threshold may lie at their last digit.
+
+    >>> weighted_input("perceptron", DenseParams(jnp.ones((1, 2)), jnp.ones(1)), jnp.ones((4, 3)))
+    Traceback (most recent call last):
+    funcnet.errors.ShapeError: perceptron: expected x of shape (..., 2), got (4, 3)
+    """
+    weight, bias = map(jnp.asarray, params)
+    x = floating_array(where, "x", x)
+    if weight.ndim != 2 or bias.shape != weight.shape[:1]:
+        expected = "weight of shape (units, inputs) and bias of shape (units,)"
+        raise ShapeError(where, expected, f"{weight.shape} and {bias.shape}")
+    if x.ndim == 0 or x.shape[-1] != weight.shape[1]:
+        raise ShapeError(where, f"x of shape (..., {weight.shape[1]})", x.shape)
+    if not x.dtype == weight.dtype == bias.dtype:
+        raise DtypeError(
+            where, f"x, weight and bias of one dtype, that of x, {x.dtype}", f"{weight.dtype}, {bias.dtype}"
+        )
+    leading = (None,) * (x.ndim - 1)
+    return jnp.matmul(x, weight.T, precision=lax.Precision.HIGHEST) + bias[leading]
