@@ -17,6 +17,7 @@ STANDS_ON = {
     "dtypes": set(),
     "contract": set(),
     "activations": HELPERS,
+    "information": HELPERS,
     "initializers": HELPERS,
     "losses": HELPERS | {"activations"},
     "penalties": HELPERS,
