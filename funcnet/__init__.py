@@ -80,11 +80,14 @@ from .training import EarlyStopping as EarlyStopping
 from .training import FitResult as FitResult
 from .training import TrainState as TrainState
 from .training import accuracy as accuracy
+from .training import confusion_matrix as confusion_matrix
 from .training import evaluate as evaluate
 from .training import fit as fit
 from .training import init_state as init_state
 from .training import predict as predict
+from .training import predicted_classes as predicted_classes
 from .training import train_step as train_step
+from .training import worst_mistakes as worst_mistakes
 
 _import_seconds = time.perf_counter() - _started  # with JAX's import, where funcnet's was the first
 del _started, time

@@ -44,6 +44,24 @@ def figure(rows: int = 1, columns: int = 1, *, size: tuple[float, float] = (6.4,
     return picture, picture.subplots(rows, columns, squeeze=False)
 
 
+def divided(axes: "Axes", rows: int, columns: int, *, title: str = "") -> np.ndarray:
+    """Return axes (rows, columns) with a title above them, in the place of the given ones, which ``figure`` made.
+
+    Raises ``ValueError`` for axes that are in no grid, whose place cannot be divided.
+
+    >>> _, axes = figure(1, 2)
+    >>> divided(axes[0, 1], 3, 4, title="weights").shape
+    (3, 4)
+    """
+    place, picture = axes.get_subplotspec(), axes.get_figure(root=False)
+    if place is None or picture is None:
+        raise ValueError(message("divided", "axes in a grid, as figure makes them", "axes that are in none"))
+    axes.remove()
+    part = picture.add_subfigure(place)
+    part.suptitle(title, fontsize="medium")
+    return part.subplots(rows, columns, squeeze=False)
+
+
 def save(picture: "Figure", path: str | Path, *, dpi: int = 100) -> Path:
     """Write the picture as a PNG of ``dpi`` dots an inch, make its folder if need be, and return the path.
 
@@ -64,17 +82,18 @@ def curves(
     ylabel: str,
     title: str = "",
     log: bool = False,
+    colours: Sequence[str] = COLOURS,
 ) -> None:
     """Draw one line for each name: values (n,) over ``x`` (n,), which is 1, 2, …, n where it is None.
 
-    With ``log`` the vertical axis is logarithmic. Raises ``ValueError`` for values that do not fit ``x``.
+    ``colours`` are taken in turn. With ``log`` the vertical axis is logarithmic. Raises ``ValueError`` for values that do not fit ``x``.
 
     >>> _, axes = figure()
     >>> curves(axes[0, 0], {"training": [3.0, 2.0, 1.5], "validation": [3.1, 2.4, 2.2]}, xlabel="epoch", ylabel="loss")
     >>> [line.get_label() for line in axes[0, 0].lines]
     ['training', 'validation']
     """
-    for (name, values), colour, dash in zip(series.items(), cycle(COLOURS), cycle(DASHES), strict=False):
+    for (name, values), colour, dash in zip(series.items(), cycle(colours), cycle(DASHES), strict=False):
         values = np.asarray(values)
         positions = np.arange(1, len(values) + 1) if x is None else np.asarray(x)
         if values.shape != positions.shape:
@@ -115,13 +134,14 @@ def surface(
     _label(axes, xlabel, ylabel, title)
 
 
-def paths(axes: "Axes", steps: Mapping[str, Any]) -> None:
+def paths(axes: "Axes", steps: Mapping[str, Any], *, colours: Sequence[str] = COLOURS[1:]) -> None:
     """Draw one path for each name, points (n, 2) joined in their order, its end marked.
+
+    ``colours`` are taken in turn; COLOURS[0], which is not among them, is too near to the surface's own.
 
     >>> _, axes = figure()
     >>> paths(axes[0, 0], {"sgd": [[0.0, 0.0], [1.0, 1.0]], "adam": [[0.0, 0.0], [1.0, 0.5]]})
     """
-    colours = COLOURS[1:]  # the first is too near to the surface's own
     for (name, points), colour, marker in zip(steps.items(), cycle(colours), cycle(MARKERS), strict=False):
         points = np.asarray(points)
         axes.plot(points[:, 0], points[:, 1], "-", color=colour, linewidth=1.4, label=name)

@@ -1,5 +1,8 @@
 """Training: one step, whole epochs as one compiled program, and ``fit``, which runs it."""
 
+from .answers import confusion_matrix as confusion_matrix
+from .answers import predicted_classes as predicted_classes
+from .answers import worst_mistakes as worst_mistakes
 from .evaluation import evaluate as evaluate
 from .evaluation import predict as predict
 from .fit import FitResult as FitResult

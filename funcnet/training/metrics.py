@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from ..errors import ShapeError
+from .answers import predicted_classes
 
 Metric = Callable[[jax.Array, jax.Array], jax.Array]  # (prediction, target) -> one number a sample, (batch,)
 
@@ -25,10 +26,7 @@ def accuracy(prediction: jax.Array, target: jax.Array) -> jax.Array:
     if prediction.ndim != 2 or prediction.shape != target.shape:
         expected = "prediction and target of one shape (batch, outputs)"
         raise ShapeError("accuracy", expected, f"{prediction.shape} and {target.shape}")
-    if prediction.shape[1] == 1:
-        right = (prediction[:, 0] >= 0.5) == (target[:, 0].astype(prediction.dtype) >= 0.5)
-    else:
-        right = jnp.argmax(prediction, axis=1) == jnp.argmax(target, axis=1)
+    right = predicted_classes(prediction) == predicted_classes(target)
     return right.astype(jnp.float32)
 
 

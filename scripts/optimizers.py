@@ -1,0 +1,166 @@
+"""All optimizers beside each other: learning the embedded digits, down a ravine, and off a saddle.
+
+Each takes the learning rate, of those given, with which its mean cost over the whole run is the lowest.
+"""
+
+import warnings
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from example import parser
+
+import funcnet as fn
+from funcnet.cli.arguments import count, positive
+from funcnet.data.digits import BRIGHTEST
+
+FAMILIES = (  # each is a row of the picture
+    (fn.sgd, fn.momentum, fn.nesterov, fn.adagrad),
+    (fn.rmsprop, fn.rmsprop_nesterov, fn.adam, fn.adamw),
+)
+OPTIMIZERS = {make.__name__: make for family in FAMILIES for make in family}
+RATES = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+NETWORK = fn.mlp([64, 32, 10])
+COLOURS = fn.plots.COLOURS[1:]  # a path must be told from the surface, and has the colour of the curve
+
+
+def ravine(point):
+    """Return Rosenbrock's (1 − x)² + 20(y − x²)²: a curved valley with steep walls, lowest at (1, 1) with 0."""
+    x, y = point
+    return (1 - x) ** 2 + 20 * (y - x**2) ** 2
+
+
+def saddle(point):
+    """Return ½x² − ½y² + ¼y⁴ + ¼: flat at (0, 0), where it is ¼, and lowest at (0, ±1) with 0."""
+    x, y = point
+    return x**2 / 2 - y**2 / 2 + y**4 / 4 + 0.25
+
+
+SURFACES = {  # where descent starts, how many steps it has, and the ranges that are drawn
+    ravine: ((-1.2, 1.0), 200, (-1.6, 1.6), (-0.7, 1.9)),
+    saddle: ((-1.4, 0.01), 100, (-1.6, 0.6), (-0.6, 1.3)),
+}
+NEAR = 0.01  # a value that counts as having arrived
+
+
+def descend(make, surface, rates):
+    """Return the best rate and its path (steps + 1, 2) down a surface: all rates in one compiled program."""
+    start, steps, *_ = SURFACES[surface]
+    start = jnp.array(start)
+
+    def path(rate):
+        optimizer = make(rate)
+
+        def step(carry, _):
+            point, state = carry
+            updates, state = optimizer.update(jax.grad(surface)(point), state, point)
+            point = fn.apply_updates(point, updates)
+            return (point, state), point
+
+        return jnp.concatenate([start[None], jax.lax.scan(step, (start, optimizer.init(start)), length=steps)[1]])
+
+    paths = jax.jit(jax.vmap(path))(jnp.array(rates))
+    best = lowest(np.asarray(jax.vmap(jax.vmap(surface))(paths)).mean(axis=1))
+    return rates[best], np.asarray(paths[best])
+
+
+def learn(make, rates, train, test, options):
+    """Return the best rate and its run."""
+    runs = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # some rates are too high
+        for rate in rates:
+            runs.append(
+                fn.fit(
+                    NETWORK,
+                    fn.softmax_cross_entropy,
+                    make(rate),
+                    train,
+                    key=jax.random.key(options.seed),
+                    epochs=options.epochs,
+                    batch_size=32,
+                    validation=test,
+                    metrics=[fn.accuracy],
+                    progress=False,
+                )
+            )
+    best = lowest([run.history["loss"].mean() for run in runs])
+    return rates[best], runs[best].history
+
+
+def lowest(means):
+    """Return where the lowest is of those that are finite; a rate that is too high has none."""
+    return int(np.argmin(np.where(np.isfinite(means), means, np.inf)))
+
+
+def steps_to_arrive(surface, path):
+    """Return the first step from which on the values stay near the lowest, 0, or None where they do not."""
+    away = np.flatnonzero(~(np.array([surface(point) for point in path]) <= NEAR))
+    return int(away[-1]) + 1 if away[-1] + 1 < len(path) else None
+
+
+def main(argv=None):
+    """Let the optimizers run, print what each reached, draw the curves and the paths, and return the figures."""
+    options = arguments().parse_args(argv)
+    (x, labels), (x_test, test_labels) = fn.data.load_digits()
+    train, test = (
+        (images.reshape(len(images), -1).astype(np.float32) / BRIGHTEST, fn.data.one_hot(classes, 10))
+        for images, classes in ((x[: options.samples], labels[: options.samples]), (x_test, test_labels))
+    )
+    print(f"{NETWORK} on {len(train[0])} digits, {options.epochs} epochs; steps to stay below {NEAR} on the surfaces")
+    print(f"{'':18}{'rate':>8}{'loss':>9}{'test accuracy':>15}{'rate':>10}{'ravine':>8}{'rate':>10}{'saddle':>8}")
+    figures, drawn = {}, {}
+    for name in options.optimizers:
+        rate, history = learn(OPTIMIZERS[name], options.rates, train, test, options)
+        paths = {surface: descend(OPTIMIZERS[name], surface, options.rates) for surface in SURFACES}
+        steps = {surface.__name__: steps_to_arrive(surface, path) for surface, (_, path) in paths.items()}
+        figures[name] = {"loss": float(history["loss"][-1]), "accuracy": float(history["val_accuracy"][-1]), **steps}
+        drawn[name] = {"learning": (rate, history["loss"])} | {s.__name__: best for s, best in paths.items()}
+        print(f"{name:18}{rate:8.4g}{figures[name]['loss']:9.4f}{figures[name]['accuracy']:15.4f}", end="")
+        print("".join(f"{paths[s][0]:10.4g}{steps[s.__name__] or 'never':>8}" for s in SURFACES), flush=True)
+    draw(drawn, options.picture)
+    return figures
+
+
+def arguments():
+    """Return the parser, with what is compared besides the options of every example."""
+    result = parser(__file__, __doc__)
+    result.add_argument("--epochs", type=count, default=20, help="on the digits (default: 20)")
+    result.add_argument("--samples", type=count, help="learn from the first ones alone (default: all of them)")
+    known = ", ".join(OPTIMIZERS)
+    result.add_argument("--optimizers", nargs="+", choices=OPTIMIZERS, default=list(OPTIMIZERS), metavar="NAME",
+                        help=f"of {known} (default: all of them)")  # fmt: skip
+    result.add_argument("--rates", nargs="+", type=positive, default=RATES, metavar="RATE",
+                        help=f"to choose from (default: {' '.join(map(str, RATES))})")  # fmt: skip
+    return result
+
+
+def draw(drawn, path):
+    """Draw a row for each family: curves of learning, and paths down both surfaces."""
+    picture, axes = fn.plots.figure(len(FAMILIES), 1 + len(SURFACES), size=(13, 8.2))
+    for family, row in zip(FAMILIES, axes, strict=True):
+        named = {make.__name__: drawn[make.__name__] for make in family if make.__name__ in drawn}
+        curves = {f"{name}, η = {each['learning'][0]:g}": each["learning"][1] for name, each in named.items()}
+        fn.plots.curves(row[0], curves, xlabel="epoch", ylabel="mean training loss", log=True, colours=COLOURS,
+                        title="learning the embedded digits")  # fmt: skip
+        row[0].set_ylim(*loss_range(drawn))
+        for surface, place in zip(SURFACES, row[1:], strict=True):
+            start, steps, x_range, y_range = SURFACES[surface]
+            fn.plots.surface(place, jax.vmap(surface), x_range, y_range, xlabel="x", ylabel="y", log=True,
+                             title=f"{surface.__name__}, {steps} steps")  # fmt: skip
+            paths = {
+                f"{name}, η = {each[surface.__name__][0]:g}": each[surface.__name__][1] for name, each in named.items()
+            }
+            fn.plots.paths(place, paths, colours=COLOURS)
+            place.plot(*start, "k*", markersize=10)
+    fn.plots.save(picture, path, dpi=80)
+
+
+def loss_range(drawn):
+    """Return a range of losses that holds every curve, so that the rows compare."""
+    losses = np.concatenate([each["learning"][1] for each in drawn.values()])
+    return 0.8 * losses.min(), 1.2 * losses.max()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+from collections import Counter
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import funcnet as fn
+
+CLASSES, SAMPLES = 4, 30
+LABELS = st.lists(st.integers(0, CLASSES - 1), min_size=SAMPLES, max_size=SAMPLES)
+# Few different values, so that ties are met.
+ROWS = st.lists(st.lists(st.integers(-2, 3), min_size=CLASSES, max_size=CLASSES), min_size=SAMPLES, max_size=SAMPLES)
+
+
+def plain_class(row):
+    return max(range(len(row)), key=lambda j: (row[j], -j))
+
+
+@settings(max_examples=20)
+@given(rows=ROWS)
+def test_the_class_is_that_of_the_first_largest_output(rows):
+    classes = fn.predicted_classes(jnp.array(rows, jnp.float32))
+    assert (classes.tolist(), classes.dtype) == ([plain_class(row) for row in rows], jnp.int32)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32", "int32", "bool"])
+def test_the_class_of_one_output_is_by_the_half(dtype):
+    below, above = (0, 1) if dtype in ("int32", "bool") else (0.498, 0.5)
+    assert fn.predicted_classes(jnp.array([[below], [above], [1]], dtype)).tolist() == [0, 1, 1]
+
+
+def test_accuracy_is_the_share_on_the_diagonal():
+    random = np.random.default_rng(0)
+    for outputs in (1, 3):
+        prediction = jnp.asarray(random.uniform(size=(50, outputs)), jnp.float32)
+        target = jnp.asarray(random.uniform(size=(50, outputs)), jnp.float32)
+        counts = fn.confusion_matrix(fn.predicted_classes(target), fn.predicted_classes(prediction), max(outputs, 2))
+        assert int(fn.accuracy(prediction, target).sum()) == np.trace(counts)
+
+
+@settings(max_examples=20)
+@given(labels=LABELS, answers=LABELS, dtype=st.sampled_from(["uint8", "int32", "int64"]))
+def test_the_confusion_matrix_counts_every_pair(labels, answers, dtype):
+    counts = fn.confusion_matrix(np.array(labels, dtype), np.array(answers, dtype), CLASSES)
+    pairs = Counter(zip(labels, answers, strict=True))
+    assert counts.tolist() == [[pairs[i, j] for j in range(CLASSES)] for i in range(CLASSES)]
+    assert counts.dtype == jnp.int32
+
+
+def test_the_confusion_matrix_is_traced_and_mapped():
+    labels = jnp.asarray(np.random.default_rng(0).integers(0, CLASSES, (2, 5, SAMPLES)), jnp.int32)
+    mapped = jax.jit(jax.vmap(lambda y, a: fn.confusion_matrix(y, a, CLASSES)))(*labels)
+    for counts, y, a in zip(mapped, *labels, strict=True):
+        np.testing.assert_array_equal(counts, fn.confusion_matrix(y, a, CLASSES))
+
+
+def test_a_traced_pair_outside_is_not_counted():
+    labels, answers = jnp.array([0, 1, -1, 1, 2]), jnp.array([0, 2, 1, -2, 0])
+    counts = jax.jit(lambda y, a: fn.confusion_matrix(y, a, 2))(labels, answers)
+    assert counts.tolist() == [[1, 0], [0, 0]]
+
+
+@pytest.mark.parametrize("place", ["labels", "answers"])
+def test_the_confusion_matrix_names_the_first_one_outside(place):
+    for wrong in (-1, 3, 2**40):
+        values = {"labels": [0, 1, 2], "answers": [0, 1, 2]} | {place: np.array([0, wrong, 9])}
+        with pytest.raises(ValueError, match=rf"^confusion_matrix: expected {place} in \[0, 3\), got {wrong} at index"):
+            fn.confusion_matrix(**values, classes=3)
+
+
+def test_the_confusion_matrix_refuses_what_cannot_be_counted():
+    with pytest.raises(fn.ShapeError, match=r"expected answers of the labels' shape \(2,\), got \(3,\)"):
+        fn.confusion_matrix([0, 1], [0, 1, 1], 2)
+    with pytest.raises(fn.ShapeError, match=r"expected labels of shape \(n,\), got \(2, 2\)"):
+        fn.confusion_matrix(np.eye(2, dtype=int), [0, 1], 2)
+    with pytest.raises(fn.DtypeError, match="expected answers of an integer dtype, got float32"):
+        fn.confusion_matrix([0, 1], np.zeros(2, np.float32), 2)
+    with pytest.raises(ValueError, match="expected classes to be an integer of at least 1, got 0"):
+        fn.confusion_matrix([0], [0], 0)
+
+
+@settings(max_examples=20)
+@given(rows=ROWS, labels=LABELS, most=st.none() | st.integers(1, SAMPLES + 1))
+def test_the_worst_mistakes_are_the_surest_ones(rows, labels, most):
+    wrong = [index for index, row in enumerate(rows) if plain_class(row) != labels[index]]
+    expected = sorted(wrong, key=lambda index: (-max(rows[index]), index))[:most]
+    assert fn.worst_mistakes(jnp.array(rows, jnp.float32), labels, most).tolist() == expected
+
+
+def test_the_worst_mistakes_of_one_output_are_those_farthest_from_the_half():
+    prediction = jnp.array([[0.9], [0.2], [0.6], [0.01], [0.99]])
+    assert fn.worst_mistakes(prediction, [0, 1, 0, 1, 1]).tolist() == [3, 0, 1, 2]
+
+
+def test_what_has_no_mistakes_is_refused():
+    prediction = jnp.ones((3, 2))
+    with pytest.raises(fn.ShapeError, match=r"worst_mistakes: expected labels of shape \(3,\), one a row, got \(2,\)"):
+        fn.worst_mistakes(prediction, [0, 1])
+    with pytest.raises(fn.DtypeError, match="worst_mistakes: expected labels of an integer dtype, got float64"):
+        fn.worst_mistakes(prediction, [0.0, 1.0, 1.0])
+    with pytest.raises(ValueError, match="worst_mistakes: expected most to be an integer of at least 1, got 0"):
+        fn.worst_mistakes(prediction, [0, 1, 1], 0)
+    for shape in [(3,), (3, 0), (3, 2, 2)]:
+        with pytest.raises(fn.ShapeError, match=r"predicted_classes: expected prediction of shape \(batch, outputs\)"):
+            fn.predicted_classes(jnp.ones(shape))
+    with pytest.raises(fn.DtypeError, match="predicted_classes: expected prediction of a real dtype, got complex64"):
+        fn.predicted_classes(jnp.ones((3, 2), jnp.complex64))
