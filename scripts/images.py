@@ -3,10 +3,10 @@
 import argparse
 from typing import Any, NamedTuple
 
+import example
 import jax
 import numpy as np
 
-import example
 import funcnet as fn
 from funcnet.cli.arguments import count
 

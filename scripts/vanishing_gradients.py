@@ -1,8 +1,8 @@
-"""Vanishing gradients: how large the error δ is by layer, for networks of 2 to 12 hidden layers as they are initialized.
+"""Vanishing gradients: how large the error δ is by layer, for networks of 2 to 12 hidden layers at their start.
 
-Each backward step multiplies δ by wᵀ and by σ′ (BP2). Where that product shrinks, the first layers hardly learn. Initial
-weights that fit the activation, layer normalization and residual connections keep δ alive. Hochreiter (1991); Glorot,
-Bengio (2010); He et al. (2015, 2016); Ba, Kiros, Hinton (2016).
+Each backward step multiplies δ by wᵀ and by σ′ (BP2). Where that product shrinks, the first layers hardly learn.
+Initial weights that fit the activation, layer normalization and residual connections keep δ alive. Hochreiter (1991);
+Glorot, Bengio (2010); He et al. (2015, 2016); Ba, Kiros, Hinton (2016).
 """
 
 import jax
@@ -40,7 +40,7 @@ def batch():
 
 
 def norms(block, depth, keys):
-    """Return ‖δ^l‖ by layer, (depth + 1,): the root of the mean square over samples and keys; the output layer is last."""
+    """Return ‖δ^l‖ by layer, (depth + 1,): root mean square over samples and keys; the output layer is last."""
     network = fn.Sequential(*(block * depth), fn.Dense(10, weight_initializer=glorot_normal))
     x, y = batch()
 
