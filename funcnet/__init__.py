@@ -10,6 +10,7 @@ _started = time.perf_counter()
 from . import data as data
 from . import initializers as initializers
 from . import plots as plots
+from . import search as search
 from .activations import Activation as Activation
 from .activations import PReLU as PReLU
 from .activations import PReLUParams as PReLUParams
@@ -74,12 +75,16 @@ from .optimizers import without_lookahead as without_lookahead
 from .penalties import Penalty as Penalty
 from .penalties import l1 as l1
 from .penalties import l2 as l2
+from .search import annealing as annealing
+from .search import genetic as genetic
+from .search import restarts as restarts
 from .training import EarlyStopping as EarlyStopping
 from .training import FitResult as FitResult
 from .training import TrainState as TrainState
 from .training import accuracy as accuracy
 from .training import evaluate as evaluate
 from .training import fit as fit
+from .training import fit_by_search as fit_by_search
 from .training import init_state as init_state
 from .training import predict as predict
 from .training import train_step as train_step

@@ -1,5 +1,6 @@
 """Training: one step, whole epochs as one compiled program, and ``fit``, which runs it."""
 
+from .by_search import fit_by_search as fit_by_search
 from .evaluation import evaluate as evaluate
 from .evaluation import predict as predict
 from .fit import FitResult as FitResult
