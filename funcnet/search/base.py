@@ -165,7 +165,7 @@ def _first_points(cost: Cost, start: Start, key: jax.Array, *, where: str, count
         params = start(jax.random.fold_in(jax.random.fold_in(key, START), index))
         return evaluated(where, cost, _checked_params(where, params))
 
-    return jax.vmap(point)(jnp.arange(count))
+    return jax.vmap(point)(jnp.arange(count, dtype=jnp.int32))
 
 
 def _checked_params(where: str, params: Params) -> Params:
@@ -206,22 +206,30 @@ def perturbed(key: jax.Array, params: Params, rate: jax.Array, scale: jax.Array)
     """
     move_key, noise_key = jax.random.split(key)
     moves = chances(move_key, params, rate)
+    noise = _like(params, scale * jax.random.normal(noise_key, (_size(params),), scale.dtype))
 
-    def moved(index: int, leaf: jax.Array, moves: jax.Array) -> jax.Array:
-        dtype = accumulator_dtype(leaf.dtype)
-        noise = jax.random.normal(jax.random.fold_in(noise_key, index), leaf.shape, dtype)
-        return jnp.where(moves, (leaf.astype(dtype) + scale.astype(dtype) * noise).astype(leaf.dtype), leaf)
+    def moved(theta: jax.Array, moves: jax.Array, noise: jax.Array) -> jax.Array:
+        return jnp.where(moves, (theta.astype(noise.dtype) + noise).astype(theta.dtype), theta)
 
-    leaves, structure = jax.tree.flatten(params)
-    return jax.tree.unflatten(structure, map(moved, range(len(leaves)), leaves, jax.tree.leaves(moves)))
+    return jax.tree.map(moved, params, moves, noise)
 
 
 def chances(key: jax.Array, params: Params, rate: jax.Array) -> Params:
     """Return True with probability ``rate`` for every number of the parameters: bool, in their structure and shapes."""
+    return _like(params, jax.random.bernoulli(key, rate, (_size(params),)))
+
+
+def _size(params: Params) -> int:
+    """Return how many numbers the parameters are."""
+    return sum(leaf.size for leaf in jax.tree.leaves(params))
+
+
+def _like(params: Params, flat: jax.Array) -> Params:
+    """Return the values (numbers,) in the structure and shapes of the parameters: all drawn at once, then cut up."""
     leaves, structure = jax.tree.flatten(params)
-    keys = [jax.random.fold_in(key, index) for index in range(len(leaves))]
-    drawn = [jax.random.bernoulli(key, rate, leaf.shape) for key, leaf in zip(keys, leaves, strict=True)]
-    return jax.tree.unflatten(structure, drawn)
+    ends = np.cumsum([leaf.size for leaf in leaves])
+    pieces = [flat[end - leaf.size : end].reshape(leaf.shape) for leaf, end in zip(leaves, ends, strict=True)]
+    return jax.tree.unflatten(structure, pieces)
 
 
 def zero_step() -> jax.Array:

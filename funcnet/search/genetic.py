@@ -127,8 +127,8 @@ def genetic_step(cost: Cost, state: GeneticState) -> GeneticState:
         crossed = _crossed(crossover_key, first, second, state.crossover_rate)
         return evaluated("genetic", cost, perturbed(mutation_key, crossed, state.mutation_rate, state.scale))
 
-    children = jax.vmap(child)(jnp.arange(population), first, second)
-    is_elite = jnp.arange(population) >= population - state.elite
+    children = jax.vmap(child)(jnp.arange(population, dtype=jnp.int32), first, second)
+    is_elite = jnp.arange(population, dtype=jnp.int32) >= population - state.elite
     backwards = jax.tree.map(lambda leaf: leaf[::-1], ranked)  # the best in the last place
     return state._replace(
         step=state.step + 1,

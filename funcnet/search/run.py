@@ -168,7 +168,7 @@ def _run(
     lost = ~jnp.any(jnp.isfinite(run.state.current.cost))
     outcome = jnp.where(run.taken < steps, NO_IMPROVEMENT, COMPLETED)
     outcome = jnp.where(is_reached(run), GOAL_REACHED, jnp.where(lost, NON_FINITE_COST, outcome)).astype(jnp.int32)
-    history = jnp.where(jnp.arange(steps) < run.taken, history[:steps], lowest)
+    history = jnp.where(jnp.arange(steps, dtype=jnp.int32) < run.taken, history[:steps], lowest)
     return SearchResult(params, lowest, history, run.taken, run.state.evaluations, run.improved, outcome, run.state)
 
 
