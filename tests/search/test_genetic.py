@@ -52,7 +52,7 @@ def test_children_are_of_better_parents_than_chance_would_choose():
         assert set(after) <= set(np.asarray(state.current.cost))
 
 
-@pytest.mark.parametrize("elite", [0, 1, 3])
+@pytest.mark.parametrize("elite", [0, 2])
 def test_the_elite_is_never_lost_and_shapes_stay(elite):
     """Mutations so wild that children are seldom good: the best parents live on, unchanged, as the elite says."""
     method = fn.genetic(10, scale=100.0, mutation_rate=1.0, elite=elite)
@@ -112,13 +112,6 @@ def test_the_population_starts_as_many_draws_of_start():
     np.testing.assert_allclose(costs, problems.valleys(genes), rtol=1e-5, atol=1e-6)
     assert state.best.cost == costs.min()
     assert state.best.params == genes[costs.argmin()]
-
-
-def test_it_leaves_a_valley_that_a_descent_stays_in():
-    keys = jax.random.split(jax.random.key(3), 20)
-    method = fn.genetic(20, scale=0.5, mutation_rate=1.0)
-    results = jax.vmap(lambda key: problems.run(method, key=key, steps=50))(keys)
-    assert (results.params < 0).all()
 
 
 @pytest.mark.parametrize(
