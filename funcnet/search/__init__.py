@@ -11,10 +11,10 @@ runs a pair as one compiled program. ``funcnet.fit_by_search`` trains a network 
 ...     return jax.random.uniform(key, minval=-2.0, maxval=2.0)
 >>> for method in (fn.restarts(fn.sgd(0.1)), fn.annealing(1.0, scale=0.5), fn.genetic(scale=0.5, mutation_rate=1.0)):
 ...     result = fn.search.run(method, cost, start, key=jax.random.key(0), steps=200, goal=-0.3)
-...     print(f"{result.params:.1f}, {result.reason}")
--1.0, goal reached
--1.0, goal reached
--1.0, goal reached
+...     print(f"{result.params:.0f}, {result.reason}")
+-1, goal reached
+-1, goal reached
+-1, goal reached
 """
 
 from .annealing import AnnealingState as AnnealingState
