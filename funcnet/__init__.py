@@ -12,6 +12,7 @@ from . import information as information
 from . import initializers as initializers
 from . import neurons as neurons
 from . import plots as plots
+from . import search as search
 from .activations import Activation as Activation
 from .activations import PReLU as PReLU
 from .activations import PReLUParams as PReLUParams
@@ -76,6 +77,9 @@ from .optimizers import without_lookahead as without_lookahead
 from .penalties import Penalty as Penalty
 from .penalties import l1 as l1
 from .penalties import l2 as l2
+from .search import annealing as annealing
+from .search import genetic as genetic
+from .search import restarts as restarts
 from .training import EarlyStopping as EarlyStopping
 from .training import FitResult as FitResult
 from .training import TrainState as TrainState
@@ -83,6 +87,7 @@ from .training import accuracy as accuracy
 from .training import confusion_matrix as confusion_matrix
 from .training import evaluate as evaluate
 from .training import fit as fit
+from .training import fit_by_search as fit_by_search
 from .training import init_state as init_state
 from .training import predict as predict
 from .training import predicted_classes as predicted_classes

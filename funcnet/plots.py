@@ -160,6 +160,37 @@ def paths(axes: "Axes", steps: Mapping[str, Any], *, colours: Sequence[str] = CO
     axes.legend(fontsize="small")
 
 
+def bars(
+    axes: "Axes",
+    groups: Sequence[str],
+    series: Mapping[str, Any],
+    *,
+    ylabel: str,
+    xlabel: str = "",
+    title: str = "",
+    colours: Sequence[str] = COLOURS,
+) -> None:
+    """Draw a group of bars for each name of ``groups``: one for each name of ``series``, with values (groups,).
+
+    Every bar has its value written on it. Raises ``ValueError`` for values that do not fit the groups.
+
+    >>> _, axes = figure()
+    >>> bars(axes[0, 0], ["XOR", "digits"], {"sgd": [0.6, 0.9], "adam": [0.7, 0.95]}, ylabel="accuracy")
+    """
+    width = 0.8 / len(series)
+    for index, ((name, values), colour) in enumerate(zip(series.items(), cycle(colours), strict=False)):
+        values = np.asarray(values)
+        if values.shape != (len(groups),):
+            raise ValueError(message("bars", f"{name} of shape {(len(groups),)}, one a group", values.shape))
+        drawn = axes.bar(np.arange(len(groups)) + (index - (len(series) - 1) / 2) * width, values, width, label=name,
+                         color=colour)  # fmt: skip
+        axes.bar_label(drawn, fmt="{:.3g}", fontsize="x-small", padding=1)
+    axes.set_xticks(range(len(groups)), groups)
+    axes.margins(y=0.25)  # room for the legend
+    axes.legend(fontsize="small", ncols=2, loc="upper center")
+    _label(axes, xlabel, ylabel, title)
+
+
 def decision(
     axes: "Axes",
     probability: Callable[[np.ndarray], Any],

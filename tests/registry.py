@@ -250,9 +250,19 @@ SCHEDULES = [
 ]
 
 # Every entry once, as the value that it is.
+SEARCHES = [
+    fn.annealing(1.0),
+    fn.annealing(0.0, 1.0, scale=0.5, scale_decay=0.9, move_rate=0.5),
+    fn.genetic(),
+    fn.genetic(6, tournament=2, crossover_rate=0.5, mutation_rate=0.2, scale=0.5, scale_decay=0.9, elite=2),
+    fn.restarts(fn.sgd(0.1)),
+    fn.restarts(fn.adam(0.01), starts=5),
+]
+
 VALUES = [
     *(case.loss for case in LOSSES),
     *dict.fromkeys(case.layer for case in LAYERS),
     *(case.pair for case in PAIRS),
+    *SEARCHES,
     *(case.schedule for case in SCHEDULES),
 ]

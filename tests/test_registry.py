@@ -7,12 +7,12 @@ import typing
 import pytest
 
 import funcnet as fn
-from funcnet import activations, layers, losses, optimizers
+from funcnet import activations, layers, losses, optimizers, search
 from funcnet.optimizers import schedules
 from tests import registry
 
-ROOMS = [fn, activations, losses, layers, optimizers, schedules]
-CONTRACTS = [fn.Activation, fn.Layer, fn.Loss, fn.Optimizer, schedules.Schedule]
+ROOMS = [fn, activations, losses, layers, optimizers, schedules, search]
+CONTRACTS = [fn.Activation, fn.Layer, fn.Loss, fn.Optimizer, schedules.Schedule, search.Search]
 PRINTS_AS_ANOTHER = {"mlp"}  # as the Sequential that it returns
 
 
@@ -40,6 +40,7 @@ KINDS = {
     "loss": (fn.Loss, [case.loss for case in registry.LOSSES]),
     "layer": (fn.Layer, [case.layer for case in registry.LAYERS]),
     "optimizer": (fn.Optimizer, [case.pair for case in registry.PAIRS]),
+    "search": (search.Search, registry.SEARCHES),
     "schedule": (schedules.Schedule, [case.schedule for case in registry.SCHEDULES]),
 }
 every_kind = pytest.mark.parametrize(("kind", "entries"), KINDS.values(), ids=KINDS)

@@ -3,6 +3,7 @@
 from .answers import confusion_matrix as confusion_matrix
 from .answers import predicted_classes as predicted_classes
 from .answers import worst_mistakes as worst_mistakes
+from .by_search import fit_by_search as fit_by_search
 from .evaluation import evaluate as evaluate
 from .evaluation import predict as predict
 from .fit import FitResult as FitResult

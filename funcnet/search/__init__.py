@@ -1,0 +1,31 @@
+"""Ways out of local minima: restarts, simulated annealing and a genetic algorithm.
+
+Each is a pair (init, step) of pure functions, for any cost function over any pytree of floating parameters; ``run``
+runs a pair as one compiled program. ``funcnet.fit_by_search`` trains a network by one.
+
+>>> import jax
+>>> import funcnet as fn
+>>> def cost(x):  # two valleys, of which the one at -1 is lower
+...     return (x**2 - 1) ** 2 + 0.3 * x
+>>> def start(key):
+...     return jax.random.uniform(key, minval=-2.0, maxval=2.0)
+>>> for method in (fn.restarts(fn.sgd(0.1)), fn.annealing(1.0, scale=0.5), fn.genetic(scale=0.5, mutation_rate=1.0)):
+...     result = fn.search.run(method, cost, start, key=jax.random.key(0), steps=200, goal=-0.3)
+...     print(f"{result.params:.0f}, {result.reason}")
+-1, goal reached
+-1, goal reached
+-1, goal reached
+"""
+
+from .annealing import AnnealingState as AnnealingState
+from .annealing import acceptance_probability as acceptance_probability
+from .annealing import annealing as annealing
+from .base import Point as Point
+from .base import Search as Search
+from .genetic import GeneticState as GeneticState
+from .genetic import genetic as genetic
+from .genetic import tournament_ranks as tournament_ranks
+from .restarts import RestartsState as RestartsState
+from .restarts import restarts as restarts
+from .run import SearchResult as SearchResult
+from .run import run as run

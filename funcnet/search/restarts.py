@@ -1,0 +1,109 @@
+"""Restarts: gradient descent from many starting points at once, the best kept."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from ..contract import Configuration, Params
+from ..errors import check_count, message
+from .base import (
+    Cost,
+    Initial,
+    Point,
+    Search,
+    Start,
+    as_pytree,
+    best_of,
+    better,
+    checked_cost,
+    finite_or_infinity,
+    first_points,
+    zero_step,
+)
+
+
+class RestartsState(NamedTuple):
+    """The state of ``restarts``."""
+
+    key: jax.Array  # the run's one random key
+    step: jax.Array  # int32 (): steps taken
+    current: Point  # where every start has come to: every array with a leading axis
+    gradients: Params  # ∂C/∂θ there
+    optimizer_state: Any  # the optimizer's, with a leading axis: the hyper-parameters are in it
+    best: Point  # the lowest point that any start met
+    evaluations: jax.Array  # int32 (): costs evaluated, each with its gradient
+
+
+def restarts(optimizer: Any, starts: int = 16) -> Search:
+    """Gradient descent from many starting points, side by side in one program, the lowest point of all kept.
+
+    Where one start ends in the global minimum's basin with probability p, one of n does with probability 1 − (1 − p)ⁿ.
+    ``optimizer`` is any pair (init, update), of funcnet or of optax; n = ``starts``. A step is an optimizer's step, and
+    so one evaluation of cost and gradient, for every start. A start whose cost is not finite any more does not hinder
+    the others. Other hyper-parameters of a funcnet optimizer compile nothing. Raises ``TypeError`` and ``ValueError``
+    for what is no optimizer and no count.
+
+    Multistart: Rinnooy Kan, Timmer, "Stochastic Global Optimization Methods, Part I: Clustering Methods" (1987).
+
+    >>> import funcnet as fn
+    >>> method = fn.restarts(fn.sgd(0.1), starts=8)
+    >>> def cost(x):  # two valleys, of which the one at -1 is lower
+    ...     return (x**2 - 1) ** 2 + 0.3 * x
+    >>> state = method.init(cost, lambda key: jax.random.uniform(key, minval=-2.0, maxval=2.0), jax.random.key(0))
+    >>> for _ in range(30):
+    ...     state = method.step(cost, state)
+    >>> print(f"{state.best.params:.1f}", [f"{x:.1f}" for x in state.current.params[:4]])
+    -1.0 ['-1.0', '1.0', '1.0', '-1.0']
+    """
+    if not (hasattr(optimizer, "init") and hasattr(optimizer, "update")):
+        expected = "optimizer to have init and update, as fn.adam(0.001) has"
+        raise TypeError(message("restarts", expected, f"a {type(optimizer).__name__}"))
+    check_count("restarts", "starts", starts)
+    settings = (("optimizer", optimizer), ("starts", starts))
+    return Search(Initial("restarts", restarts_init, settings), _Step(optimizer.update))
+
+
+def restarts_init(cost: Cost, start: Start, key: jax.Array, *, optimizer: Any, starts: int) -> RestartsState:
+    """Return the state before the first step: at the starting points."""
+    params = first_points("restarts", cost, start, key, starts).params
+    points, gradients = _compiled_points_and_gradients(as_pytree(cost), params)
+    return RestartsState(
+        key=key,
+        step=zero_step(),
+        current=points,
+        gradients=gradients,
+        optimizer_state=jax.vmap(optimizer.init)(params),
+        best=best_of(points),
+        evaluations=jnp.array(starts, jnp.int32),
+    )
+
+
+class _Step(Configuration):
+    """The step of ``restarts`` with one optimizer's ``update``: equal for equal ones, whatever the hyper-parameters."""
+
+    update: Callable[..., Any]
+
+    def __call__(self, cost: Cost, state: RestartsState) -> RestartsState:
+        """Return the state after one step of every start: θ ← θ + update."""
+        updates, optimizer_state = jax.vmap(self.update)(state.gradients, state.optimizer_state, state.current.params)
+        params = jax.tree.map(lambda p, u: p + u.astype(p.dtype), state.current.params, updates)
+        points, gradients = _points_and_gradients(cost, params)
+        return state._replace(
+            step=state.step + 1,
+            current=points,
+            gradients=gradients,
+            optimizer_state=optimizer_state,
+            best=better(best_of(points), state.best),
+            evaluations=state.evaluations + len(points.cost),
+        )
+
+
+def _points_and_gradients(cost: Cost, params: Params) -> tuple[Point, Params]:
+    """Return the points at parameters with a leading axis, and the gradients of the cost there."""
+    costs, gradients = jax.vmap(jax.value_and_grad(lambda each: checked_cost("restarts", cost(each))))(params)
+    return Point(params, finite_or_infinity(costs)), gradients
+
+
+_compiled_points_and_gradients = jax.jit(_points_and_gradients)
