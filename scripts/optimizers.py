@@ -95,7 +95,9 @@ def lowest(means):
 
 def steps_to_arrive(surface, path):
     """Return the first step from which on the values stay near the lowest, 0, or None where they do not."""
-    away = np.flatnonzero(~(np.array([surface(point) for point in path]) <= NEAR))
+    with np.errstate(over="ignore", invalid="ignore"):  # a path may run away
+        values = surface(np.asarray(path, np.float64).T)
+    away = np.flatnonzero(~(values <= NEAR))
     return int(away[-1]) + 1 if away[-1] + 1 < len(path) else None
 
 
