@@ -1,0 +1,5 @@
+"""Layout placeholder."""
+from typing import NamedTuple
+class Layout(NamedTuple):
+    """x."""
+    width: float

@@ -1,0 +1,54 @@
+"""Which operation has which local derivative, and what to say where one has none."""
+
+from typing import Any
+
+import jax.numpy as jnp
+
+from ..errors import message
+from .elementwise import ELEMENTWISE
+from .local import Local, Rule, Site
+from .own_rules import OWN_RULES
+from .products import PRODUCTS
+from .rearranging import REARRANGING
+from .structure import Operation
+
+RULES: dict[str, Rule] = ELEMENTWISE | REARRANGING | PRODUCTS | OWN_RULES
+
+# Their results are constant but for jumps, or are declared to be: no derivative passes.
+CONSTANT = {"sign", "floor", "ceil", "round", "stop_gradient"}
+
+
+class NoRuleError(NotImplementedError):
+    """An operation between an input and the output has no hand-written local derivative.
+
+    >>> import funcnet as fn
+    >>> graph = fn.graph.trace(lambda x: jnp.sum(jnp.linalg.cholesky(x)), jnp.eye(2))
+    >>> graph.backward(graph.forward(jnp.eye(2)))
+    Traceback (most recent call last):
+    funcnet.graph.rules.NoRuleError: graph: expected an operation with a hand-written local derivative, got
+    cholesky in operation 3 (v4 = cholesky(v3))
+    """
+
+
+def local_derivative(operation: Operation, index: int, inputs: tuple[Any, ...], results: tuple[Any, ...]) -> Local:
+    """Return ∂v/∂u of an operation along its operand of that position, at the values of a run.
+
+    Raises ``NoRuleError`` that names the operation and its place.
+    """
+    primitive = operation.equation.primitive
+    rule = RULES.get(primitive.name)
+    complex_dtype = next((str(v.dtype) for v in (*inputs, *results) if _is_complex(v)), None)
+    if rule is None or complex_dtype is not None:
+        of_dtype = f" of {complex_dtype}" if complex_dtype else ""
+        got = f"{operation.name}{of_dtype} in operation {operation.place} ({operation})"
+        raise NoRuleError(message("graph", "an operation with a hand-written local derivative", got))
+    return rule(Site(operation, inputs, results), index)
+
+
+def _is_complex(value: Any) -> bool:
+    return bool(jnp.issubdtype(value.dtype, jnp.complexfloating))
+
+
+def passes_on(operation: Operation) -> bool:
+    """Return whether a change of the operands can change the results by more than jumps."""
+    return operation.equation.primitive.name not in CONSTANT
