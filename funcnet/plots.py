@@ -24,6 +24,15 @@ DASHES = ("-", "--", "-.", ":")
 MARKERS = ("o", "^", "s", "D", "v", "P", "X")
 SEQUENTIAL, DIVERGING = "viridis", "PuOr"
 
+ROUND, SQUARE = "round,pad=0,rounding_size=16", "square,pad=0"
+BOXES: dict[str, dict[str, Any]] = {  # of a diagram, by what is drawn: told apart by form and line as well as by colour
+    "input": {"boxstyle": ROUND, "facecolor": "#DCEBF7", "edgecolor": COLOURS[0], "linewidth": 2},
+    "computed": {"boxstyle": ROUND, "facecolor": "white", "edgecolor": COLOURS[0], "linewidth": 0.9},
+    "output": {"boxstyle": ROUND, "facecolor": "#FCE6D9", "edgecolor": COLOURS[1], "linewidth": 2},
+    "constant": {"boxstyle": ROUND, "facecolor": "white", "edgecolor": "#555555", "linewidth": 0.9, "linestyle": "--"},
+    "operation": {"boxstyle": SQUARE, "facecolor": "#E8E8E8", "edgecolor": "#333333", "linewidth": 0.9},
+}
+
 Range = tuple[float, float]
 
 
@@ -196,6 +205,34 @@ def confusion(axes: "Axes", counts: Any, *, title: str = "") -> None:
         axes.text(column, row, str(count) if count else "", ha="center", va="center", color=colour, fontsize="x-small")
     axes.set(xticks=range(len(counts)), yticks=range(len(counts)))
     _label(axes, "answer", "class", title)
+
+
+def diagram(axes: "Axes", layout: Any, *, title: str = "") -> None:
+    """Draw boxes of text and arrows between them where a layout, such as ``Graph.layout()``, says that they are.
+
+    The figure's size follows from the layout's: one unit is 1/72 of an inch, so that the text fits its box.
+
+    >>> import funcnet as fn
+    >>> _, axes = figure()
+    >>> diagram(axes[0, 0], fn.graph.trace(lambda w, x: w * x, 2.0, 3.0).layout())
+    >>> [text.get_text() for text in axes[0, 0].texts]
+    ['w\\nfloat32 []', 'x\\nfloat32 []', 'output\\nfloat32 []', 'mul(w, x)']
+    """
+    from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+    from matplotlib.path import Path as Line
+
+    for arrow in layout.arrows:
+        style: dict[str, Any] = {"arrowstyle": "-|>", "mutation_scale": 7, "color": "#333333", "linewidth": 0.8}
+        axes.add_patch(FancyArrowPatch(path=Line(arrow), shrinkA=0, shrinkB=0, **style))
+    for box in layout.boxes.values():
+        look = BOXES[box.node.kind]
+        corner, size = (box.x - box.width / 2, box.y - box.height / 2), (box.width, box.height)
+        axes.add_patch(FancyBboxPatch(corner, *size, **look))
+        text = "\n".join(box.node.lines)
+        axes.text(box.x, box.y, text, ha="center", va="center", fontsize=8.6, family="monospace")
+    axes.set(xlim=(0, layout.width), ylim=(layout.height, 0), aspect="equal", title=title)
+    axes.title.set_fontsize("medium")
+    axes.axis("off")
 
 
 def _label(axes: "Axes", xlabel: str, ylabel: str, title: str) -> None:

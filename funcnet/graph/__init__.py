@@ -4,6 +4,6 @@ from .graph import Counts as Counts
 from .graph import Graph as Graph
 from .graph import trace as trace
 from .layout import Layout as Layout
-from .rules import NoRuleError as NoRuleError
+from .local import NoRuleError as NoRuleError
 from .structure import Operation as Operation
 from .structure import Variable as Variable

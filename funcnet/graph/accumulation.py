@@ -9,9 +9,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ..errors import message
 from .local import Local
-from .rules import NoRuleError, local_derivative, passes_on
+from .rules import local_derivative, passes_on
 from .structure import Operation, Program, names_in
 from .tracing import program_of
 
@@ -48,20 +47,20 @@ def active(program: Program, inputs: Iterable[str], outputs: Iterable[str]) -> s
     return used
 
 
-def edges(program: Program, chosen: set[str]) -> Iterator[tuple[Operation, int]]:
-    """Yield (operation, position of an operand) for every local derivative between chosen variables, in order."""
+def edges(program: Program, chosen: set[str]) -> Iterator[tuple[Operation, int, str]]:
+    """Yield (operation, position of an operand, its name) for every local derivative between chosen variables, in order."""
     for operation in program.operations:
         if passes_on(operation) and chosen.intersection(operation.results):
             for index, operand in enumerate(operation.operands):
                 if isinstance(operand, str) and operand in chosen:
-                    yield operation, index
+                    yield operation, index, operand
 
 
 def reverse(program: Program, chosen: set[str], values: Values, seeds: Values) -> Values:
     """Return ∂J/∂v of the chosen variables, given those of the outputs: ūⱼ = Σᵢ (∂vᵢ/∂uⱼ)ᵀ v̄ᵢ, each edge once."""
     derivatives = dict(seeds)
-    for operation, index in reversed(list(edges(program, chosen))):
-        local, operand = _local(operation, index, values), operation.operands[index]
+    for operation, index, operand in reversed(list(edges(program, chosen))):
+        local = _local(operation, index, values)
         above = [
             derivatives[name] if name in derivatives else jnp.zeros_like(values[name]) for name in operation.results
         ]
@@ -73,10 +72,8 @@ def reverse(program: Program, chosen: set[str], values: Values, seeds: Values) -
 def forward(program: Program, chosen: set[str], values: Values, seeds: Values) -> Values:
     """Return the change of the chosen variables, given those of inputs: v̇ᵢ = Σⱼ (∂vᵢ/∂uⱼ) u̇ⱼ, each edge once."""
     changes = dict(seeds)
-    for operation, index in edges(program, chosen):
-        local, operand = _local(operation, index, values), operation.operands[index]
-        if local.push is None:
-            raise NoRuleError(message("graph", "an operation with a derivative rule for forward mode", operation))
+    for operation, index, operand in edges(program, chosen):
+        local = _local(operation, index, values)
         moved = local.push(changes[operand])
         several = operation.equation.primitive.multiple_results
         for name, change in zip(operation.results, moved if several else [moved], strict=True):

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -132,7 +131,7 @@ class Graph(Program):
         used = list(edges(self, chosen))
         sweeps = {name: len(list(edges(self, active(self, [name], outputs)))) for name in names}
         return Counts(
-            operations=len({operation.place for operation, _ in used}),
+            operations=len({operation.place for operation, *_ in used}),
             parameters=sum(self.variables[name].size for name in names),
             reverse=len(used),
             forward=sum(self.variables[name].size * sweep for name, sweep in sweeps.items()),

@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .local import Local, Rule, Site
+from ..errors import message
+from .local import Local, NoRuleError, Rule, Site
 
 
 def _custom_jvp(site: Site, index: int) -> Local:
@@ -40,7 +41,11 @@ def _custom_vjp(site: Site, index: int) -> Local:
         share = backward.call_wrapped(*residuals, *derivatives)[index]
         return share if isinstance(share, jax.Array) else jnp.zeros_like(site.inputs[index])
 
-    return Local(None, pull)
+    def push(change: jax.Array) -> list[jax.Array]:
+        expected = "an operation with a derivative rule for forward mode"
+        raise NoRuleError(message("graph", expected, f"{site.operation}, whose author wrote one for reverse mode"))
+
+    return Local(push, pull)
 
 
 def _parts(site: Site) -> Any:

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 
 from ..errors import message
 from .elementwise import ELEMENTWISE
-from .local import Local, Rule, Site
+from .local import Local, NoRuleError, Rule, Site
 from .own_rules import OWN_RULES
 from .products import PRODUCTS
 from .rearranging import REARRANGING
@@ -16,18 +16,6 @@ RULES: dict[str, Rule] = ELEMENTWISE | REARRANGING | PRODUCTS | OWN_RULES
 
 # Their results are constant but for jumps, or are declared to be: no derivative passes.
 CONSTANT = {"sign", "floor", "ceil", "round", "stop_gradient"}
-
-
-class NoRuleError(NotImplementedError):
-    """An operation between an input and the output has no hand-written local derivative.
-
-    >>> import funcnet as fn
-    >>> graph = fn.graph.trace(lambda x: jnp.sum(jnp.linalg.cholesky(x)), jnp.eye(2))
-    >>> graph.backward(graph.forward(jnp.eye(2)))
-    Traceback (most recent call last):
-    funcnet.graph.rules.NoRuleError: graph: expected an operation with a hand-written local derivative, got
-    cholesky in operation 3 (v4 = cholesky(v3))
-    """
 
 
 def local_derivative(operation: Operation, index: int, inputs: tuple[Any, ...], results: tuple[Any, ...]) -> Local:

@@ -94,6 +94,6 @@ def number(value: Any) -> str | None:
     ('0.1', None)
     """
     dtype, shape = getattr(value, "dtype", None), getattr(value, "shape", None)
-    if dtype is None or shape != () or jax.dtypes.issubdtype(dtype, jax.dtypes.extended):
+    if dtype is None or shape != () or jnp.issubdtype(dtype, jax.dtypes.extended):
         return None
     return str(np.asarray(value)[()])
