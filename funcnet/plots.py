@@ -24,15 +24,6 @@ DASHES = ("-", "--", "-.", ":")
 MARKERS = ("o", "^", "s", "D", "v", "P", "X")
 SEQUENTIAL, DIVERGING = "viridis", "PuOr"
 
-ROUND, SQUARE = "round,pad=0,rounding_size=16", "square,pad=0"
-BOXES: dict[str, dict[str, Any]] = {  # of a diagram, by what is drawn: told apart by form and line as well as by colour
-    "input": {"boxstyle": ROUND, "facecolor": "#DCEBF7", "edgecolor": COLOURS[0], "linewidth": 2},
-    "computed": {"boxstyle": ROUND, "facecolor": "white", "edgecolor": COLOURS[0], "linewidth": 0.9},
-    "output": {"boxstyle": ROUND, "facecolor": "#FCE6D9", "edgecolor": COLOURS[1], "linewidth": 2},
-    "constant": {"boxstyle": ROUND, "facecolor": "white", "edgecolor": "#555555", "linewidth": 0.9, "linestyle": "--"},
-    "operation": {"boxstyle": SQUARE, "facecolor": "#E8E8E8", "edgecolor": "#333333", "linewidth": 0.9},
-}
-
 Range = tuple[float, float]
 
 
@@ -207,16 +198,16 @@ def confusion(axes: "Axes", counts: Any, *, title: str = "") -> None:
     _label(axes, "answer", "class", title)
 
 
-def diagram(axes: "Axes", layout: Any, *, title: str = "") -> None:
-    """Draw boxes of text and arrows between them where a layout, such as ``Graph.layout()``, says that they are.
+def diagram(axes: "Axes", layout: Any, *, title: str = "", fontsize: float = 8.5) -> None:
+    """Draw boxes of text and the arrows between them where a layout, which ``Graph.layout()`` makes, puts them.
 
-    The figure's size follows from the layout's: one unit is 1/72 of an inch, so that the text fits its box.
+    The text fits where the axes are wide enough: at 8.5 points, an inch for 90 units of the layout.
 
     >>> import funcnet as fn
     >>> _, axes = figure()
     >>> diagram(axes[0, 0], fn.graph.trace(lambda w, x: w * x, 2.0, 3.0).layout())
-    >>> [text.get_text() for text in axes[0, 0].texts]
-    ['w\\nfloat32 []', 'x\\nfloat32 []', 'output\\nfloat32 []', 'mul(w, x)']
+    >>> [text.get_text().splitlines()[0] for text in axes[0, 0].texts]
+    ['w', 'x', 'output', 'mul(w, x)']
     """
     from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
     from matplotlib.path import Path as Line
@@ -225,11 +216,15 @@ def diagram(axes: "Axes", layout: Any, *, title: str = "") -> None:
         style: dict[str, Any] = {"arrowstyle": "-|>", "mutation_scale": 7, "color": "#333333", "linewidth": 0.8}
         axes.add_patch(FancyArrowPatch(path=Line(arrow), shrinkA=0, shrinkB=0, **style))
     for box in layout.boxes.values():
-        look = BOXES[box.node.kind]
-        corner, size = (box.x - box.width / 2, box.y - box.height / 2), (box.width, box.height)
-        axes.add_patch(FancyBboxPatch(corner, *size, **look))
-        text = "\n".join(box.node.lines)
-        axes.text(box.x, box.y, text, ha="center", va="center", fontsize=8.6, family="monospace")
+        look, lines = box.node
+        shape = "round,pad=0,rounding_size=18" if look.is_round else "square,pad=0"
+        corner = box.x - box.width / 2, box.y - box.height / 2
+        patch = FancyBboxPatch(corner, box.width, box.height, boxstyle=shape)
+        patch.set(facecolor=look.fill, edgecolor=look.line, linewidth=0.8 * look.thickness)
+        patch.set_linestyle("--" if look.is_dashed else "-")
+        axes.add_patch(patch)
+        text = "\n".join(lines)
+        axes.text(box.x, box.y, text, ha="center", va="center", fontsize=fontsize, family="monospace")
     axes.set(xlim=(0, layout.width), ylim=(layout.height, 0), aspect="equal", title=title)
     axes.title.set_fontsize("medium")
     axes.axis("off")

@@ -48,7 +48,7 @@ def active(program: Program, inputs: Iterable[str], outputs: Iterable[str]) -> s
 
 
 def edges(program: Program, chosen: set[str]) -> Iterator[tuple[Operation, int, str]]:
-    """Yield (operation, position of an operand, its name) for every local derivative between chosen variables, in order."""
+    """Yield (operation, operand's position, its name) for every local derivative between chosen variables, in order."""
     for operation in program.operations:
         if passes_on(operation) and chosen.intersection(operation.results):
             for index, operand in enumerate(operation.operands):

@@ -10,17 +10,21 @@ from xml.sax.saxutils import escape
 import jax
 import jax.numpy as jnp
 
-from .layout import CHARACTER, LINE, MARGIN, Box, Layout, Node, Point, layout
+from .layout import CHARACTER, LINE, MARGIN, Box, Layout, Look, Node, Point, layout
 from .structure import Operation, Program, Variable, names_in, number
 
-ROUND = 18  # the radius of a variable's corners
+ROUND, SQUARE = 18, 2  # the radius of a variable's and of an operation's corners
 LONGEST = 30  # characters on a node's line
-STYLES = {  # fill, line, its thickness, its dashes
-    "input": ("#DCEBF7", "#0072B2", 2.6, ""),
-    "computed": ("#FFFFFF", "#0072B2", 1.2, ""),
-    "output": ("#FCE6D9", "#D55E00", 2.6, ""),
-    "constant": ("#FFFFFF", "#555555", 1.2, "4 3"),
-    "operation": ("#E8E8E8", "#333333", 1.2, ""),
+BLUE, RED, GREY = "#0072B2", "#D55E00", "#555555"  # Okabe, Ito, "Color Universal Design" (2008)
+LOOKS = {
+    look.kind: look
+    for look in (
+        Look("input", "#DCEBF7", BLUE, 2.6, is_round=True, is_dashed=False),
+        Look("computed", "#FFFFFF", BLUE, 1.2, is_round=True, is_dashed=False),
+        Look("output", "#FCE6D9", RED, 2.6, is_round=True, is_dashed=False),
+        Look("constant", "#FFFFFF", GREY, 1.2, is_round=True, is_dashed=True),
+        Look("operation", "#E8E8E8", "#333333", 1.2, is_round=False, is_dashed=False),
+    )
 }
 CAPTION = "round: variable (thick: input, output; dashed: constant) · square: operation"
 
@@ -53,20 +57,19 @@ def _svg_arrow(arrow: tuple[Point, ...]) -> str:
 
 
 def _svg_box(box: Box) -> str:
-    kind, lines = box.node
-    fill, stroke, thickness, dashes = STYLES[kind]
-    radius = 2 if kind == "operation" else ROUND
-    dashed = f' stroke-dasharray="{dashes}"' if dashes else ""
+    look, lines = box.node
+    radius, dashes = ROUND if look.is_round else SQUARE, ' stroke-dasharray="4 3"' if look.is_dashed else ""
     rectangle = (
         f'<rect x="{box.x - box.width / 2:.1f}" y="{box.y - box.height / 2:.1f}" width="{box.width:.1f}" '
-        f'height="{box.height:.1f}" rx="{radius}" fill="{fill}" stroke="{stroke}" stroke-width="{thickness}"{dashed}/>'
+        f'height="{box.height:.1f}" rx="{radius}" fill="{look.fill}" stroke="{look.line}" '
+        f'stroke-width="{look.thickness}"{dashes}/>'
     )
     texts = []
     for at, text in enumerate(lines):
-        weight = ' font-weight="bold"' if at == 0 and kind != "operation" else ""
+        weight = ' font-weight="bold"' if at == 0 and look.is_round else ""
         baseline = box.y + LINE * (at - (len(lines) - 1) / 2) + 4
         texts.append(f'<text x="{box.x:.1f}" y="{baseline:.1f}"{weight}>{escape(text)}</text>')
-    return "\n".join([f'<g class="{kind}">{rectangle}', *texts, "</g>"])
+    return "\n".join([f'<g class="{look.kind}">{rectangle}', *texts, "</g>"])
 
 
 def dot(program: Program, values: dict[str, Any] | None, derivatives: dict[str, Any] | None) -> str:
@@ -75,20 +78,36 @@ def dot(program: Program, values: dict[str, Any] | None, derivatives: dict[str, 
     names = {key: f"n{index}" for index, key in enumerate(nodes)}
     lines = ["digraph {", '  node [fontname="monospace", fontsize=11];']
     for key, node in nodes.items():
-        fill, stroke, thickness, dashes = STYLES[node.kind]
-        style = "filled" if node.kind == "operation" else "filled,rounded"
+        look = node.look
+        style = ("filled", *(("rounded",) if look.is_round else ()), *(("dashed",) if look.is_dashed else ()))
         settings = {
             "label": "\n".join(node.lines),
             "shape": "box",
-            "style": f"{style},dashed" if dashes else style,
-            "fillcolor": fill,
-            "color": stroke,
-            "penwidth": str(thickness),
+            "style": ",".join(style),
+            "fillcolor": look.fill,
+            "color": look.line,
+            "penwidth": str(look.thickness),
         }
         written = ", ".join(f"{name}={_quoted(value)}" for name, value in settings.items())
         lines.append(f"  {names[key]} [{written}];")
     lines += [f"  {names[source]} -> {names[target]};" for source, target in edges]
     return "\n".join([*lines, "}", ""])
+
+
+def table(program: Program, values: dict[str, Any] | None, derivatives: dict[str, Any] | None) -> str:
+    """Return a line for each variable: what computes it, its value and its derivative, where they are given."""
+    computed = {result: operation.expression for operation in program.operations for result in operation.results}
+    rows = [["variable", "operation", *([] if values is None else ["value"])]]
+    rows[0] += [] if derivatives is None else ["derivative"]
+    for name, variable in program.variables.items():
+        row = [name, computed.get(name, variable.kind)]
+        row += [] if values is None else [number(values[name]) or _described(variable)]
+        if derivatives is not None:
+            derivative = derivatives.get(name)
+            row.append("-" if derivative is None else number(derivative) or _described(variable))
+        rows.append(row)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
 
 def layout_of(program: Program, values: dict[str, Any] | None, derivatives: dict[str, Any] | None) -> Layout:
@@ -118,17 +137,21 @@ def _of_variable(
 ) -> Node:
     kind = "output" if is_output and variable.kind == "computed" else variable.kind
     value = None if values is None else number(values[variable.name])
-    dtype = "key" if jnp.issubdtype(variable.dtype, jax.dtypes.prng_key) else str(variable.dtype)
-    lines = [variable.name, f"value {value}" if value else f"{dtype} {list(variable.shape)}"]
+    lines = [variable.name, f"value {value}" if value else _described(variable)]
     if derivatives is not None and variable.name in derivatives:
         derivative = derivatives[variable.name]
         lines.append(f"derivative {number(derivative) or list(derivative.shape)}")
-    return Node(kind, tuple(map(_shortened, lines)))
+    return Node(LOOKS[kind], tuple(map(_shortened, lines)))
+
+
+def _described(variable: Variable) -> str:
+    dtype = "key" if jnp.issubdtype(variable.dtype, jax.dtypes.prng_key) else str(variable.dtype)
+    return f"{dtype} {list(variable.shape)}"
 
 
 def _of_operation(operation: Operation) -> Node:
     text = operation.expression
-    return Node("operation", (text if len(text) <= LONGEST else _shortened(operation.name),))
+    return Node(LOOKS["operation"], (text if len(text) <= LONGEST else _shortened(operation.name),))
 
 
 def _shortened(text: str) -> str:

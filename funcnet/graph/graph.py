@@ -137,6 +137,19 @@ class Graph(Program):
             forward=sum(self.variables[name].size * sweep for name, sweep in sweeps.items()),
         )
 
+    def table(self, values: Values | None = None, derivatives: Values | None = None) -> str:
+        """Return a table with a line for each variable: the operation that computes it, its value, its derivative.
+
+        >>> graph = trace(lambda w, x: w * x, 3.0, 2.0)
+        >>> values = graph.forward(3.0, 2.0)
+        >>> print(graph.table(values, graph.backward(values)))
+        variable  operation  value  derivative
+        w         input      3.0    2.0
+        x         input      2.0    3.0
+        output    mul(w, x)  6.0    1.0
+        """
+        return drawing.table(self, values, derivatives)
+
     def layout(self, values: Values | None = None, derivatives: Values | None = None) -> Layout:
         """Return where the nodes and arrows are drawn, for a drawing of one's own."""
         return drawing.layout_of(self, values, derivatives)

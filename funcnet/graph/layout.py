@@ -6,7 +6,7 @@ barycenters, and then every node moves towards its neighbours as far as its own 
 """
 
 from collections import defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -22,10 +22,21 @@ Key = Hashable
 Point = tuple[float, float]
 
 
-class Node(NamedTuple):
-    """What is drawn: a kind ("input", "constant", "computed", "output" or "operation") and lines of text."""
+class Look(NamedTuple):
+    """How a kind of node is drawn."""
 
     kind: str
+    fill: str  # a colour, #RRGGBB
+    line: str  # a colour
+    thickness: float
+    is_round: bool
+    is_dashed: bool
+
+
+class Node(NamedTuple):
+    """What is drawn: a box that looks so, with lines of text."""
+
+    look: Look
     lines: tuple[str, ...]
 
 
@@ -73,17 +84,17 @@ def layout(nodes: Mapping[Key, Node], edges: Sequence[tuple[Key, Key]]) -> Layou
     return Layout(right + MARGIN, max(float(tops[-1]) - BETWEEN, MARGIN) + MARGIN, boxes, arrows)
 
 
-def layers(nodes: Mapping[Key, Node], edges: Sequence[tuple[Key, Key]]) -> dict[Key, int]:
+def layers(nodes: Iterable[Key], edges: Sequence[tuple[Key, Key]]) -> dict[Key, int]:
     """Return each node's layer: the longest path to it, or later where that makes arrows shorter in all.
 
-    >>> shown = Node("computed", ("",))
-    >>> layers({"a": shown, "b": shown, "c": shown, "d": shown}, [("a", "b"), ("b", "c"), ("d", "c")])
+    >>> layers("abcd", [("a", "b"), ("b", "c"), ("d", "c")])
     {'a': 0, 'b': 1, 'c': 2, 'd': 1}
     """
     after, before = defaultdict(list), defaultdict(list)
     for source, target in edges:
         after[source].append(target)
         before[target].append(source)
+    nodes = list(nodes)
     waiting = {key: len(before[key]) for key in nodes}
     order = [key for key, count in waiting.items() if count == 0]
     depth = dict.fromkeys(nodes, 0)
@@ -205,7 +216,7 @@ def _neighbours(links: Sequence[tuple[Key, Key]]) -> tuple[dict[Key, list[Key]],
 
 def _size(node: Node) -> tuple[float, float]:
     width = CHARACTER * max(map(len, node.lines)) + 2 * PADDING
-    return width + (0 if node.kind == "operation" else 2 * PADDING), LINE * len(node.lines) + PADDING
+    return width + (2 * PADDING if node.look.is_round else 0), LINE * len(node.lines) + PADDING
 
 
 def _arrows(
