@@ -152,9 +152,7 @@ def _gather(site: Site, index: int) -> Local:
 REARRANGING: dict[str, Rule] = {
     "reshape": linear(_as_operand),
     "squeeze": linear(_as_operand),
-    "expand_dims": linear(_as_operand),
     "copy": linear(_as_operand),
-    "copy_p": linear(_as_operand),
     "convert_element_type": linear(_cast_back),
     "reduce_precision": linear(_as_operand),
     "broadcast_in_dim": linear(_summed),

@@ -31,25 +31,34 @@ def chain(params, x):
 def both_modes_error(function, *arguments):
     """Return how far a graph's value, its reverse and its forward mode are from JAX's own, by leaf, the worst."""
     traced = graph.trace(function, *arguments)
-    values = traced.forward(*arguments)
-    derivatives = traced.backward(values)
-    value, expected = jax.value_and_grad(function, argnums=tuple(range(len(arguments))), allow_int=True)(*arguments)
-    pairs = zip(jax.tree.leaves(traced.gradients(derivatives), is_leaf=lambda leaf: leaf is None),
-                jax.tree.leaves(expected), traced.inputs, strict=True)  # fmt: skip
-    floating = [(ours, theirs, name) for ours, theirs, name in pairs if ours is not None]
-    assert all(ours.dtype == theirs.dtype for ours, theirs, _ in floating)
-    assert len(floating) == sum(traced.variables[name].may_vary for name in traced.inputs)
+    changing = [name for name in traced.inputs if traced.variables[name].may_vary]
     changes = {
-        name: direction(at, theirs.shape).astype(theirs.dtype) for at, (_, theirs, name) in enumerate(floating)
+        name: np.asarray(direction(at, traced.variables[name].shape), traced.variables[name].dtype)
+        for at, name in enumerate(changing)
     }
-    (output,) = traced.outputs
-    moved = traced.tangents(values, changes).get(output, jnp.zeros(()))
-    expected_move = sum(np.vdot(changes[name], theirs) for _, theirs, name in floating)
-    scale = sum(np.abs(changes[name]).ravel() @ np.abs(theirs).ravel() for _, theirs, name in floating) or 1.0
+
+    @jax.jit
+    def both(*arguments):
+        values = traced.forward(*arguments)
+        (output,) = traced.outputs
+        moved = traced.tangents(values, changes).get(output)
+        gradients = traced.gradients(traced.backward(values))
+        everything = tuple(range(len(arguments)))
+        automatic = jax.value_and_grad(function, argnums=everything, allow_int=True)(*arguments)
+        return (traced.output(values), gradients), moved, automatic
+
+    (value, gradients), moved, (expected_value, expected) = both(*arguments)
+    by_name = dict(zip(traced.inputs, jax.tree.leaves(expected), strict=True))
+    found = dict(zip(traced.inputs, jax.tree.leaves(gradients, is_leaf=lambda leaf: leaf is None), strict=True))
+    assert [name for name in found if found[name] is not None] == changing
+    assert all(found[name].dtype == by_name[name].dtype for name in changing)
+    share = {name: np.asarray(changes[name] * by_name[name]) for name in changing}
+    moves = sum(float(each.sum()) for each in share.values())
+    scale = sum(float(np.abs(each).sum()) for each in share.values()) or 1.0
     return max(
-        worst_error([traced.output(values)], [value]),
-        worst_error([ours for ours, *_ in floating], [theirs for _, theirs, _ in floating]),
-        abs(float(moved) - expected_move) / scale,
+        worst_error([value], [expected_value]),
+        worst_error([found[name] for name in changing], [by_name[name] for name in changing]),
+        abs((0.0 if moved is None else float(moved)) - moves) / scale,
     )
 
 
