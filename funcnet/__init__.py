@@ -8,6 +8,7 @@ import time
 _started = time.perf_counter()
 
 from . import data as data
+from . import graph as graph
 from . import information as information
 from . import initializers as initializers
 from . import neurons as neurons

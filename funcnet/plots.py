@@ -260,6 +260,38 @@ def confusion(axes: "Axes", counts: Any, *, title: str = "") -> None:
     _label(axes, "answer", "class", title)
 
 
+def diagram(axes: "Axes", layout: Any, *, title: str = "", fontsize: float = 8.5) -> None:
+    """Draw boxes of text and the arrows between them where a layout, which ``Graph.layout()`` makes, puts them.
+
+    The text fits where the axes are wide enough: at 8.5 points, an inch for 90 units of the layout.
+
+    >>> import funcnet as fn
+    >>> _, axes = figure()
+    >>> diagram(axes[0, 0], fn.graph.trace(lambda w, x: w * x, 2.0, 3.0).layout())
+    >>> [text.get_text().splitlines()[0] for text in axes[0, 0].texts]
+    ['w', 'x', 'output', 'mul(w, x)']
+    """
+    from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+    from matplotlib.path import Path as Line
+
+    for arrow in layout.arrows:
+        style: dict[str, Any] = {"arrowstyle": "-|>", "mutation_scale": 7, "color": "#333333", "linewidth": 0.8}
+        axes.add_patch(FancyArrowPatch(path=Line(arrow), shrinkA=0, shrinkB=0, **style))
+    for box in layout.boxes.values():
+        look, lines = box.node
+        shape = "round,pad=0,rounding_size=18" if look.is_round else "square,pad=0"
+        corner = box.x - box.width / 2, box.y - box.height / 2
+        patch = FancyBboxPatch(corner, box.width, box.height, boxstyle=shape)
+        patch.set(facecolor=look.fill, edgecolor=look.line, linewidth=0.8 * look.thickness)
+        patch.set_linestyle("--" if look.is_dashed else "-")
+        axes.add_patch(patch)
+        text = "\n".join(lines)
+        axes.text(box.x, box.y, text, ha="center", va="center", fontsize=fontsize, family="monospace")
+    axes.set(xlim=(0, layout.width), ylim=(layout.height, 0), aspect="equal", title=title)
+    axes.title.set_fontsize("medium")
+    axes.axis("off")
+
+
 def _label(axes: "Axes", xlabel: str, ylabel: str, title: str) -> None:
     axes.set(xlabel=xlabel, ylabel=ylabel, title=title)
     axes.title.set_fontsize("medium")

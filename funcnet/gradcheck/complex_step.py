@@ -14,27 +14,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.extend.core import Literal
 
+from ..programs import called_program, reader
 from .complex_rules import RULES, Complex, Edge, real_of
 
 # About 1e-30: its square is below all rounding, and its product with a probability of 1e-270 is not 0 yet. A power of
 # two, so that dividing by it rounds nothing.
 STEP = 2.0**-100
 MEMORY = 2**25  # bytes of intermediate values at once, about what a processor's cache holds
-
-# Primitives that call another program, and the parameter that holds it.
-CALLS = {
-    "jit": "jaxpr",
-    "pjit": "jaxpr",
-    "closed_call": "call_jaxpr",
-    "core_call": "call_jaxpr",
-    "custom_jvp_call": "call_jaxpr",
-    "custom_vjp_call": "call_jaxpr",
-    "custom_vjp_call_jaxpr": "fun_jaxpr",
-    "remat2": "jaxpr",
-    "checkpoint": "jaxpr",
-}
 
 
 class NoRuleError(Exception):
@@ -107,26 +94,6 @@ def evaluate(jaxpr: Any, consts: Sequence[Any], operands: Sequence[Any], edges: 
         results = _apply(equation, [read(variable) for variable in equation.invars], edges)
         values.update(zip(equation.outvars, results, strict=True))
     return [read(variable) for variable in jaxpr.outvars]
-
-
-def called_program(equation: Any) -> tuple[Any, Sequence[Any]] | None:
-    """Return the program and the constants that an equation calls, None where it is an operation of its own."""
-    if equation.primitive.name not in CALLS:
-        return None
-    called = equation.params[CALLS[equation.primitive.name]]
-    return getattr(called, "jaxpr", called), getattr(called, "consts", ())
-
-
-def reader(values: dict[Any, Any]) -> Callable[[Any], Any]:
-    """Return the function that gives a variable's or a literal's value."""
-
-    def read(variable: Any) -> Any:
-        if not isinstance(variable, Literal):
-            return values[variable]
-        aval: Any = variable.aval
-        return np.asarray(variable.val, aval.dtype)
-
-    return read
 
 
 def _apply(equation: Any, operands: list[Any], edges: list[Edge]) -> Sequence[Any]:

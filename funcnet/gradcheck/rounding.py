@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .complex_step import called_program, reader
+from ..programs import called_program, reader
 
 EPSILON = 2.0**-52
 RUNS = 3

@@ -1,0 +1,171 @@
+"""Local derivatives of the operations that are linear: they move, copy, choose and add elements.
+
+Such an operation is its own derivative: ``push`` is the operation itself, with zeros for the other floating operands.
+``pull`` is its transpose, written by hand: what a copy spreads is added up, what a sum gathers is spread.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from .local import Local, Rule, Site
+
+Transpose = Callable[[Site, int, Any], jax.Array]  # of the derivative in the result
+
+
+def linear(transpose: Transpose) -> Rule:
+    """Return the rule of an operation that is linear in its floating operands together."""
+
+    def rule(site: Site, index: int) -> Local:
+        def push(change: jax.Array) -> Any:
+            return site.operation.run(
+                *(change if at == index else _still(operand) for at, operand in enumerate(site.inputs))
+            )
+
+        return Local(push, lambda derivative: transpose(site, index, derivative))
+
+    return rule
+
+
+def _still(operand: Any) -> Any:
+    """Return no change of a floating operand; integers, booleans and keys as they are."""
+    return jnp.zeros_like(operand) if jnp.issubdtype(operand.dtype, jnp.floating) else operand
+
+
+def _as_operand(site: Site, index: int, derivative: jax.Array) -> jax.Array:
+    """Reshaping, and adding or dropping axes of one: the derivative laid out as the operand."""
+    return derivative.reshape(site.inputs[index].shape)
+
+
+def _cast_back(site: Site, index: int, derivative: jax.Array) -> jax.Array:
+    return derivative.astype(site.inputs[index].dtype)
+
+
+def _summed(site: Site, index: int, derivative: jax.Array) -> jax.Array:
+    """Broadcasting: the sum over every axis along which the operand was copied."""
+    shape, axes = site.inputs[index].shape, site.params["broadcast_dimensions"]
+    kept = [axis for axis, size in zip(axes, shape, strict=True) if size == derivative.shape[axis]]
+    copied = tuple(axis for axis in range(derivative.ndim) if axis not in kept)
+    return jnp.sum(derivative, axis=copied).reshape(shape)
+
+
+def _spread(site: Site, index: int, derivative: jax.Array) -> jax.Array:
+    """A sum: every element that was added takes the derivative of the sum."""
+    return jnp.broadcast_to(jnp.expand_dims(derivative, site.params["axes"]), site.inputs[index].shape)
+
+
+def _transposed_back(site: Site, index: int, derivative: jax.Array) -> jax.Array:
+    return lax.transpose(derivative, tuple(map(int, np.argsort(site.params["permutation"]))))
+
+
+def _reversed_back(site: Site, index: int, derivative: jax.Array) -> jax.Array:
+    return lax.rev(derivative, site.params["dimensions"])
+
+
+def _cut_out(site: Site, index: int, derivative: jax.Array) -> jax.Array:
+    """Concatenation: the operand's own part."""
+    axis = site.params["dimension"]
+    start = sum(operand.shape[axis] for operand in site.inputs[:index])
+    return lax.slice_in_dim(derivative, start, start + site.inputs[index].shape[axis], axis=axis)
+
+
+def _put_together(site: Site, index: int, derivatives: list[jax.Array]) -> jax.Array:
+    """Splitting: the parts' derivatives, in a row again."""
+    return lax.concatenate(derivatives, site.params["axis"])
+
+
+def _padded(site: Site, index: int, derivative: jax.Array) -> jax.Array:
+    """A slice: zeros in the place of what it left out."""
+    shape, start = site.inputs[index].shape, site.params["start_indices"]
+    strides = site.params["strides"] or (1,) * len(shape)
+    padding = [
+        (low, size - low - (taken - 1) * stride - 1 if taken else size - low, stride - 1)
+        for low, size, taken, stride in zip(start, shape, derivative.shape, strides, strict=True)
+    ]
+    return lax.pad(derivative, jnp.zeros((), derivative.dtype), padding)
+
+
+def _unpadded(site: Site, index: int, derivative: jax.Array) -> jax.Array:
+    """Padding: the operand's elements are where they were put, and the padding value is everywhere else."""
+    inverse = [(-low, -high, 0) for low, high, _ in site.params["padding_config"]]
+    within = lax.pad(derivative, jnp.zeros((), derivative.dtype), inverse)
+    strides = [interior + 1 for *_, interior in site.params["padding_config"]]
+    own = lax.slice(within, (0,) * within.ndim, within.shape, strides)
+    return own if index == 0 else jnp.sum(derivative) - jnp.sum(own)
+
+
+def _chosen(site: Site, index: int, derivative: jax.Array) -> jax.Array:
+    """Selection: the derivative where this case was the one selected, else 0."""
+    which, *_ = site.inputs
+    selected = which == jnp.asarray(index - 1, which.dtype)
+    return jnp.where(selected, derivative, jnp.zeros_like(derivative))
+
+
+def _accumulated_back(site: Site, index: int, derivative: jax.Array) -> jax.Array:
+    """A running sum: the running sum from the other end."""
+    return lax.cumsum(derivative, site.params["axis"], reverse=not site.params["reverse"])
+
+
+def _placed(site: Site, index: int, derivative: jax.Array) -> jax.Array:
+    """A slice at computed places: zeros, and the derivative at these places."""
+    operand, *starts = site.inputs
+    return lax.dynamic_update_slice(jnp.zeros_like(operand), derivative, starts)
+
+
+def _updated_back(site: Site, index: int, derivative: jax.Array) -> jax.Array:
+    """A part put in another's place: the part takes its own elements, and the operand all others."""
+    _, update, *starts = site.inputs
+    if index == 1:
+        return lax.dynamic_slice(derivative, starts, update.shape)
+    return lax.dynamic_update_slice(derivative, jnp.zeros_like(update), starts)
+
+
+def _scattered(site: Site, index: int, derivative: jax.Array) -> jax.Array:
+    """Gathering: every element takes the sum over the places to which it was copied."""
+    operand, indices = site.inputs
+    gathered, params = site.params["dimension_numbers"], site.params
+    places = lax.ScatterDimensionNumbers(
+        update_window_dims=gathered.offset_dims,
+        inserted_window_dims=gathered.collapsed_slice_dims,
+        scatter_dims_to_operand_dims=gathered.start_index_map,
+        operand_batching_dims=gathered.operand_batching_dims,
+        scatter_indices_batching_dims=gathered.start_indices_batching_dims,
+    )
+    settings = {name: params[name] for name in ("indices_are_sorted", "unique_indices", "mode")}
+    return lax.scatter_add(jnp.zeros_like(operand), indices, derivative, places, **settings)
+
+
+def _gather(site: Site, index: int) -> Local:
+    """Gathering, where an index past the end takes a constant, whose change is 0."""
+    settings = {name: value for name, value in site.params.items() if name != "fill_value"}
+
+    def push(change: jax.Array) -> jax.Array:
+        return lax.gather(change, site.inputs[1], **settings, fill_value=0)
+
+    return Local(push, lambda derivative: _scattered(site, index, derivative))
+
+
+REARRANGING: dict[str, Rule] = {
+    "reshape": linear(_as_operand),
+    "squeeze": linear(_as_operand),
+    "copy": linear(_as_operand),
+    "convert_element_type": linear(_cast_back),
+    "reduce_precision": linear(_as_operand),
+    "broadcast_in_dim": linear(_summed),
+    "reduce_sum": linear(_spread),
+    "transpose": linear(_transposed_back),
+    "rev": linear(_reversed_back),
+    "concatenate": linear(_cut_out),
+    "split": linear(_put_together),
+    "slice": linear(_padded),
+    "pad": linear(_unpadded),
+    "select_n": linear(_chosen),
+    "cumsum": linear(_accumulated_back),
+    "dynamic_slice": linear(_placed),
+    "dynamic_update_slice": linear(_updated_back),
+    "gather": _gather,
+}

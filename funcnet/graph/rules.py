@@ -1,0 +1,42 @@
+"""Which operation has which local derivative, and what to say where one has none."""
+
+from typing import Any
+
+import jax.numpy as jnp
+
+from ..errors import message
+from .elementwise import ELEMENTWISE
+from .local import Local, NoRuleError, Rule, Site
+from .own_rules import OWN_RULES
+from .products import PRODUCTS
+from .rearranging import REARRANGING
+from .structure import Operation
+
+RULES: dict[str, Rule] = ELEMENTWISE | REARRANGING | PRODUCTS | OWN_RULES
+
+# Their results are constant but for jumps, or are declared to be: no derivative passes.
+CONSTANT = {"sign", "floor", "ceil", "round", "stop_gradient"}
+
+
+def local_derivative(operation: Operation, index: int, inputs: tuple[Any, ...], results: tuple[Any, ...]) -> Local:
+    """Return ∂v/∂u of an operation along its operand of that position, at the values of a run.
+
+    Raises ``NoRuleError`` that names the operation and its place.
+    """
+    primitive = operation.equation.primitive
+    rule = RULES.get(primitive.name)
+    complex_dtype = next((str(v.dtype) for v in (*inputs, *results) if _is_complex(v)), None)
+    if rule is None or complex_dtype is not None:
+        of_dtype = f" of {complex_dtype}" if complex_dtype else ""
+        got = f"{operation.name}{of_dtype} in operation {operation.place} ({operation})"
+        raise NoRuleError(message("graph", "an operation with a hand-written local derivative", got))
+    return rule(Site(operation, inputs, results), index)
+
+
+def _is_complex(value: Any) -> bool:
+    return bool(jnp.issubdtype(value.dtype, jnp.complexfloating))
+
+
+def passes_on(operation: Operation) -> bool:
+    """Return whether a change of the operands can change the results by more than jumps."""
+    return operation.equation.primitive.name not in CONSTANT

@@ -1,0 +1,99 @@
+"""What a computation graph is made of: variables, operations between them, and how they are named and shown."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.extend.core import jaxpr_as_fun
+
+KINDS = ("input", "constant", "computed")
+
+
+@dataclass(frozen=True, eq=False)
+class Variable:
+    """A node that holds a value: an argument's leaf, an array that the function closes over, or a result."""
+
+    name: str  # unique in its graph
+    shape: tuple[int, ...]
+    dtype: Any
+    kind: str  # one of KINDS
+    constant: Any = field(default=None, repr=False)  # the array itself of a "constant", None of others
+
+    @property
+    def may_vary(self) -> bool:
+        """Whether it can change by little, as floating numbers can: integers, booleans and keys cannot."""
+        return bool(jnp.issubdtype(self.dtype, jnp.inexact))
+
+    @property
+    def size(self) -> int:
+        """The number of its elements."""
+        return int(np.prod(self.shape))
+
+
+@dataclass(frozen=True, eq=False)
+class Operation:
+    """A node that computes: a primitive of JAX, or a function with a derivative rule of its own.
+
+    An operand is the name of a variable, or the number itself where one is written into the program.
+    """
+
+    place: int  # its position in the order of the run, from 0
+    name: str
+    equation: Any = field(repr=False)  # JAX's
+    operands: tuple[str | np.ndarray, ...]
+    results: tuple[str, ...]
+
+    @property
+    def expression(self) -> str:
+        """The operation with its operands, such as ``mul(w, x)``."""
+        return f"{self.name}({', '.join(map(str, [*map(_shown, self.operands), *self._settings]))})"
+
+    @property
+    def _settings(self) -> list[str]:
+        return [str(self.equation.params["y"])] if self.name == "integer_pow" else []
+
+    def __str__(self) -> str:
+        return f"{', '.join(self.results)} = {self.expression}"
+
+    def run(self, *inputs: Any) -> Any:
+        """Return what the operation computes: an array, or a list of them where it has several results."""
+        equation = self.equation
+        if "call_jaxpr" in equation.params:
+            return jaxpr_as_fun(equation.params["call_jaxpr"])(*inputs)
+        return equation.primitive.bind(*inputs, **equation.params)
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """The nodes of a graph: variables by name, and operations in the order in which they can be run."""
+
+    variables: dict[str, Variable]
+    operations: tuple[Operation, ...]
+    inputs: tuple[str, ...]
+    outputs: tuple[str | np.ndarray, ...]  # the number itself where a result depends on nothing
+
+
+def names_in(operands: Iterable[str | np.ndarray]) -> Iterator[str]:
+    """Yield the operands that are variables, and not numbers that are written into the program."""
+    return (operand for operand in operands if isinstance(operand, str))
+
+
+def _shown(operand: str | np.ndarray) -> str:
+    if isinstance(operand, str):
+        return operand
+    return str(operand) if operand.ndim == 0 else f"{operand.dtype}{list(operand.shape)}"
+
+
+def number(value: Any) -> str | None:
+    """Return a scalar's text with all its digits, None for what is no number or not one.
+
+    >>> number(jnp.float32(0.1)), number(np.zeros(3))
+    ('0.1', None)
+    """
+    dtype, shape = getattr(value, "dtype", None), getattr(value, "shape", None)
+    if dtype is None or shape != () or jnp.issubdtype(dtype, jax.dtypes.extended):
+        return None
+    return str(np.asarray(value)[()])

@@ -1,0 +1,56 @@
+"""Reading of JAX programs (jaxprs): which equations call another program, and what a variable's value is.
+
+For rooms that run a function's program by rules of their own: the numerical gradients and the computation graph.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from jax.extend.core import Literal
+
+# Primitives that call another program, and the parameter that holds it.
+CALLS = {
+    "jit": "jaxpr",
+    "pjit": "jaxpr",
+    "closed_call": "call_jaxpr",
+    "core_call": "call_jaxpr",
+    "custom_jvp_call": "call_jaxpr",
+    "custom_vjp_call": "call_jaxpr",
+    "custom_vjp_call_jaxpr": "fun_jaxpr",
+    "remat2": "jaxpr",
+    "checkpoint": "jaxpr",
+}
+
+
+def called_program(equation: Any) -> tuple[Any, Sequence[Any]] | None:
+    """Return the program and the constants that an equation calls, None where it is an operation of its own.
+
+    >>> import jax
+    >>> (equation,) = jax.make_jaxpr(jax.jit(lambda x: 2 * x))(1.0).eqns
+    >>> jaxpr, consts = called_program(equation)
+    >>> [inner.primitive.name for inner in jaxpr.eqns]
+    ['mul']
+    """
+    if equation.primitive.name not in CALLS:
+        return None
+    called = equation.params[CALLS[equation.primitive.name]]
+    return getattr(called, "jaxpr", called), getattr(called, "consts", ())
+
+
+def literal(variable: Any) -> np.ndarray | None:
+    """Return the value that is written into a program in a variable's place, None for a variable."""
+    if not isinstance(variable, Literal):
+        return None
+    aval: Any = variable.aval
+    return np.asarray(variable.val, aval.dtype)
+
+
+def reader(values: dict[Any, Any]) -> Callable[[Any], Any]:
+    """Return the function that gives a variable's or a literal's value."""
+
+    def read(variable: Any) -> Any:
+        value = literal(variable)
+        return values[variable] if value is None else value
+
+    return read
