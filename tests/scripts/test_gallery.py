@@ -8,7 +8,7 @@ import pytest
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 GALLERY = (SCRIPTS / "README.md").read_text()
-EXAMPLES = sorted(path.stem for path in SCRIPTS.glob("*.py") if "from example import" in path.read_text())
+EXAMPLES = sorted(path.stem for path in SCRIPTS.glob("*.py") if "parser(__file__, " in path.read_text())
 
 
 def test_there_are_examples():
