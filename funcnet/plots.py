@@ -76,7 +76,8 @@ def save(picture: "Figure", path: str | Path, *, dpi: int = 100) -> Path:
     drawn = BytesIO()
     picture.savefig(drawn, dpi=dpi, format="png", facecolor="white")
     with Image.open(drawn) as image:
-        few = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+        # Each colour is moved to the mean of its pixels: the split alone gives thin lines the colour of another.
+        few = image.convert("RGB").quantize(256, kmeans=1, dither=Image.Dither.NONE)
     few.save(path, format="png", optimize=True)
     return path
 
@@ -253,9 +254,10 @@ def confusion(axes: "Axes", counts: Any, *, title: str = "") -> None:
     counts = np.asarray(counts)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     axes.imshow(np.sqrt(shares), cmap="Blues", vmin=0, vmax=1)  # the root, so that seldom mistakes are seen
+    size = "x-small" if len(counts) > 5 else "large"
     for (row, column), count in np.ndenumerate(counts):
         colour = "white" if shares[row, column] > 0.4 else "black"
-        axes.text(column, row, str(count) if count else "", ha="center", va="center", color=colour, fontsize="x-small")
+        axes.text(column, row, str(count) if count else "", ha="center", va="center", color=colour, fontsize=size)
     axes.set(xticks=range(len(counts)), yticks=range(len(counts)))
     _label(axes, "answer", "class", title)
 

@@ -64,8 +64,9 @@ def counted():
 
 def draw(path, layout, rows):
     """Draw the neuron's graph, and the counts beside it."""
-    picture, axes = plots.figure(1, 2, size=(11.4, 7.6))
-    plots.diagram(axes[0, 0], layout, title="J = ½(wx + b − y)²: values and derivatives ∂J/∂v")
+    picture, axes = plots.figure(1, 2, size=(11.4, 8.8))
+    shapes = "round: variable, blue: input, orange: output; square: operation"
+    plots.diagram(axes[0, 0], layout, title=f"J = ½(wx + b − y)²: values and derivatives ∂J/∂v\n{shapes}")
     series = {
         "N × P": [each.operations * each.parameters for each in rows],
         "forward mode, used": [each.forward for each in rows],

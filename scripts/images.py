@@ -108,14 +108,18 @@ def _draw_answers(matrix: Any, mistakes: Any, images: Images, prediction: jax.Ar
     fn.plots.confusion(matrix, counts, title=f"test images: {np.trace(counts)} of {len(answers)} right")
     worst = fn.worst_mistakes(prediction, images.labels, MISTAKES[0] * MISTAKES[1])
     captions = [f"{images.labels[i]} as {answers[i]}, {_surest(prediction[i]):.3g}" for i in worst]
-    places = fn.plots.divided(mistakes, *MISTAKES, title="the surest mistakes: class, answer, its output")
+    columns = min(MISTAKES[1], max(len(worst), 1))
+    rows = -(-max(len(worst), 1) // columns)
+    title = "the surest mistakes: class as answer, the answer's output" if captions else "no mistakes"
+    places = fn.plots.divided(mistakes, rows, columns, title=title)
     fn.plots.images(places, images.pictures[worst], captions)
 
 
 def _draw_weights(axes: Any, weights: np.ndarray, shape: tuple[int, ...]) -> None:
     rows, columns = UNITS[0], min(UNITS[1], -(-len(weights) // UNITS[0]))
     largest = np.argsort(-np.linalg.norm(weights, axis=1), kind="stable")[: rows * columns]
-    title = f"the first layer's largest weights, of {len(largest)} units: purple > 0 > orange"
+    which = f"all {len(weights)}" if len(largest) == len(weights) else f"the {len(largest)} largest"
+    title = f"first-layer weights of {which} units: purple > 0 > orange"
     places = fn.plots.divided(axes, rows, columns, title=title)
     fn.plots.images(places, weights[largest].reshape(-1, *shape), diverging=True)
 

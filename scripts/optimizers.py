@@ -37,8 +37,8 @@ def saddle(point):
 
 
 SURFACES = {  # where descent starts, how many steps it has, and the ranges that are drawn
-    ravine: ((-1.2, 1.0), 200, (-1.6, 1.6), (-0.7, 1.9)),
-    saddle: ((-1.4, 0.01), 100, (-1.6, 0.6), (-0.6, 1.3)),
+    ravine: ((-1.2, 1.0), 200, (-1.6, 1.6), (-0.7, 2.2)),
+    saddle: ((-1.4, 0.01), 100, (-1.6, 1.3), (-0.6, 1.65)),
 }
 NEAR = 0.01  # a value that counts as having arrived
 
@@ -139,7 +139,7 @@ def arguments():
 
 def draw(drawn, path):
     """Draw a row for each family: curves of learning, and paths down both surfaces."""
-    picture, axes = fn.plots.figure(len(FAMILIES), 1 + len(SURFACES), size=(13, 8.2))
+    picture, axes = fn.plots.figure(len(FAMILIES), 1 + len(SURFACES), size=(13, 9.4))
     for family, row in zip(FAMILIES, axes, strict=True):
         named = {make.__name__: drawn[make.__name__] for make in family if make.__name__ in drawn}
         curves = {f"{name}, η = {each['learning'][0]:g}": each["learning"][1] for name, each in named.items()}
@@ -149,12 +149,14 @@ def draw(drawn, path):
         for surface, place in zip(SURFACES, row[1:], strict=True):
             start, steps, x_range, y_range = SURFACES[surface]
             fn.plots.surface(place, jax.vmap(surface), x_range, y_range, xlabel="x", ylabel="y", log=True,
-                             title=f"{surface.__name__}, {steps} steps")  # fmt: skip
+                             title=f"{surface.__name__}, {steps} steps from the ★")  # fmt: skip
             paths = {
                 f"{name}, η = {each[surface.__name__][0]:g}": each[surface.__name__][1] for name, each in named.items()
             }
             fn.plots.paths(place, paths, colours=COLOURS)
             place.plot(*start, "k*", markersize=10)
+        for place in row:  # below, where no curve or path is hidden
+            place.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, fontsize="small", frameon=False)
     fn.plots.save(picture, path, dpi=80)
 
 

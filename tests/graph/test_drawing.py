@@ -136,7 +136,7 @@ def test_svg_shows_every_number_and_escapes_text(traced):
 def parsed(text):
     """Return the nodes with their settings and the edges of a text in DOT, by its grammar as far as it is used.
 
-    Gansner, North (2000); an identifier is a word, a number or a quoted text with \\" in it, and nothing is left over.
+    Gansner, North (2000); an identifier is a word, a number or a quoted string with \\" in it; nothing is left over.
     """
     token = re.compile(r'\s*(?:(->|[{}\[\];,=])|("(?:\\.|[^"\\])*")|([A-Za-z_][A-Za-z_0-9]*|-?\d+(?:\.\d+)?))')
     tokens, at = [], 0
