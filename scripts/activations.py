@@ -17,7 +17,7 @@ ELEMENTWISE = [
     fn.leaky_relu(0.1), fn.elu(), fn.softplus, fn.silu, fn.gelu,
 ]  # fmt: skip
 JUMPS = (fn.step, fn.sign)
-RATES = (0.03, 0.1, 0.3, 1.0, 2.0, 3.0)
+RATES = (0.0, 0.03, 0.1, 0.3, 1.0, 2.0, 3.0)
 SATURATED = (0.0, 2.0, 5.0, 10.0)
 
 
@@ -33,14 +33,14 @@ def curves():
 
 
 def dead_share(learning_rate, seed, epochs):
-    """Return which share of 128 ReLUs answers 0 to every training image, after training at that rate."""
+    """Return which share of 128 ReLUs has the derivative 0 at every training image, after training at that rate."""
     (x, labels), _ = fn.data.load_digits()
     train = x.reshape(len(x), -1).astype(np.float32) / 16, fn.data.one_hot(labels, 10)
     network = fn.mlp([64, 128, 10], hidden=fn.relu)
     settings = {"key": jax.random.key(seed), "epochs": epochs, "batch_size": 32, "progress": False}
     params = fn.fit(network, fn.softmax_cross_entropy, fn.sgd(learning_rate), train, **settings).params
     z = network.layers[0].apply(params[0], train[0])
-    return float(np.mean(np.all(np.asarray(z) <= 0, axis=0)))
+    return float(np.mean(np.all(np.asarray(fn.relu.derivative(z)) == 0, axis=0)))
 
 
 def draw(found, dead, path):
@@ -66,7 +66,7 @@ def draw(found, dead, path):
         place.set_xlabel("z")
     left, right = axes[-1, -2:]
     left.bar([f"{rate:g}" for rate in dead], [100 * share for share in dead.values()], color=plots.COLOURS[2])
-    left.set(xlabel="learning rate of SGD", ylabel="% of 128 units")
+    left.set(xlabel="learning rate of SGD (0: untrained)", ylabel="% of 128 units")
     left.set_title("ReLUs that have died", fontsize="small")
     z = np.linspace(0, 12, 121, dtype=np.float32)
     right.semilogy(z, fn.sigmoid.derivative(z), color=plots.COLOURS[1])
@@ -88,7 +88,7 @@ def main(argv=None):
     for name, (value, derivative) in found.items():
         print(f"{name:36}" + "".join(f"{value[i]:9.4f}{derivative[i]:9.4f}" for i in at.values()))
     dead = {rate: dead_share(rate, chosen.seed, chosen.epochs) for rate in RATES}
-    print(f"\nshare of ReLUs that answer 0 to all training images after {chosen.epochs} epochs of SGD, by rate")
+    print(f"\nReLUs that answer 0 to all training images after {chosen.epochs} epochs of SGD, by rate (0: untrained)")
     print("  ".join(f"{rate:g}: {share:.1%}" for rate, share in dead.items()))
     saturation = {z: float(fn.sigmoid.derivative(np.float32(z))) for z in SATURATED}
     print("\nderivative of the sigmoid: " + ", ".join(f"σ′({z:g}) = {slope:.2e}" for z, slope in saturation.items()))

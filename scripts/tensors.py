@@ -73,8 +73,11 @@ def products():
             for k in range(4):
                 multiplied[i, k] += x[i, j] * w[k, j]
     by_jax = jnp.asarray(x) + jnp.asarray(b)[None, :], jnp.asarray(x) @ jnp.asarray(w).T
+    dot = float(jnp.dot(jnp.asarray(x[0]), jnp.asarray(b)))
+    looped = sum(float(x[0, j] * b[j]) for j in range(3))
     errors = [float(np.abs(np.asarray(a) - e).max()) for a, e in zip(by_jax, (summed, multiplied), strict=True)]
-    return {"x + b": by_jax[0], "x wᵀ": by_jax[1], "differences from loops": errors}
+    errors.append(abs(dot - looped))
+    return {"x + b": by_jax[0], "x wᵀ": by_jax[1], "dot product of x[0] and b": dot, "differences from loops": errors}
 
 
 def reshapes():
@@ -124,14 +127,14 @@ def draw(path):
     axes[0, 0].get_gridspec().set_height_ratios([5, 1])
     top, bottom = axes[:, 0]
     for place, array in ((top, digit), (bottom, row)):
-        place.imshow(array, cmap="gray_r", vmin=0, vmax=24, aspect="equal" if array is digit else 4)
+        place.imshow(array, cmap="gray_r", vmin=0, vmax=28, aspect="equal" if array is digit else 4)
         for (i, j), number in np.ndenumerate(array):
             size = "medium" if array is digit else 5.5
             place.text(j, i, str(number), ha="center", va="center", fontsize=size, color="black")
     top.set(
         xlabel="column", ylabel="row", title=f"A {labels[0]} as a matrix: shape (8, 8), dtype uint8, values 0 to 16"
     )
-    bottom.set(xlabel="8 · row + column", yticks=[], title="The same flattened to a row: shape (64,)")
+    bottom.set(xlabel="8 · row + column", yticks=[], title="The same flattened to a row of 64")
     bottom.set_xticks(range(0, 64, 8))
     plots.save(picture, path)
 

@@ -1,8 +1,8 @@
 """Vanishing gradients: how large the error δ is by layer, for networks of 2 to 12 hidden layers at their start.
 
 Each backward step multiplies δ by wᵀ and by σ′ (BP2). Where that product shrinks, the first layers hardly learn.
-Initial weights that fit the activation, layer normalization and residual connections keep δ alive. Hochreiter (1991);
-Glorot, Bengio (2010); He et al. (2015, 2016); Ba, Kiros, Hinton (2016).
+Initial weights that fit the activation, or layer normalization in their place, and residual connections keep δ alive;
+nothing makes up for σ′ ≤ ¼. Hochreiter (1991); Glorot, Bengio (2010); He et al. (2015, 2016); Ba, Kiros, Hinton (2016).
 """
 
 import jax
@@ -28,6 +28,7 @@ BLOCKS = {
     "tanh, Glorot": (dense(glorot_normal), fn.tanh),
     "ReLU, Glorot": (dense(glorot_normal), fn.relu),
     "ReLU, He": (dense(he_normal), fn.relu),
+    "ReLU, Glorot, LayerNorm": (dense(glorot_normal), fn.LayerNorm(), fn.relu),
     "sigmoid, LayerNorm": (dense(glorot_normal), fn.LayerNorm(), fn.sigmoid),
     "sigmoid, Residual": (fn.Residual(dense(glorot_normal), fn.sigmoid),),
 }
@@ -49,7 +50,7 @@ def norms(block, depth, keys):
         errors = fn.layer_errors(network, LOSS, params, x, y)
         return jnp.stack([jnp.mean(jnp.sum(error.delta**2, axis=1)) for error in errors])
 
-    return np.sqrt(np.mean(jax.jit(jax.vmap(mean_squares))(keys), axis=0))
+    return np.sqrt(np.mean(jax.vmap(mean_squares)(keys), axis=0))
 
 
 def draw(by_layer, ratios, depths, path):
@@ -81,12 +82,12 @@ def main(argv=None):
     ratios = {name: np.array([norm[0] / norm[-1] for norm in of_depth]) for name, of_depth in every.items()}
     print(f"{UNITS} units a layer, {IMAGES} images, {chosen.networks} initial networks")
     print("‖δ‖ of the first layer as a share of the output layer's, by hidden layers")
-    print(f"{'':20}" + "".join(f"{depth:>10}" for depth in depths))
+    print(f"{'':25}" + "".join(f"{depth:>10}" for depth in depths))
     for name, values in ratios.items():
-        print(f"{name:20}" + "".join(f"{value:10.1e}" for value in values))
+        print(f"{name:25}" + "".join(f"{value:10.1e}" for value in values))
     print(f"\n‖δ‖ by layer with {depths[-1]} hidden layers, from the input on")
     for name, values in by_layer.items():
-        print(f"{name:20}" + " ".join(f"{value:.0e}" for value in values))
+        print(f"{name:25}" + " ".join(f"{value:.0e}" for value in values))
     draw(by_layer, ratios, depths, chosen.picture)
     return {"norms by layer": by_layer, "ratios": ratios, "depths": depths}
 

@@ -4,8 +4,8 @@ Variables and operations differ in shape, line and place of the text as well as 
 and outputs among them thick, constants dashed; operations are square.
 """
 
+from html import escape
 from typing import Any
-from xml.sax.saxutils import escape
 
 import jax
 import jax.numpy as jnp
@@ -68,7 +68,7 @@ def _svg_box(box: Box) -> str:
     for at, text in enumerate(lines):
         weight = ' font-weight="bold"' if at == 0 and look.is_round else ""
         baseline = box.y + LINE * (at - (len(lines) - 1) / 2) + 4
-        texts.append(f'<text x="{box.x:.1f}" y="{baseline:.1f}"{weight}>{escape(text)}</text>')
+        texts.append(f'<text x="{box.x:.1f}" y="{baseline:.1f}"{weight}>{escape(text, quote=False)}</text>')
     return "\n".join([f'<g class="{look.kind}">{rectangle}', *texts, "</g>"])
 
 

@@ -78,6 +78,18 @@ def _put_together(site: Site, index: int, derivatives: list[jax.Array]) -> jax.A
     return lax.concatenate(derivatives, site.params["axis"])
 
 
+def _stacked_part(site: Site, index: int, derivative: jax.Array) -> jax.Array:
+    """Stacking along a new axis: the operand's own place."""
+    return lax.index_in_dim(derivative, index, site.params["axis"], keepdims=False)
+
+
+def _tiles_summed(site: Site, index: int, derivative: jax.Array) -> jax.Array:
+    """Repetition: the sum over all copies of the operand."""
+    shape, repeats = site.inputs[0].shape, site.params["reps"]
+    apart = derivative.reshape([size for pair in zip(repeats, shape, strict=True) for size in pair])
+    return jnp.sum(apart, axis=tuple(range(0, 2 * len(shape), 2)))
+
+
 def _padded(site: Site, index: int, derivative: jax.Array) -> jax.Array:
     """A slice: zeros in the place of what it left out."""
     shape, start = site.inputs[index].shape, site.params["start_indices"]
@@ -161,6 +173,8 @@ REARRANGING: dict[str, Rule] = {
     "rev": linear(_reversed_back),
     "concatenate": linear(_cut_out),
     "split": linear(_put_together),
+    "stack": linear(_stacked_part),
+    "tile": linear(_tiles_summed),
     "slice": linear(_padded),
     "pad": linear(_unpadded),
     "select_n": linear(_chosen),

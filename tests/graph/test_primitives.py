@@ -91,6 +91,8 @@ REST = {  # a primitive's name, and whatever follows a blank says which case of 
     "concatenate": (lambda x, y: lax.concatenate([x, y, x], 1), matrix(2, 3), matrix(2, 1)),
     "split": (lambda x: jnp.concatenate([3 * part for part in lax.split(x, (1, 3), 1)][::-1], 1), matrix(2, 4)),
     "split one part": (lambda x: lax.split(x, (1, 3), 1)[1], matrix(2, 4)),
+    "stack": (lambda x, y: jnp.stack([x, y, x], 1), matrix(2, 3), matrix(2, 3) ** 2),
+    "tile": (lambda x: jnp.tile(x, (2, 3)), matrix(2, 3)),
     "slice": (lambda x: lax.slice(x, (1, 0), (3, 2)), matrix(4, 3)),
     "slice by steps": (lambda x: lax.slice(x, (1, 0), (8, 2), (3, 2)), matrix(9, 3)),
     "slice of nothing": (lambda x: lax.slice(x, (1, 0), (1, 2)), matrix(4, 3)),

@@ -22,7 +22,8 @@ def test_every_part_is_what_it_says(tmp_path, capsys):
     assert parts["cuts"]["a[:, 1:3]"].tolist() == [[1, 2], [5, 6], [9, 10]]
     assert parts["cuts"]["joined on axis 0"].shape == (6, 4)
     assert parts["cuts"]["joined on axis 1"].shape == (3, 8)
-    assert parts["products"]["differences from loops"] == [0.0, 0.0]
+    assert parts["products"]["differences from loops"] == [0.0, 0.0, 0.0]
+    assert parts["products"]["dot product of x[0] and b"] == 80
     assert parts["reshapes"]["a transposed"].tolist() == [[0, 3], [1, 4], [2, 5]]
     assert parts["reshapes"]["flattened"] == (parts["reshapes"]["images"][0], 64)
     assert parts["reshapes"]["and back"]
