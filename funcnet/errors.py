@@ -124,3 +124,16 @@ def floating_array(where: object, name: str, value: Any) -> jax.Array:
     if not jnp.issubdtype(array.dtype, jnp.floating):
         raise DtypeError(where, f"{name} of a floating dtype", array.dtype)
     return array
+
+
+def integer_array(where: object, name: str, value: Any) -> Any:
+    """Return ``value`` as an array of an integer dtype, NumPy's or JAX's as it was, so that nothing is narrowed yet.
+
+    >>> integer_array("one_hot", "labels", [0.5])
+    Traceback (most recent call last):
+    funcnet.errors.DtypeError: one_hot: expected labels of an integer dtype, got float64
+    """
+    array = value if isinstance(value, jax.Array) else np.asarray(value)
+    if not jnp.issubdtype(array.dtype, jnp.integer):
+        raise DtypeError(where, f"{name} of an integer dtype", array.dtype)
+    return array

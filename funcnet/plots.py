@@ -149,13 +149,16 @@ def surface(
 def paths(axes: "Axes", steps: Mapping[str, Any], *, colours: Sequence[str] = COLOURS[1:]) -> None:
     """Draw one path for each name, points (n, 2) joined in their order, its end marked.
 
-    ``colours`` are taken in turn; COLOURS[0], which is not among them, is too near to the surface's own.
+    ``colours`` are taken in turn; COLOURS[0], which is not among them, is too near to the surface's own. Raises
+    ``ValueError`` for points that are not (n, 2).
 
     >>> _, axes = figure()
     >>> paths(axes[0, 0], {"sgd": [[0.0, 0.0], [1.0, 1.0]], "adam": [[0.0, 0.0], [1.0, 0.5]]})
     """
     for (name, points), colour, marker in zip(steps.items(), cycle(colours), cycle(MARKERS), strict=False):
         points = np.asarray(points)
+        if points.ndim != 2 or points.shape[0] == 0 or points.shape[1] != 2:
+            raise ValueError(message("paths", f"{name} of shape (n, 2), n at least 1", points.shape))
         axes.plot(points[:, 0], points[:, 1], "-", color=colour, linewidth=1.4, label=name)
         axes.plot(*points[-1], marker, color=colour, markersize=7, markeredgecolor="white")
     axes.legend(fontsize="small")
@@ -178,6 +181,8 @@ def bars(
     >>> _, axes = figure()
     >>> bars(axes[0, 0], ["XOR", "digits"], {"sgd": [0.6, 0.9], "adam": [0.7, 0.95]}, ylabel="accuracy")
     """
+    if not groups or not series:
+        raise ValueError(message("bars", "at least one group and one series", f"{len(groups)} and {len(series)}"))
     width = 0.8 / len(series)
     for index, ((name, values), colour) in enumerate(zip(series.items(), cycle(colours), strict=False)):
         values = np.asarray(values)
@@ -205,10 +210,15 @@ def decision(
 ) -> None:
     """Draw where a function of points (n, 2) to probabilities (n,) says yes, and samples x (n, 2) with labels 0 or 1.
 
+    Raises ``ValueError`` for labels that are not (n,) of 0 and 1.
+
     >>> _, axes = figure()
     >>> decision(axes[0, 0], lambda p: p[:, 0], [[0.0, 0.0], [1.0, 1.0]], [0, 1])
     """
     x, labels = np.asarray(x), np.asarray(labels)
+    if labels.shape != x.shape[:1] or not np.isin(labels, (0, 1)).all():
+        got = f"shape {labels.shape}, values {np.unique(labels).tolist()[:5]}"
+        raise ValueError(message("decision", f"labels of shape {x.shape[:1]}, each 0 or 1", got))
     (left, low), (right, high) = x.min(axis=0) - margin, x.max(axis=0) + margin
     horizontal, vertical = np.meshgrid(np.linspace(left, right, 160), np.linspace(low, high, 160))
     values = np.asarray(probability(np.stack([horizontal.ravel(), vertical.ravel()], axis=1)))

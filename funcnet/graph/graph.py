@@ -168,6 +168,8 @@ class Graph(Program):
     def _checked_inputs(self, inputs: Iterable[str] | None) -> tuple[str, ...]:
         if inputs is None:
             return tuple(name for name in self.inputs if self.variables[name].may_vary)
+        if isinstance(inputs, str):
+            raise TypeError(message("graph", "inputs to be names, such as ['w']", repr(inputs)))
         for name in (chosen := tuple(inputs)):
             if name not in self.inputs or not self.variables[name].may_vary:
                 raise ValueError(message("graph", f"a floating input among {', '.join(self.inputs)}", repr(name)))

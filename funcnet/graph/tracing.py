@@ -126,8 +126,9 @@ def _unrolled(params: dict[str, Any]) -> Callable[..., list[Any]]:
         for turn in reversed(turns) if params["reverse"] else turns:
             results = body(*fixed, *carry, *(jax.lax.index_in_dim(row, turn, keepdims=False) for row in rows))
             carry, outputs[turn] = results[:carried], results[carried:]
-        stacked = [jnp.stack([outputs[turn][at] for turn in turns]) for at in range(len(outputs[0]))] if outputs else []
-        return [*carry, *stacked]
+        if not outputs:
+            return [*carry, *(jnp.zeros((0, *aval.shape), aval.dtype) for aval in params["jaxpr"].out_avals[carried:])]
+        return [*carry, *(jnp.stack([outputs[turn][at] for turn in turns]) for at in range(len(outputs[0])))]
 
     return run
 

@@ -92,14 +92,15 @@ def huffman(weights: Mapping[Hashable, float]) -> HuffmanCode:
 
 
 def _positive(weights: Mapping[Hashable, float]) -> dict[Hashable, float]:
-    """Return the symbols whose weight is above 0."""
+    """Return the symbols whose weight is above 0, with their weights as shares of the largest."""
     if not isinstance(weights, Mapping):
         expected = "a mapping of symbols to weights, such as collections.Counter(text)"
         raise TypeError(message("huffman", expected, f"a {type(weights).__name__}"))
     for symbol, weight in weights.items():
         name = f"the weight of {symbol!r}"
         check_number("huffman", name, weight, lambda w: math.isfinite(w) and w >= 0, "to be finite and at least 0")
-    positive = {symbol: float(weight) for symbol, weight in weights.items() if weight > 0}
+    largest = max(weights.values(), default=0) or 1  # so that no sum overflows
+    positive = {symbol: float(weight) / float(largest) for symbol, weight in weights.items() if weight > 0}
     if not positive:
         raise ValueError(message("huffman", "a symbol with a weight above 0", f"{len(weights)} symbols without one"))
     return positive

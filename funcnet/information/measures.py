@@ -17,7 +17,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..dtypes import accumulator_dtype
-from ..errors import DtypeError, ShapeError, check_count, check_dtype, floating_array, is_concrete, message
+from ..errors import (
+    DtypeError,
+    ShapeError,
+    check_count,
+    check_dtype,
+    floating_array,
+    integer_array,
+    is_concrete,
+    message,
+)
 
 NATS = {"bits": math.log(2), "nats": 1.0}  # how many nats one of each unit is
 
@@ -97,15 +106,14 @@ def empirical(labels: Any, classes: int, *, dtype: Any = jnp.float32) -> jax.Arr
     """
     check_count("empirical", "classes", classes)
     dtype = check_dtype("empirical", dtype)
-    labels = jnp.asarray(labels)
-    if labels.ndim != 1 or not labels.size:
-        raise ShapeError("empirical", "labels of shape (n,), n at least 1", labels.shape)
-    if not jnp.issubdtype(labels.dtype, jnp.integer):
-        raise DtypeError("empirical", "labels to be integers", f"dtype {labels.dtype}")
+    shape = np.shape(labels)
+    if len(shape) != 1 or not shape[0]:
+        raise ShapeError("empirical", "labels of shape (n,), n at least 1", shape)
+    labels = integer_array("empirical", "labels", labels)
     if is_concrete(labels):
         values = np.asarray(labels)
         _refuse("empirical", f"labels in [0, {classes})", (values < 0) | (values >= classes), values)
-    counts = jnp.bincount(labels, length=classes).astype(accumulator_dtype(dtype))
+    counts = jnp.bincount(jnp.asarray(labels), length=classes).astype(accumulator_dtype(dtype))
     return (counts / labels.size).astype(dtype)
 
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from ..errors import DtypeError, ShapeError, check_count, is_concrete, message
+from ..errors import ShapeError, check_count, integer_array, is_concrete, message
 from .logic import checked_bits, circuit, nand, not_, xor_and_nand
 
 
@@ -77,7 +77,7 @@ def add(x: Any, y: Any, bits: int) -> jax.Array:
     >>> fn.neurons.add(jnp.array([200, 255]), jnp.array([100, 255]), bits=8)
     Array([300, 510], dtype=int32)
     """
-    x, y = jnp.asarray(x), jnp.asarray(y)
+    x, y = (integer_array("add", name, number) for name, number in (("x", x), ("y", y)))
     if x.shape != y.shape:
         raise ShapeError("add", "x and y of one shape", f"{x.shape} and {y.shape}")
     _check_width("add", bits, bits + 1)
@@ -143,14 +143,13 @@ def _nands(program: Any) -> int:
 
 def _digits(where: str, numbers: Any, bits: int) -> jax.Array:
     check_count(where, "bits", bits)
-    numbers = jnp.asarray(numbers)
-    if not jnp.issubdtype(numbers.dtype, jnp.integer):
-        raise DtypeError(where, "numbers of an integer dtype", numbers.dtype)
+    numbers = integer_array(where, "numbers", numbers)
     if is_concrete(numbers):
         values = np.asarray(numbers)
         outside = values[(values < 0) | (values >= 2**bits)]
         if outside.size:
             raise ValueError(message(where, f"numbers from 0 to {2**bits - 1}, of {bits} bits", outside[0]))
+    numbers = jnp.asarray(numbers)
     return (numbers[..., None] >> _places(numbers.ndim + 1, bits, numbers.dtype)) & 1
 
 

@@ -148,7 +148,7 @@ def _separable(key: jax.Array, margin: jax.Array, n: int, inputs: int) -> tuple[
 
 def _samples(where: str, x: Any, labels: Any) -> tuple[jax.Array, jax.Array]:
     """Return x (n, inputs) and y (n,) of the dtype of x, or raise an error that says what is wrong with them."""
-    x, y = inputs(where, x), jnp.asarray(labels)
+    x, y = inputs(where, x), labels if isinstance(labels, jax.Array) else np.asarray(labels)
     if y.shape != x.shape[:1]:
         raise ShapeError(where, f"labels of shape {x.shape[:1]}, one a row of x", y.shape)
     if not (jnp.issubdtype(y.dtype, jnp.floating) or jnp.issubdtype(y.dtype, jnp.signedinteger)):
@@ -158,4 +158,4 @@ def _samples(where: str, x: Any, labels: Any) -> tuple[jax.Array, jax.Array]:
         wrong = np.flatnonzero(abs(values) != 1)
         if wrong.size:
             raise ValueError(message(where, "labels to be -1 or +1", f"{values[wrong[0]]} at index {wrong[0]}"))
-    return x, y.astype(x.dtype)
+    return x, jnp.asarray(y, x.dtype)

@@ -142,9 +142,9 @@ def _solve(where: str, x: jax.Array, y: jax.Array, size: jax.Array) -> jax.Array
 def _scaled_solution(x: jax.Array, y: jax.Array, size: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Return w, NaN where it is not unique, and the rank of x; inputs are scaled, so that their units do not matter."""
     rounding = jnp.finfo(x.dtype).eps * x.shape[0]
-    length = jnp.sqrt(jnp.sum(x**2, axis=0))
-    differs = length > rounding * size
-    scale = jnp.where(differs, length, 1)[None, :]
+    largest = jnp.max(abs(x), axis=0)
+    differs = largest > rounding * size
+    scale = jnp.where(differs, largest, 1)[None, :]
     wt, _, rank, _ = jnp.linalg.lstsq(jnp.where(differs[None, :], x / scale, 0), y)
     return jnp.where(rank < x.shape[1], jnp.nan, wt.T / scale), rank
 

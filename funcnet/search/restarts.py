@@ -40,7 +40,8 @@ def restarts(optimizer: Any, starts: int = 16) -> Search:
     """Gradient descent from many starting points, side by side in one program, the lowest point of all kept.
 
     Where one start ends in the global minimum's basin with probability p, one of n does with probability 1 − (1 − p)ⁿ.
-    ``optimizer`` is any pair (init, update), of funcnet or of optax; n = ``starts``. A step is an optimizer's step, and
+    ``optimizer`` is a pair (init, update) of funcnet, or one of optax that needs no more than gradients, state and
+    parameters; n = ``starts``. A step is an optimizer's step, and
     so one evaluation of cost and gradient, for every start. A start whose cost is not finite any more does not hinder
     the others. Other hyper-parameters of a funcnet optimizer compile nothing. Raises ``TypeError`` and ``ValueError``
     for what is no optimizer and no count.

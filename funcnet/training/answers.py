@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..errors import DtypeError, ShapeError, check_count, is_concrete, message
+from ..errors import DtypeError, ShapeError, check_count, integer_array, is_concrete, message
 
 
 def predicted_classes(prediction: jax.Array) -> jax.Array:
@@ -72,9 +72,11 @@ def worst_mistakes(prediction: Any, labels: Any, most: int | None = None) -> np.
     if most is not None:
         check_count("worst_mistakes", "most", most)
     outputs, answers = np.asarray(prediction), np.asarray(predicted_classes(prediction))
-    labels = np.asarray(_integers("worst_mistakes", "labels", labels))
+    labels = np.asarray(integer_array("worst_mistakes", "labels", labels))
     if labels.shape != answers.shape:
         raise ShapeError("worst_mistakes", f"labels of shape {answers.shape}, one a row", labels.shape)
+    if not jnp.issubdtype(outputs.dtype, jnp.floating):
+        outputs = outputs.astype(np.float64)  # whose negatives neither wrap nor are refused
     both = np.concatenate([1 - outputs, outputs], axis=1) if outputs.shape[1] == 1 else outputs
     wrong = np.flatnonzero(answers != labels)
     return wrong[np.argsort(-both[wrong].max(axis=1), kind="stable")][:most]
@@ -82,7 +84,7 @@ def worst_mistakes(prediction: Any, labels: Any, most: int | None = None) -> np.
 
 def _classes(name: str, values: Any, classes: int) -> jax.Array:
     """Return labels as an int32 array; every one must be in [0, classes), where they can be looked at."""
-    array = _integers("confusion_matrix", name, values)
+    array = integer_array("confusion_matrix", name, values)
     if array.ndim != 1:
         raise ShapeError("confusion_matrix", f"{name} of shape (n,)", array.shape)
     if is_concrete(array):
@@ -92,11 +94,3 @@ def _classes(name: str, values: Any, classes: int) -> jax.Array:
             got = f"{array[first]} at index {first}"
             raise ValueError(message("confusion_matrix", f"{name} in [0, {classes})", got))
     return jnp.asarray(array).astype(jnp.int32)
-
-
-def _integers(where: str, name: str, values: Any) -> Any:
-    """Return an array of an integer dtype, still where it was."""
-    array = values if isinstance(values, jax.Array) else np.asarray(values)
-    if not jnp.issubdtype(array.dtype, jnp.integer):
-        raise DtypeError(where, f"{name} of an integer dtype", array.dtype)
-    return array

@@ -35,7 +35,7 @@ class FitResult(NamedTuple):
     history: dict[str, np.ndarray]  # (epochs,) each: "loss", the metrics' names, and the same after "val_"
     state: TrainState  # everything a resume needs: give it to another fit
     reason: str  # why the run ended: "completed", "stopped early", "non-finite loss" or "non-finite parameters"
-    best_epoch: int | None = None  # with early stopping the best epoch, counted from 1 since the run began
+    best_epoch: int | None = None  # with early stopping the best epoch, from 1 since the run began; 0: none was better
 
 
 def fit(
@@ -115,6 +115,9 @@ def fit(
     if early_stopping is None:
         return FitResult(run.state.params, history, run.state, reason)
     best = run.state.best
+    if not np.isfinite(best.value):
+        never = f"{early_stopping.monitor} was never finite: the best parameters are those of the start"
+        warnings.warn(f"fit: {never}", RuntimeWarning, stacklevel=2)
     params = best.params if early_stopping.restore_best else run.state.params
     return FitResult(params, history, run.state, reason, int(best.epoch))
 

@@ -73,7 +73,7 @@ class EarlyStopping(Configuration):
 @partial(
     jax.tree_util.register_dataclass,
     data_fields=("value", "epoch", "params"),
-    meta_fields=("monitor", "smaller_is_better"),
+    meta_fields=("monitor", "smaller_is_better", "restores"),
 )
 @dataclass(frozen=True)
 class Best:
@@ -84,6 +84,7 @@ class Best:
     params: Params  # the parameters then, () where they are not to be restored
     monitor: str
     smaller_is_better: bool
+    restores: bool  # whether the parameters are kept
 
 
 def with_stopping(state: TrainState, stopping: EarlyStopping | None, names: tuple[str, ...]) -> TrainState:
@@ -104,6 +105,7 @@ def with_stopping(state: TrainState, stopping: EarlyStopping | None, names: tupl
         params=state.params if stopping.restore_best else (),
         monitor=stopping.monitor,
         smaller_is_better=smaller,
+        restores=stopping.restore_best,
     )
     same: Any = jax.tree.structure(fresh)
     return state if same == jax.tree.structure(state.best) else state._replace(best=fresh)
@@ -117,7 +119,7 @@ def noted(state: TrainState, row: dict[str, jax.Array], finite: jax.Array, min_d
     value = row[best.monitor].astype(best.value.dtype)
     gain = best.value - value if best.smaller_is_better else value - best.value
     better = (gain > jnp.asarray(min_delta, gain.dtype)) & finite
-    params = () if best.params == () else state.params
+    params = state.params if best.restores else ()
     value, epoch, params = jax.tree.map(
         lambda new, old: jnp.where(better, new, old),
         (value, state.epoch, params),

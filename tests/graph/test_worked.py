@@ -159,3 +159,20 @@ def test_under_jit_and_vmap():
 
     assert jax.jit(slope)(2.0) == -4
     np.testing.assert_array_equal(jax.vmap(slope)(jnp.asarray([2.0, 3.0])), [-4, 0])
+
+
+def test_a_loop_of_no_turns():
+    def cost(w):
+        carry, rows = jax.lax.scan(lambda c, t: (c * w, c), w, jnp.zeros((0, 3)))
+        return carry + rows.sum()
+
+    traced = graph.trace(cost, 2.0)
+    values = traced.forward(2.0)
+    assert traced.output(values) == 2
+    assert traced.gradients(traced.backward(values)) == (1,)
+
+
+def test_names_of_inputs_are_not_letters_of_one():
+    traced = graph.trace(lambda w: w * w, 2.0)
+    with pytest.raises(TypeError, match=r"graph: expected inputs to be names, such as \['w'\], got 'w'"):
+        traced.backward(traced.forward(2.0), inputs="w")

@@ -148,3 +148,9 @@ def test_weights_that_are_none_are_named():
     for weights in ({}, {"a": 0}):
         with pytest.raises(ValueError, match=r"^huffman: expected a symbol with a weight above 0, got . symbols"):
             huffman(weights)
+
+
+def test_weights_whose_sum_overflows():
+    code = huffman({"a": 1e308, "b": 1e308, "c": 1e308, "d": 1e308})
+    assert code.probabilities == (0.25,) * 4
+    assert code.mean_length == 2

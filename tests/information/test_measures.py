@@ -260,7 +260,7 @@ def test_what_is_no_probability_or_no_label_is_named():
     for labels in (jnp.zeros((2, 2), jnp.int32), jnp.zeros(0, jnp.int32), 1):
         with pytest.raises(fn.ShapeError, match=r"^empirical: expected labels of shape \(n,\), n at least 1, got"):
             information.empirical(labels, 3)
-    with pytest.raises(fn.DtypeError, match=r"^empirical: expected labels to be integers, got dtype float32"):
+    with pytest.raises(fn.DtypeError, match=r"^empirical: expected labels of an integer dtype, got float64"):
         information.empirical([0.0, 1.0], 3)
     with pytest.raises(TypeError, match=r"^empirical: expected dtype to be floating, got int32"):
         information.empirical([0, 1], 3, dtype=jnp.int32)
@@ -272,3 +272,8 @@ def test_while_traced_a_negative_probability_gives_nan():
     p = jnp.array([-0.25, 1.25])
     assert np.isnan(jax.jit(information.entropy)(p))
     assert np.isnan(jax.jit(information.binary_entropy)(p)).all()
+
+
+def test_a_label_that_a_narrower_dtype_would_wrap_is_refused():
+    with pytest.raises(ValueError, match=r"empirical: expected labels in \[0, 3\), got 4.29497e\+09 at index 0"):
+        fn.information.empirical(np.array([2**32 + 1]), 3)

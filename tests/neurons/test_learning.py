@@ -214,3 +214,8 @@ def test_wrong_settings_are_named():
         samples(jax.random.key(0), 5, 0)
     with pytest.raises(TypeError, match=r"^separable_samples: expected key made by jax\.random\.key\(seed\), got 0"):
         samples(0, 5, 2)
+
+
+def test_a_label_that_a_narrower_dtype_would_wrap_is_refused():
+    with pytest.raises(ValueError, match=r"labels to be -1 or \+1, got 4294967297 at index 0"):
+        fn.neurons.train_perceptron(np.array([[1.0]], np.float32), np.array([2**32 + 1]), key=jax.random.key(0))

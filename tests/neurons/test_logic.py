@@ -156,7 +156,7 @@ def test_what_are_no_numbers_of_so_many_bits_is_named():
         neurons.add(jnp.array([1, 256]), jnp.array([1, 1]), bits=8)
     with pytest.raises(ValueError, match=r"^to_bits: expected numbers from 0 to 7, of 3 bits, got -1"):
         neurons.to_bits(jnp.array([0, -1]), bits=3)
-    with pytest.raises(fn.DtypeError, match=r"^to_bits: expected numbers of an integer dtype, got float32"):
+    with pytest.raises(fn.DtypeError, match=r"^to_bits: expected numbers of an integer dtype, got float64"):
         neurons.to_bits(1.0, bits=3)
     with pytest.raises(fn.ShapeError, match=r"^add: expected x and y of one shape, got \(2,\) and \(\)"):
         neurons.add(jnp.array([1, 2]), 1, bits=8)
@@ -165,3 +165,11 @@ def test_what_are_no_numbers_of_so_many_bits_is_named():
             neurons.add(0, 0, bits=bits)
     with pytest.raises(TypeError, match=r"expected bits to be an integer of at least 1, got 8.0"):
         neurons.to_bits(0, bits=8.0)
+
+
+@pytest.mark.parametrize("number", [2**32 + 200, -(2**40)])
+def test_a_number_that_a_narrower_dtype_would_wrap_is_refused(number):
+    with pytest.raises(ValueError, match="numbers from 0 to 255, of 8 bits"):
+        fn.neurons.add(np.array([number]), np.array([100]), 8)
+    with pytest.raises(ValueError, match="numbers from 0 to 255, of 8 bits"):
+        fn.neurons.to_bits(np.array([number]), 8)

@@ -108,3 +108,9 @@ def test_what_has_no_mistakes_is_refused():
             fn.predicted_classes(jnp.ones(shape))
     with pytest.raises(fn.DtypeError, match="predicted_classes: expected prediction of a real dtype, got complex64"):
         fn.predicted_classes(jnp.ones((3, 2), jnp.complex64))
+
+
+def test_the_surest_mistakes_of_bytes_and_of_bools():
+    outputs = np.array([[200, 100], [10, 5], [0, 0]], np.uint8)
+    assert fn.worst_mistakes(outputs, [1, 1, 1]).tolist() == [0, 1, 2]
+    assert fn.worst_mistakes(np.array([[True, False], [False, True]]), [1, 0]).tolist() == [0, 1]

@@ -140,7 +140,10 @@ def test_a_value_that_is_nan_is_never_better():
         return jnp.full(len(prediction), jnp.nan, jnp.float32)
 
     stopping = fn.EarlyStopping("val_undefined", patience=2, mode="max")
-    result = fit(metrics=[undefined], early_stopping=stopping)
+    with pytest.warns(
+        RuntimeWarning, match="fit: val_undefined was never finite: the best parameters are those of the"
+    ):
+        result = fit(metrics=[undefined], early_stopping=stopping)
     assert (len(result.history["loss"]), result.best_epoch) == (2, 0)
 
 
@@ -162,6 +165,21 @@ def test_it_works_at_every_batch_size(batch_size):
     result = fit(batch_size=batch_size, epochs=200)
     values = result.history["val_loss"]
     assert result.best_epoch == 1 + int(np.argmin(values))
+
+
+def test_parameters_may_be_one_bare_array():
+    class Gain(fn.Layer):
+        def init(self, key, input_shape, *, dtype=jnp.float32):
+            return jnp.ones((), dtype), input_shape
+
+        def forward(self, params, x, *, key=None):
+            return params * x, x
+
+        def backward(self, params, cache, dy):
+            return jnp.sum(dy * cache), params * dy
+
+    result = fit(network=Gain(), data=(X, 3 * X), validation=(X, 3 * X), epochs=200, optimizer=fn.adam(0.1))
+    assert result.params == pytest.approx(3, abs=0.1)
 
 
 def test_settings_that_are_none_are_named():
