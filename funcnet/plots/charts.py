@@ -1,0 +1,172 @@
+"""Charts of numbers: curves, bars, surfaces with paths on them, and where a classifier says yes."""
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import cycle
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import message
+from .figures import COLOURS, DASHES, DIVERGING, MARKERS, label
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Range = tuple[float, float]
+
+
+def curves(
+    axes: "Axes",
+    series: Mapping[str, Any],
+    *,
+    x: Any = None,
+    xlabel: str,
+    ylabel: str,
+    title: str = "",
+    log: bool = False,
+    colours: Sequence[str] = COLOURS,
+) -> None:
+    """Draw one line for each name: values (n,) over ``x`` (n,), which is 1, 2, …, n where it is None.
+
+    ``colours`` are taken in turn. With ``log`` the vertical axis is logarithmic. Raises ``ValueError`` for values that
+    do not fit ``x``.
+
+    >>> from funcnet.plots import figure
+    >>> _, axes = figure()
+    >>> curves(axes[0, 0], {"training": [3.0, 2.0, 1.5], "validation": [3.1, 2.4, 2.2]}, xlabel="epoch", ylabel="loss")
+    >>> [line.get_label() for line in axes[0, 0].lines]
+    ['training', 'validation']
+    """
+    for (name, values), colour, dash in zip(series.items(), cycle(colours), cycle(DASHES), strict=False):
+        values = np.asarray(values)
+        positions = np.arange(1, len(values) + 1) if x is None else np.asarray(x)
+        if values.shape != positions.shape:
+            raise ValueError(message("curves", f"{name} of shape {positions.shape}, as x", values.shape))
+        axes.plot(positions, values, dash, color=colour, label=name, linewidth=1.6)
+    if x is None:
+        axes.locator_params(axis="x", integer=True)
+    if log:
+        axes.set_yscale("log")
+    if len(series) > 1:
+        axes.legend(fontsize="small")
+    label(axes, xlabel, ylabel, title)
+    axes.grid(alpha=0.3)
+
+
+def surface(
+    axes: "Axes",
+    function: Callable[[np.ndarray], Any],
+    x_range: Range,
+    y_range: Range,
+    *,
+    xlabel: str,
+    ylabel: str,
+    title: str = "",
+    levels: int | Sequence[float] = 24,
+    log: bool = False,
+    resolution: int = 160,
+) -> None:
+    """Draw the level lines of a function of points (n, 2) to values (n,); with ``log`` of the values' logarithm.
+
+    >>> from funcnet.plots import figure
+    >>> _, axes = figure()
+    >>> surface(axes[0, 0], lambda p: (p**2).sum(axis=1), (-1, 1), (-1, 1), xlabel="w", ylabel="b")
+    """
+    horizontal, vertical = np.meshgrid(np.linspace(*x_range, resolution), np.linspace(*y_range, resolution))
+    values = np.asarray(function(np.stack([horizontal.ravel(), vertical.ravel()], axis=1))).reshape(horizontal.shape)
+    shown = np.log10(np.maximum(values, np.finfo(float).tiny)) if log else values
+    filled = axes.contourf(horizontal, vertical, shown, levels=levels, cmap="Blues_r", alpha=0.85)
+    axes.contour(filled, colors="white", linewidths=0.3)
+    axes.set(xlim=x_range, ylim=y_range)
+    label(axes, xlabel, ylabel, title)
+
+
+def paths(axes: "Axes", steps: Mapping[str, Any], *, colours: Sequence[str] = COLOURS[1:]) -> None:
+    """Draw one path for each name, points (n, 2) joined in their order, its end marked.
+
+    ``colours`` are taken in turn; COLOURS[0], which is not among them, is too near to the surface's own. Raises
+    ``ValueError`` for points that are not (n, 2).
+
+    >>> from funcnet.plots import figure
+    >>> _, axes = figure()
+    >>> paths(axes[0, 0], {"sgd": [[0.0, 0.0], [1.0, 1.0]], "adam": [[0.0, 0.0], [1.0, 0.5]]})
+    """
+    for (name, points), colour, marker in zip(steps.items(), cycle(colours), cycle(MARKERS), strict=False):
+        points = np.asarray(points)
+        if points.ndim != 2 or points.shape[0] == 0 or points.shape[1] != 2:
+            raise ValueError(message("paths", f"{name} of shape (n, 2), n at least 1", points.shape))
+        axes.plot(points[:, 0], points[:, 1], "-", color=colour, linewidth=1.4, label=name)
+        axes.plot(*points[-1], marker, color=colour, markersize=7, markeredgecolor="white")
+    axes.legend(fontsize="small")
+
+
+def bars(
+    axes: "Axes",
+    groups: Sequence[str],
+    series: Mapping[str, Any],
+    *,
+    ylabel: str,
+    xlabel: str = "",
+    title: str = "",
+    colours: Sequence[str] = COLOURS,
+) -> None:
+    """Draw a group of bars for each name of ``groups``: one for each name of ``series``, with values (groups,).
+
+    Every bar has its value written on it. Raises ``ValueError`` for values that do not fit the groups.
+
+    >>> from funcnet.plots import figure
+    >>> _, axes = figure()
+    >>> bars(axes[0, 0], ["XOR", "digits"], {"sgd": [0.6, 0.9], "adam": [0.7, 0.95]}, ylabel="accuracy")
+    """
+    if not groups or not series:
+        raise ValueError(message("bars", "at least one group and one series", f"{len(groups)} and {len(series)}"))
+    width = 0.8 / len(series)
+    for index, ((name, values), colour) in enumerate(zip(series.items(), cycle(colours), strict=False)):
+        values = np.asarray(values)
+        if values.shape != (len(groups),):
+            raise ValueError(message("bars", f"{name} of shape {(len(groups),)}, one a group", values.shape))
+        drawn = axes.bar(np.arange(len(groups)) + (index - (len(series) - 1) / 2) * width, values, width, label=name,
+                         color=colour)  # fmt: skip
+        axes.bar_label(drawn, fmt="{:.3g}", fontsize="x-small", padding=1)
+    axes.set_xticks(range(len(groups)), groups)
+    axes.margins(y=0.25)  # room for the legend
+    axes.legend(fontsize="small", ncols=2, loc="upper center")
+    label(axes, xlabel, ylabel, title)
+
+
+def decision(
+    axes: "Axes",
+    probability: Callable[[np.ndarray], Any],
+    x: Any,
+    labels: Any,
+    *,
+    xlabel: str = "x₁",
+    ylabel: str = "x₂",
+    title: str = "",
+    margin: float = 0.4,
+) -> None:
+    """Draw where a function of points (n, 2) to probabilities (n,) says yes, and samples x (n, 2) with labels 0 or 1.
+
+    Raises ``ValueError`` for labels that are not (n,) of 0 and 1.
+
+    >>> from funcnet.plots import figure
+    >>> _, axes = figure()
+    >>> decision(axes[0, 0], lambda p: p[:, 0], [[0.0, 0.0], [1.0, 1.0]], [0, 1])
+    """
+    x, labels = np.asarray(x), np.asarray(labels)
+    if labels.shape != x.shape[:1] or not np.isin(labels, (0, 1)).all():
+        got = f"shape {labels.shape}, values {np.unique(labels).tolist()[:5]}"
+        raise ValueError(message("decision", f"labels of shape {x.shape[:1]}, each 0 or 1", got))
+    (left, low), (right, high) = x.min(axis=0) - margin, x.max(axis=0) + margin
+    horizontal, vertical = np.meshgrid(np.linspace(left, right, 160), np.linspace(low, high, 160))
+    values = np.asarray(probability(np.stack([horizontal.ravel(), vertical.ravel()], axis=1)))
+    levels = np.linspace(0, 1, 21)
+    shown = np.clip(values, 0, 1).reshape(horizontal.shape)
+    filled = axes.contourf(horizontal, vertical, shown, levels=levels, cmap=DIVERGING, alpha=0.8)
+    axes.contour(horizontal, vertical, shown, levels=[0.5], colors="black", linewidths=1)
+    axes.figure.colorbar(filled, ax=axes, label="output", ticks=[0, 0.5, 1])
+    for target, marker in ((0, "o"), (1, "^")):
+        chosen = x[labels == target]
+        axes.plot(*chosen.T, marker, color="white", markeredgecolor="black", markersize=7, label=f"target {target}")
+    axes.legend(fontsize="small", loc="upper right")
+    label(axes, xlabel, ylabel, title)

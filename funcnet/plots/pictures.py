@@ -1,0 +1,85 @@
+"""Pictures of what is no curve: images, confusion matrices, diagrams of boxes and arrows."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import message
+from .figures import DIVERGING, label
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def images(axes: np.ndarray, pictures: Any, titles: Sequence[str] = (), *, diverging: bool = False) -> None:
+    """Draw pictures (n, height, width) on as many axes, dark on light, or ``diverging`` around 0, as weights are.
+
+    Axes that are left over stay empty. Raises ``ValueError`` where there are more pictures than axes.
+
+    >>> from funcnet.plots import figure
+    >>> _, axes = figure(1, 3)
+    >>> images(axes, np.zeros((2, 8, 8)), ["0", "1"])
+    """
+    pictures = np.asarray(pictures)
+    if len(pictures) > axes.size:
+        raise ValueError(message("images", f"at most {axes.size} pictures, one for each axes", len(pictures)))
+    for place in axes.ravel():
+        place.axis("off")
+    for index, (place, picture) in enumerate(zip(axes.ravel(), pictures, strict=False)):
+        largest = float(np.abs(picture).max()) or 1.0
+        limits: dict[str, Any] = {"vmin": -largest, "vmax": largest} if diverging else {}
+        place.imshow(picture, cmap=DIVERGING if diverging else "gray_r", interpolation="nearest", **limits)
+        if index < len(titles):
+            place.set_title(titles[index], fontsize="small")
+
+
+def confusion(axes: "Axes", counts: Any, *, title: str = "") -> None:
+    """Draw a confusion matrix, counts (classes, classes): a row for each class, a column for each answer.
+
+    >>> from funcnet.plots import figure
+    >>> _, axes = figure()
+    >>> confusion(axes[0, 0], np.array([[9, 1], [0, 10]]))
+    """
+    counts = np.asarray(counts)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    axes.imshow(np.sqrt(shares), cmap="Blues", vmin=0, vmax=1)  # the root, so that seldom mistakes are seen
+    size = "x-small" if len(counts) > 5 else "large"
+    for (row, column), count in np.ndenumerate(counts):
+        colour = "white" if shares[row, column] > 0.4 else "black"
+        axes.text(column, row, str(count) if count else "", ha="center", va="center", color=colour, fontsize=size)
+    axes.set(xticks=range(len(counts)), yticks=range(len(counts)))
+    label(axes, "answer", "class", title)
+
+
+def diagram(axes: "Axes", layout: Any, *, title: str = "", fontsize: float = 8.5) -> None:
+    """Draw boxes of text and the arrows between them where a layout, which ``Graph.layout()`` makes, puts them.
+
+    The text fits where the axes are wide enough: at 8.5 points, an inch for 90 units of the layout.
+
+    >>> import funcnet as fn
+    >>> from funcnet.plots import figure
+    >>> _, axes = figure()
+    >>> diagram(axes[0, 0], fn.graph.trace(lambda w, x: w * x, 2.0, 3.0).layout())
+    >>> [text.get_text().splitlines()[0] for text in axes[0, 0].texts]
+    ['w', 'x', 'output', 'mul(w, x)']
+    """
+    from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+    from matplotlib.path import Path as Line
+
+    for arrow in layout.arrows:
+        style: dict[str, Any] = {"arrowstyle": "-|>", "mutation_scale": 7, "color": "#333333", "linewidth": 0.8}
+        axes.add_patch(FancyArrowPatch(path=Line(arrow), shrinkA=0, shrinkB=0, **style))
+    for box in layout.boxes.values():
+        look, lines = box.node
+        shape = "round,pad=0,rounding_size=18" if look.is_round else "square,pad=0"
+        corner = box.x - box.width / 2, box.y - box.height / 2
+        patch = FancyBboxPatch(corner, box.width, box.height, boxstyle=shape)
+        patch.set(facecolor=look.fill, edgecolor=look.line, linewidth=0.8 * look.thickness)
+        patch.set_linestyle("--" if look.is_dashed else "-")
+        axes.add_patch(patch)
+        text = "\n".join(lines)
+        axes.text(box.x, box.y, text, ha="center", va="center", fontsize=fontsize, family="monospace")
+    axes.set(xlim=(0, layout.width), ylim=(layout.height, 0), aspect="equal", title=title)
+    axes.title.set_fontsize("medium")
+    axes.axis("off")
