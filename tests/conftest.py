@@ -17,7 +17,7 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
 # Rooms whose tests compile much and run little of it, and look at equations rather than at what the compiler makes of
 # them. All others are compiled as a user's programs are.
 QUICKLY_COMPILED = {
-    "activations", "gradcheck", "graph", "information", "layers", "losses", "mutation", "neurons", "tests",
+    "activations", "gradcheck", "graph", "information", "layers", "losses", "mutation", "neurons", "scripts", "search", "tests", "training",
 }  # fmt: skip
 
 

@@ -37,9 +37,15 @@ class Softmax(Activation):
         return jnp.where(identity, -jnp.sum(off_diagonal, axis=-1, keepdims=True), off_diagonal)
 
     def backward(self, params: Params, cache: Cache, dy: jax.Array) -> tuple[Params, jax.Array]:
-        """Return the Jacobian product ∂C/∂z = a ⊙ (∂C/∂a − Σₖ aₖ ∂C/∂aₖ), without forming the Jacobian."""
-        a = self.value(cache)
-        return (), sum_to_zero(cache, a * (dy - jnp.sum(a * dy, axis=-1, keepdims=True)))
+        """Return the Jacobian product ∂C/∂z = a ⊙ (∂C/∂a − Σₖ aₖ ∂C/∂aₖ), without forming the Jacobian.
+
+        With a = e^z / Σ e^z, and divided by that sum last: an aₖ too small for its dtype is rounded to 0, which e^(zₖ)
+        times the large ∂C/∂aₖ that comes with it is not.
+        """
+        exponential = jnp.exp(below_largest(cache))
+        total = jnp.sum(exponential, axis=-1, keepdims=True)
+        mean = jnp.sum(exponential * dy, axis=-1, keepdims=True) / total
+        return (), sum_to_zero(cache, exponential * (dy - mean) / total)
 
 
 def is_largest(z: jax.Array) -> jax.Array:
