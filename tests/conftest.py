@@ -14,17 +14,14 @@ hypothesis.settings.register_profile("default", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
 
-# Rooms whose tests compile much and run little of it, and look at equations rather than at what the compiler makes of
-# them. All others are compiled as a user's programs are.
-QUICKLY_COMPILED = {
-    "activations", "gradcheck", "graph", "information", "layers", "losses", "mutation", "neurons", "scripts", "search", "tests", "training",
-}  # fmt: skip
+# Most tests compile much, run little of it, and look at equations rather than at what the compiler makes of them. These
+# are compiled as a user's programs are: whole runs whose bits are compared, the README's, and counts of steps.
+FULLY_COMPILED = {"test_fit.py", "test_readme.py", "test_convergence.py"}
 
 
 @pytest.fixture(autouse=True)
 def _compilation(request: pytest.FixtureRequest) -> Iterator[None]:
-    quickly = request.path.parent.name in QUICKLY_COMPILED
-    jax.config.update("jax_disable_most_optimizations", quickly)
+    jax.config.update("jax_disable_most_optimizations", request.path.name not in FULLY_COMPILED)
     yield
     jax.config.update("jax_disable_most_optimizations", False)
 

@@ -5,10 +5,12 @@ weights (0.1 to 10), penalty, weights of the samples and dropout; those of one s
 are not fused, so that both routes see the same values: what is compared are the equations, not the compiler's choices.
 
 Where the terms of a gradient cancel, no two orders of its operations agree to the last digits of what is left. What is
-lost so is measured, by changing last bits on the way to the automatic gradient, and nothing else is let pass.
+lost so is measured by the automatic gradient alone, of the same problem with last bits changed, and where that does not
+explain a difference with last bits changed on the way as well. Nothing else is let pass.
 """
 
 import functools
+import itertools
 import random
 
 import jax
@@ -21,14 +23,15 @@ from funcnet.gradcheck.rounding import rounding_of
 from tests import registry
 from tests.registry import JUMP
 
-SCALES = np.repeat([0.1, 0.3, 1.0, 3.0, 10.0], 4)  # of four cases each
+SCALES = np.repeat([0.1, 0.3, 1.0, 3.0, 10.0], 6)  # of six cases each
 UNFUSED = {"xla_disable_hlo_passes": "fusion", "xla_backend_optimization_level": 0}
 PENALTIES = [None, None, fn.l2(0.01), fn.l1(0.01), fn.l1(0.01) + fn.l2(0.01)]
-HIDDEN = [*registry.ACTIVATIONS, fn.PReLU(0.3)]
+HIDDEN = [*{type(each): each for each in registry.ACTIVATIONS}.values(), fn.PReLU(0.3)]  # one of a kind
 OUTPUTS = [2, 5, 10]  # a few, since the targets of each are a program of their own
-DEPTHS = [1, 2, 3, 4, 5, 6]  # with 0 to 5 hidden activations, together each of them once
+DEPTHS = [(1, 5, 5, 6), (2, 4, 5, 6), (3, 3, 5, 6)]  # with one hidden activation less each: all of them once
 TOLERANCE = {"float64": 1e-14, "float32": 2e-6}
 ROUNDINGS = 4  # a few runs with changed last bits do not find the worst
+UNDERFLOW = 1000  # times the smallest normal number: what either route may lose below it
 SELDOM = 0.2  # of the cases of a structure at most may need that
 
 
@@ -73,18 +76,15 @@ class Structure:
         leaves = jax.vmap(self.automatic)(*problems)
         return [leaf[index] for index in range(len(leaves[0])) for leaf in leaves]
 
-    def differences(self, *problem):
-        """Return each leaf's largest difference between the routes, and its largest magnitude: (leaves,) each."""
-        by_hand, automatic = self.gradients(fn.backprop, *problem), self.automatic(*problem)
-        difference = [jnp.max(jnp.abs(a - b)) for a, b in zip(by_hand, automatic, strict=True)]
-        return jnp.stack(difference), jnp.stack([jnp.max(jnp.abs(leaf)) for leaf in automatic])
+    def both(self, *problem):
+        return self.gradients(fn.backprop, *problem), self.automatic(*problem)
 
 
 def structures():
     draw = random.Random(0)
-    for case in registry.LOSSES:
+    for case, depths in zip(registry.LOSSES, itertools.cycle(DEPTHS), strict=False):
         left = draw.sample(HIDDEN, len(HIDDEN))
-        for depth in DEPTHS:
+        for depth in depths:
             # A jump has no derivative but 0: after another activation nothing would be left of that one's.
             yield Structure(draw, case, sorted((left.pop() for _ in range(depth - 1)), key=lambda a: a not in JUMP))
 
@@ -112,17 +112,39 @@ def leaves_behind_jumps(structure):
     return 2 * sum(isinstance(layer, fn.Dense) for layer in layers[: max(jumps, default=0)])
 
 
+def largest(leaves):
+    """Return the largest magnitude in each leaf of each case: (cases, leaves)."""
+    return np.stack([np.abs(leaf).reshape(len(leaf), -1).max(axis=1) for leaf in leaves], axis=1)
+
+
+def differences(one, other):
+    return largest([np.asarray(a) - np.asarray(b) for a, b in zip(one, other, strict=True)])
+
+
+def with_last_bits_changed(problems, rng):
+    def change(leaf):
+        direction = jnp.asarray(rng.integers(-1, 2, leaf.shape), leaf.dtype)
+        return leaf * (1 + jnp.finfo(leaf.dtype).eps * direction)
+
+    return jax.tree.map(change, problems)
+
+
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("structure", STRUCTURES, ids=repr)
 def test_by_hand_agrees_with_automatic(structure, dtype, x64):
-    problems = structure.problems(dtype)
-    difference, size = map(np.asarray, jax.jit(jax.vmap(structure.differences), compiler_options=UNFUSED)(*problems))
+    problems, rng = structure.problems(dtype), np.random.default_rng(0)
+    both = jax.jit(jax.vmap(structure.both), compiler_options=UNFUSED)
+    by_hand, automatic = both(*problems)
+    difference, size = differences(by_hand, automatic), largest(automatic)
     assert np.isfinite(difference).all()
     assert (size[:, leaves_behind_jumps(structure) :].max(axis=0) > 0).all()  # or nothing would be compared
-    beyond = difference > TOLERANCE[dtype] * size
-    cancelled = np.flatnonzero(beyond.any(axis=1))
-    assert len(cancelled) <= SELDOM * SCALES.size
-    if len(cancelled):
-        moved = rounding_of(structure.automatic_of_each, *jax.tree.map(lambda leaf: leaf[cancelled], problems))
-        moved = np.reshape(moved, (len(cancelled), -1))
-        np.testing.assert_array_less(difference[beyond], ROUNDINGS * moved[beyond[cancelled]])
+    beyond = difference > TOLERANCE[dtype] * size + UNDERFLOW * jnp.finfo(dtype).tiny
+    assert beyond.any(axis=1).sum() <= SELDOM * SCALES.size
+    if beyond.any():
+        moved = [differences(automatic, both(*with_last_bits_changed(problems, rng))[1]) for _ in range(ROUNDINGS)]
+        beyond &= difference > ROUNDINGS * np.max(moved, axis=0)
+    unexplained = np.flatnonzero(beyond.any(axis=1))
+    if len(unexplained):
+        moved = rounding_of(structure.automatic_of_each, *jax.tree.map(lambda leaf: leaf[unexplained], problems))
+        moved = np.reshape(moved, (len(unexplained), -1))
+        np.testing.assert_array_less(difference[beyond], ROUNDINGS * moved[beyond[unexplained]])

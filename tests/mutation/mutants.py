@@ -62,8 +62,8 @@ MUTANTS = [
     Mutant(PIECEWISE, "self.alpha * jnp.exp(_negative_part(z)), jnp.ones_like(z)", "self.alpha * jnp.expm1(_negative_part(z)), jnp.ones_like(z)", "ELU: the value for the derivative"),
     Mutant(PRELU, "jnp.sum(dy * self.slope_derivative(params, z))", "jnp.mean(dy * self.slope_derivative(params, z))", "PReLU: mean for sum in the slope"),
     Mutant(PRELU, "dy * self.derivative(params, z)", "dy * jnp.abs(self.derivative(params, z)) * 1.001", "PReLU: δ wrong by a thousandth"),
-    Mutant(SOFTMAX, "a * (dy - jnp.sum(a * dy, axis=-1, keepdims=True))", "a * (1 - a) * dy", "softmax: the Jacobian's diagonal alone"),
-    Mutant(SOFTMAX, "a * (dy - jnp.sum(a * dy, axis=-1, keepdims=True))", "a * (dy - jnp.sum(dy, axis=-1, keepdims=True))", "softmax: a factor in the sum"),
+    Mutant(SOFTMAX, "(dy - mean)", "(1 - exponential / total) * dy", "softmax: the Jacobian's diagonal alone"),
+    Mutant(SOFTMAX, "exponential * dy, axis=-1, keepdims=True) / total", "dy, axis=-1, keepdims=True)", "softmax: a factor in the sum"),
     # losses
     Mutant(SQUARES, "return a - y", "return y - a", "quadratic: wrong sign"),
     Mutant(SQUARES, "return 2 * (a - y)", "return a - y + (a - y) * (1 - 1e-11)", "squared error: 2 wrong by 1e-11"),
