@@ -1,0 +1,140 @@
+"""The report: a table for each recipe, the floor, what is asked beside what was measured, and the chart."""
+
+import math
+
+REFERENCE = "funcnet autodiff"
+DISAGREE = "losses disagree"
+
+# Recipe, against whom, and at least how many times faster funcnet should be.
+ASKED = (
+    ("mnist", "torch eager", 3.0), ("mnist", "keras", 1.6), ("mnist", "flax", 1.4), ("mnist", "equinox", 1.4),
+    ("zero_one", "torch eager", 10.0), ("zero_one", "keras", 5.0), ("zero_one", "flax", 1.8),
+    ("linear", "torch eager", 150.0), ("xor", "torch eager", 100.0), ("digits_one", "torch eager", 20.0),
+    ("predict", "torch eager", 1.0), ("cold", "torch eager", 2.0), ("cold", "keras", 1.5),
+)  # fmt: skip
+BACKPROP_ASKED, FLOOR_ASKED, MEMORY_ASKED = 0.95, 0.85, 0.9
+
+
+def duration(seconds):
+    """Return a time in the unit that suits it.
+
+    >>> duration(0.000057), duration(0.0123), duration(2.5)
+    ('57.0 µs', '12.3 ms', '2.50 s')
+    """
+    if seconds < 1e-3:
+        return f"{seconds * 1e6:.1f} µs"
+    return f"{seconds * 1e3:.1f} ms" if seconds < 1 else f"{seconds:.2f} s"
+
+
+def ratio(recipe, figures, reference):
+    """Return how many times longer a contender takes than the reference; None where either failed or losses disagree.
+
+    >>> from peers.recipes import RECIPES
+    >>> ours, theirs = {"loss": 0.02, "median": 1.0}, {"loss": 0.021, "median": 3.0}
+    >>> ratio(RECIPES["mnist"], theirs, ours), ratio(RECIPES["mnist"], {**theirs, "loss": 2.3}, ours)
+    (3.0, None)
+    """
+    if not reference or "error" in reference or "error" in figures:
+        return None
+    agree = math.isclose(figures["loss"], reference["loss"], rel_tol=recipe.tolerance)
+    return figures["median"] / reference["median"] if agree else None
+
+
+def shown(recipe, figures, reference):
+    """Return the ratio as the tables show it."""
+    if not reference or "error" in reference:
+        return "—"
+    value = ratio(recipe, figures, reference)
+    return DISAGREE if value is None else f"{value:.2f} ×"
+
+
+def table(recipe, results):
+    """Return a recipe's table, a line for each contender, as text."""
+    unit = f"a {recipe.unit}" if recipe.unit != "epoch" else "an epoch"
+    heads = ("median " + unit, "min", "max", "start-up", "memory", "loss", "accuracy", "to funcnet")
+    widths = (18, 11, 11, 10, 9, 11, 10, 17)
+    cells = ["".join(f"{head:>{width}}" for head, width in zip(heads, widths, strict=True))]
+    lines = [recipe.title, f"{'':18}{cells[0]}"]
+    reference = results.get(REFERENCE)
+    for contender, figures in results.items():
+        if "error" in figures:
+            lines.append(f"{contender:18}  {figures['error']}")
+            continue
+        row = (
+            *(duration(figures[name]) for name in ("median", "min", "max")),
+            duration(figures["start_up"]) if "start_up" in figures else "—",
+            f"{figures['memory'] / 1e6:.0f} MB",
+            f"{figures['loss']:.3e}",
+            "—" if figures["accuracy"] is None else f"{figures['accuracy']:.4f}",
+            shown(recipe, figures, reference),
+        )
+        lines.append(f"{contender:18}" + "".join(f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True)))
+    return "\n".join(lines)
+
+
+def floor_table(floor):
+    """Return the floor's parts as text."""
+    lines = ["The floor of an MNIST step"]
+    for name, product in floor["products"].items():
+        rate = f"{product['gflops']:.1f} GFLOP/s"
+        lines.append(f"{name:28}{duration(product['seconds']):>10}{rate:>18}  {product['library']}")
+    bandwidth = floor["bandwidth"]
+    rate = f"{bandwidth['bytes_per_second'] / 1e9:.1f} GB/s"
+    lines.append(f"{'optimizer':28}{duration(floor['optimizer_seconds']):>10}{rate:>18}  {bandwidth['library']}")
+    lines.append(f"{'an epoch':28}{duration(floor['epoch_seconds']):>10}")
+    return "\n".join(lines)
+
+
+def summary(recipes, results, floor=None):
+    """Return the rows of what is asked: dictionaries of workload, against, asked, measured and met.
+
+    ``measured`` is None where there is no ratio to tell, and a row is left out where its recipe or its contender was
+    not measured.
+    """
+    rows = []
+
+    def row(name, against, asked, measured, *, at_most=False, why=DISAGREE):
+        met = measured is not None and (measured <= asked if at_most else measured >= asked)
+        sign = "≤" if at_most else "≥"
+        told = {"workload": name, "against": against, "asked": f"{sign} {asked:g}", "measured": measured, "met": met}
+        rows.append({**told, "why": "" if measured is not None else why})
+
+    def why(*both):
+        return next((figures["error"] for figures in both if "error" in figures), DISAGREE)
+
+    for name, against, asked in ASKED:
+        ours, theirs = (results.get(name, {}).get(contender) for contender in (REFERENCE, against))
+        if ours and theirs:
+            row(name, against, asked, ratio(recipes[name], theirs, ours), why=why(ours, theirs))
+    for name in ("mnist", "zero_one"):
+        ours, theirs = (results.get(name, {}).get(contender) for contender in (REFERENCE, "funcnet backprop"))
+        if ours and theirs:
+            slower = ratio(recipes[name], theirs, ours)
+            row(name, "backprop to autodiff", BACKPROP_ASKED, slower and 1 / slower, why=why(ours, theirs))
+    mnist = results.get("mnist", {})
+    ours, keras = mnist.get(REFERENCE), mnist.get("keras")
+    if floor and ours:
+        share = None if "error" in ours else floor["epoch_seconds"] / ours["median"]
+        row("mnist", "the floor", FLOOR_ASKED, share, why=why(ours))
+    if ours and keras:
+        agree = ratio(recipes["mnist"], keras, ours) is not None
+        share = ours["memory"] / keras["memory"] if agree else None
+        row("mnist", "keras, peak memory", MEMORY_ASKED, share, at_most=True, why=why(ours, keras))
+    return rows
+
+
+def summary_table(rows):
+    """Return those rows as text."""
+    lines = [f"{'':12}{'against':24}{'asked':>8}{'measured':>12}"]
+    for row in rows:
+        measured = row["why"] if row["measured"] is None else f"{row['measured']:.2f}"
+        lines.append(f"{row['workload']:12}{row['against']:24}{row['asked']:>8}{measured:>12}  {'' if row['met'] else 'missed'}".rstrip())
+    return "\n".join(lines)
+
+
+def draw(recipes, results, path):
+    """Draw how many times longer every contender takes than funcnet, a group of bars for each recipe."""
+    from funcnet.plots import figure, save
+
+    contenders = [name for name in next(iter(results.values())) if name != REFERENCE]
+    del contenders, recipes, figure, save, path
