@@ -10,6 +10,7 @@ from pathlib import Path
 from peers import PEERS, floor, process, report
 from peers.recipes import RECIPES
 
+MNIST_SAMPLES = 60_000
 LIBRARIES = ("funcnet", "jax", "jaxlib", "numpy", "torch", "keras", "flax", "optax", "equinox")
 
 
@@ -46,6 +47,16 @@ def main(argv=None):
     for name, recipe in recipes.items():
         figures["recipes"][name] = process.measure(recipe, options.contenders, options.rounds)
         print(f"\n{report.table(recipe, figures['recipes'][name])}", flush=True)
+    if "mnist" in recipes:
+        figures["floor"] = floor.measure(__file__, recipes["mnist"], MNIST_SAMPLES)
+        print(f"\n{report.floor_table(figures['floor'])}")
+    figures["summary"] = report.summary(recipes, figures["recipes"], figures.get("floor"))
+    if figures["summary"]:
+        print(f"\n{report.summary_table(figures['summary'])}")
+    if report.draw(recipes, figures["recipes"], options.picture):
+        print(f"\n{options.picture}")
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=1))
     return figures
 
 

@@ -4,6 +4,7 @@ Each product of the step is timed alone in NumPy, PyTorch and JAX, with weights 
 the best rate that any of them reaches; the optimizer's bytes count at the best rate of a copy.
 """
 
+import importlib.util
 import json
 import statistics
 import subprocess
@@ -122,9 +123,10 @@ def serve(library, sizes, batch):
     print(json.dumps({"products": seconds, "copy": seconds_of(copy(array(parameters(sizes))))}))
 
 
-def measure(benchmark, recipe, samples, libraries=LIBRARIES):
+def measure(benchmark, recipe, samples):
     """Return the floor of a recipe: of each product the best rate and who reaches it, and the seconds an epoch."""
     figures = {}
+    libraries = [library for library in LIBRARIES if importlib.util.find_spec(library)]
     for library in libraries:
         command = [sys.executable, str(benchmark), "--floor", library, str(recipe.batch_size), *map(str, recipe.sizes)]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
