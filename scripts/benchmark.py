@@ -4,10 +4,11 @@ import json
 import os
 import platform
 import sys
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
-from peers import PEERS, floor, process, report
+from peers import PEERS, floor, process, report, serve
 from peers.recipes import RECIPES
 
 MNIST_SAMPLES = 60_000
@@ -27,9 +28,7 @@ def versions():
 
 def main(argv=None):
     """Measure every recipe, print the tables, draw the chart, and return all figures."""
-    from dataclasses import replace
-
-    from example import parser
+    from example import parser  # imports funcnet, which the other contenders' processes should not
 
     from funcnet.cli.arguments import count
 
@@ -62,7 +61,7 @@ def main(argv=None):
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--serve"]:
-        process.serve(*sys.argv[2:])
+        serve.serve(*sys.argv[2:])
     elif sys.argv[1:2] == ["--floor"]:
         floor.serve(sys.argv[2], tuple(map(int, sys.argv[4:])), int(sys.argv[3]))
     else:

@@ -19,6 +19,7 @@ class Network(eqx.Module):
     hidden: str = eqx.field(static=True)
 
     def __call__(self, x):
+        """Return the outputs of x."""
         for layer in self.layers[:-1]:
             x = HIDDEN[self.hidden](layer(x))
         return self.layers[-1](x)
@@ -63,6 +64,7 @@ class Equinox(Peer):
         self.step = step
 
     def train(self, epochs):
+        """Go on with the training, and return when it is done."""
         batch_size = self.recipe.batch_size
         for _ in range(epochs):
             if batch_size is None:
@@ -77,10 +79,12 @@ class Equinox(Peer):
         jax.block_until_ready(eqx.filter(self.network, eqx.is_array))
 
     def predict(self):
+        """Return the outputs of x_test."""
         pieces = range(0, len(self.x_test), PREDICTED)
         outputs = [outputs_of(self.network, self.x_test[start : start + PREDICTED]) for start in pieces]
         return np.asarray(jnp.concatenate(outputs))
 
     def weights(self):
+        """Return (weight (out, in), bias) of every layer."""
         network = self.network if self.best is None else self.best
         return [(np.asarray(layer.weight), np.asarray(layer.bias)) for layer in network.layers]

@@ -21,6 +21,7 @@ class Network(nn.Module):
 
     @nn.compact
     def __call__(self, x):
+        """Return the outputs of x."""
         for width in self.widths[:-1]:
             x = getattr(nn, self.hidden)(nn.Dense(width)(x))
         return nn.Dense(self.widths[-1])(x)
@@ -47,14 +48,14 @@ class Flax(Peer):
         @partial(jax.jit, donate_argnums=0)
         def step(state, x, y, rows):
             x, y = (x, y) if rows is None else (x[rows], y[rows])
-            loss, gradients = jax.value_and_grad(lambda params: loss_function(state.apply_fn(params, x), y))(
-                state.params
-            )
+            cost = jax.value_and_grad(lambda params: loss_function(state.apply_fn(params, x), y))
+            loss, gradients = cost(state.params)
             return state.apply_gradients(grads=gradients), loss
 
         self.step = step
 
     def train(self, epochs):
+        """Go on with the training, and return when it is done."""
         batch_size = self.recipe.batch_size
         for _ in range(epochs):
             if batch_size is None:
@@ -69,10 +70,12 @@ class Flax(Peer):
         jax.block_until_ready(self.state.params)
 
     def predict(self):
+        """Return the outputs of x_test."""
         pieces = range(0, len(self.x_test), PREDICTED)
         outputs = [self.apply(self.state.params, self.x_test[start : start + PREDICTED]) for start in pieces]
         return np.asarray(jnp.concatenate(outputs))
 
     def weights(self):
+        """Return (weight (out, in), bias) of every layer."""
         layers = (self.state.params if self.best is None else self.best)["params"]
         return [(np.asarray(layers[name]["kernel"]).T, np.asarray(layers[name]["bias"])) for name in sorted(layers)]

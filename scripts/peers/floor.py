@@ -134,8 +134,8 @@ def measure(benchmark, recipe, samples):
     best = {}
     for name, ways in products(recipe.sizes, recipe.batch_size).items():
         seconds, library = min((min(figures[library]["products"][name]), library) for library in libraries)
-        a, b, axis_a, axis_b = ways[0]
-        operations = 2 * a[0] * a[1] * b[1 - axis_b]
+        a, b, _, axis = ways[0]
+        operations = 2 * a[0] * a[1] * b[1 - axis]
         best[name] = {"seconds": seconds, "gflops": operations / seconds / 1e9, "library": library}
     numbers = 4 * parameters(recipe.sizes)
     copy_seconds, copier = min((figures[library]["copy"], library) for library in libraries)

@@ -45,6 +45,7 @@ class Autodiff(Peer):
         self.state = None
 
     def train(self, epochs):
+        """Go on with the training, and return when it is done."""
         start = {"key": jax.random.key(self.recipe.seed), "params": self.params}
         stopping = fn.EarlyStopping("loss", patience=10_000) if self.recipe.early_stopping else None
         result = fn.fit(
@@ -64,9 +65,11 @@ class Autodiff(Peer):
         self.params, self.state = jax.block_until_ready((result.params, result.state))
 
     def predict(self):
+        """Return the outputs of x_test."""
         return np.asarray(fn.predict(self.network, self.params, self.x_test, batch_size=PREDICTED))
 
     def weights(self):
+        """Return (weight (out, in), bias) of every layer."""
         return [(np.asarray(layer.weight), np.asarray(layer.bias)) for layer in self.params if layer]
 
 

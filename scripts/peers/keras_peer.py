@@ -48,6 +48,7 @@ class Keras(Peer):
         self.model.compile(optimizer_of(recipe), LOSSES[recipe.loss](), jit_compile=True)
 
     def train(self, epochs):
+        """Go on with the training, and return when it is done."""
         stopping = keras.callbacks.EarlyStopping("loss", patience=10_000, restore_best_weights=True)
         self.model.fit(
             self.x,
@@ -60,8 +61,10 @@ class Keras(Peer):
         )
 
     def predict(self):
+        """Return the outputs of x_test."""
         return np.asarray(self.model.predict(self.x_test, batch_size=PREDICTED, verbose=0))
 
     def weights(self):
+        """Return (weight (out, in), bias) of every layer."""
         arrays = self.model.get_weights()
         return [(weight.T, bias) for weight, bias in zip(arrays[::2], arrays[1::2], strict=True)]

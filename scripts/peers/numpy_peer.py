@@ -35,6 +35,7 @@ class Numpy(Peer):
         self.random = np.random.default_rng(recipe.seed)
 
     def train(self, epochs):
+        """Go on with the training, and return when it is done."""
         rate = np.float32(self.recipe.learning_rate)
         for _ in range(epochs):
             for x, y in self.batches():
@@ -93,9 +94,11 @@ class Numpy(Peer):
                 p -= rate / (1 - BETA1**self.steps) * first / (root + EPSILON)
 
     def predict(self):
+        """Return the outputs of x_test."""
         pieces = range(0, len(self.x_test), PREDICTED)
         return np.concatenate([self.forward(self.x_test[start : start + PREDICTED])[-1] for start in pieces])
 
     def weights(self):
+        """Return (weight (out, in), bias) of every layer."""
         params = self.params if self.best is None else self.best
         return list(zip(params[::2], params[1::2], strict=True))

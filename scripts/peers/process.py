@@ -1,18 +1,11 @@
-"""Contenders as processes: each lives in one of its own, waits until it is asked, and runs a round at a time.
+"""Contenders as the parent sees them: processes that wait until they are asked, and run a round at a time."""
 
-The child says a line when its first epoch is done, answers each line "run" with the seconds of a round, and "end" with
-its peak memory. What it has learned after its first round it leaves in a file, which the parent judges.
-"""
-
-import importlib
+import contextlib
 import importlib.util
 import json
-import os
-import resource
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,7 +13,7 @@ import numpy as np
 
 from . import PEERS
 from .judge import judge
-from .recipes import load, prepare
+from .recipes import prepare
 
 BENCHMARK = Path(__file__).parent.parent / "benchmark.py"
 
@@ -29,178 +22,110 @@ class ContenderError(Exception):
     """A contender's process ended before its work was done; the text is the last line it wrote."""
 
 
-def not_installed(contender):
-    """Return whether a contender's library is missing."""
-    return importlib.util.find_spec(PEERS[contender].library) is None
+class Contender:
+    """A contender's process, which is another for every round of a cold recipe, and its figures so far."""
 
+    def __init__(self, name, folder):
+        self.name, self.folder = name, folder
+        self.log, self.work = folder / f"{name}.log", folder / f"{name}.npz"
+        self.figures = {"seconds": []}
+        self.process, self.begun = None, 0.0
+        if importlib.util.find_spec(PEERS[name].library) is None:
+            self.figures = {"error": "not installed: pip install -e '.[bench]'"}
 
-# In the child
+    def attempt(self, phase):
+        """Do ``start``, ``run``, ``end`` or ``run_cold``, or write down why it failed; nothing after a failure."""
+        if "error" not in self.figures:
+            try:
+                phase(self)
+            except ContenderError as error:
+                self.figures = {"error": str(error)}
 
+    def start(self):
+        """Begin, and wait until the first epoch is done."""
+        self._launch()
+        self._heard()
+        self.figures["first"] = time.perf_counter() - self.begun
 
-def peak_memory():
-    """Return the largest resident memory of this process so far, in bytes.
+    def run(self):
+        """Run a round."""
+        self.figures["seconds"].append(self._asked("run")["seconds"])
 
-    Linux tells it of this program alone; ``getrusage`` counts what the process was before it became this program too,
-    a copy of its parent.
-    """
-    status = Path("/proc/self/status")
-    if status.exists():
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    def end(self):
+        """End, and tell the memory."""
+        self.figures |= self._asked("end")
+        self.process.wait()
 
-
-def work_of(peer, recipe):
-    """Return what the judge needs: outputs of a prediction, weights of a training."""
-    if recipe.kind == "predict":
-        return {"outputs": peer.predict()}
-    return {f"{name}{i}": array for i, layer in enumerate(peer.weights()) for name, array in zip("wb", layer)}  # noqa: B905
-
-
-def turn(peer, recipe, epochs):
-    """Run that many epochs of training, or passes of prediction, and return the seconds they took."""
-    started = time.perf_counter()
-    if recipe.kind == "predict":
-        for _ in range(epochs):
-            peer.predict()
-    else:
-        peer.train(epochs)
-    return time.perf_counter() - started
-
-
-def serve(contender, folder):
-    """Be a contender: do the parent's bidding until it says "end"; a cold one does its work at once and ends."""
-    answers, sys.stdout = sys.stdout, sys.stderr  # a library that prints does not disturb
-
-    def answer(**figures):
-        print(json.dumps(figures), file=answers, flush=True)
-
-    folder = Path(folder)
-    recipe, arrays = load(folder)
-    entry = PEERS[contender]
-    peer = getattr(importlib.import_module(entry.module), entry.name)(recipe, arrays)
-    del arrays  # a contender holds what it needs
-    if recipe.kind == "cold":
-        peer.train(recipe.epochs)
-        peer.predict()
-        np.savez(folder / f"{contender}.npz", **work_of(peer, recipe))
-        answer(memory=peak_memory())
-        return
-    turn(peer, recipe, 1)
-    answer(first=True)
-    judged = False
-    while sys.stdin.readline().strip() == "run":
-        seconds = turn(peer, recipe, recipe.epochs)
-        if not judged:
-            np.savez(folder / f"{contender}.npz", **work_of(peer, recipe))
-            judged = True
-        answer(seconds=seconds)
-    if not all(np.isfinite(array).all() for array in work_of(peer, recipe).values()):
-        raise FloatingPointError("what was learned is not finite")
-    answer(memory=peak_memory())
-
-
-# In the parent
-
-
-class Child:
-    """A contender's process as the parent sees it."""
-
-    def __init__(self, contender, folder):
-        self.contender, self.log = contender, folder / f"{contender}.log"
-        command = [sys.executable, str(BENCHMARK), "--serve", contender, str(folder)]
-        self.started = time.perf_counter()
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=os.environ
-            )
-
-    def heard(self):
-        """Return the next answer, or raise ``ContenderError`` where none will come."""
-        line = self.process.stdout.readline()
-        if not line:
-            self.process.wait()
-            written = self.log.read_text().split("\n")
-            last = next((line.strip() for line in reversed(written) if line.strip()), "no message")
-            raise ContenderError(f"ended with code {self.process.returncode}: {last}")
-        return json.loads(line)
-
-    def asked(self, what):
-        """Return the answer to "run" or "end"."""
-        try:
-            print(what, file=self.process.stdin, flush=True)
-        except BrokenPipeError:
-            pass  # it has ended, and ``heard`` says why
-        return self.heard()
+    def run_cold(self):
+        """Run a whole process, from its start to its end."""
+        self._launch()
+        self.figures |= self._heard()
+        self.process.wait()
+        self.figures["seconds"].append(time.perf_counter() - self.begun)
+        self.close()
 
     def close(self):
         """End the process, whatever it does."""
-        self.process.kill()
-        self.process.wait()
-        self.process.stdin.close()
-        self.process.stdout.close()
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+            self.process.stdout.close()
+            with contextlib.suppress(BrokenPipeError):
+                self.process.stdin.close()
+
+    def _launch(self):
+        command = [sys.executable, str(BENCHMARK), "--serve", self.name, str(self.folder)]
+        self.begun = time.perf_counter()
+        with self.log.open("w") as log:
+            pipe = subprocess.PIPE
+            self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=log, text=True)
+
+    def _asked(self, what):
+        with contextlib.suppress(BrokenPipeError):  # it has ended: ``_heard`` says why
+            print(what, file=self.process.stdin, flush=True)
+        return self._heard()
+
+    def _heard(self):
+        """Return the next answer, or raise ``ContenderError`` where none will come."""
+        line = self.process.stdout.readline()
+        if not line:
+            code = self.process.wait()
+            written = [line for line in self.log.read_text().splitlines() if line.strip()]
+            raise ContenderError(f"ended with code {code}: {written[-1].strip() if written else 'no message'}")
+        return json.loads(line)
 
 
-def measure(recipe, contenders, rounds, say=print):
+def measure(recipe, names, rounds):
     """Return {contender: figures} of a recipe: the seconds of every round, first epoch, memory, loss and accuracy.
 
     The contenders live side by side and their rounds alternate, so that whatever else the machine does hits all alike.
     A contender that fails has {"error": its last line} instead.
     """
-    results = {}
-    for contender in contenders:
-        missing = not_installed(contender)
-        results[contender] = {"error": "not installed: pip install -e '.[bench]'"} if missing else {"seconds": []}
-    with TemporaryDirectory(prefix="benchmark-") as folder, ExitStack() as stack:
-        folder = Path(folder)
-        arrays = prepare(recipe, folder)
-        children = {}
-
-        def trying(contender, action):
-            """Do something with a contender, or write down why it failed."""
-            if "error" not in results[contender]:
-                try:
-                    action(contender)
-                except ContenderError as error:
-                    say(f"{recipe.name}: {contender} {error}")
-                    results[contender] = {"error": str(error)}
-
-        def start(contender):
-            child = children[contender] = Child(contender, folder)
-            stack.callback(child.close)
-            child.heard()
-            results[contender]["first"] = time.perf_counter() - child.started
-
-        def run(contender):
-            results[contender]["seconds"].append(children[contender].asked("run")["seconds"])
-
-        def end(contender):
-            results[contender] |= children[contender].asked("end")
-
-        def run_cold(contender):
-            child = Child(contender, folder)
-            stack.callback(child.close)
-            results[contender] |= child.heard()
-            child.process.wait()
-            results[contender]["seconds"].append(time.perf_counter() - child.started)
-
-        phases = [run_cold] * rounds if recipe.kind == "cold" else [start, *[run] * rounds, end]
+    warm = [Contender.start, *[Contender.run] * rounds, Contender.end]
+    phases = [Contender.run_cold] * rounds if recipe.kind == "cold" else warm
+    with TemporaryDirectory(prefix="benchmark-") as folder, contextlib.ExitStack() as stack:
+        arrays = prepare(recipe, Path(folder))
+        contenders = [Contender(name, Path(folder)) for name in names]
+        for contender in contenders:
+            stack.callback(contender.close)
         for phase in phases:
             for contender in contenders:
-                trying(contender, phase)
-        for contender, figures in results.items():
-            if "error" not in figures:
-                with np.load(folder / f"{contender}.npz") as work:
-                    figures |= judge(recipe, arrays, work)
-    return {contender: completed(recipe, figures, len(arrays["x"])) for contender, figures in results.items()}
+                contender.attempt(phase)
+        return {contender.name: judged(recipe, contender, arrays) for contender in contenders}
 
 
-def completed(recipe, figures, samples):
-    """Return a contender's figures with the times of one unit, and its start-up: the first epoch less a steady one."""
+def judged(recipe, contender, arrays):
+    """Return a contender's figures with loss and accuracy, times of one unit, and start-up.
+
+    The start-up is the time to the end of the first epoch less that of a steady one: import, compilation and the like.
+    """
+    figures = contender.figures
     if "error" in figures:
         return figures
-    each = np.array(figures["seconds"]) / recipe.units(samples)
-    result = {**figures, "median": float(np.median(each)), "min": float(each.min()), "max": float(each.max())}
+    with np.load(contender.work) as work:
+        figures |= judge(recipe, arrays, work)
+    each = np.array(figures["seconds"]) / recipe.units(len(arrays["x"]))
+    figures |= {"median": float(np.median(each)), "min": float(each.min()), "max": float(each.max())}
     if "first" in figures:
-        result["start_up"] = figures["first"] - float(np.median(figures["seconds"])) / recipe.epochs
-    return result
+        figures["start_up"] = figures["first"] - float(np.median(figures["seconds"])) / recipe.epochs
+    return figures

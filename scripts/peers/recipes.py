@@ -47,7 +47,7 @@ RECIPES = {
     recipe.name: recipe
     for recipe in (
         Recipe("mnist", "MNIST, 784-512-10, RMSProp, batch 128", **_MNIST, learning_rate=0.001, batch_size=128,
-               epochs=5, tolerance=0.5, unit="epoch"),
+               epochs=5, tolerance=0.4, unit="epoch"),
         Recipe("zero_one", "MNIST's 0 and 1, 784-25-15-1, Adam, batch 32", "zero_one", (784, 25, 15, 1), "sigmoid",
                "sigmoid", "adam", 0.001, 32, epochs=5, tolerance=0.2, unit="step"),
         Recipe("linear", "Linear regression, 100 points, SGD, full batch", "line", (1, 1), "tanh",
@@ -60,7 +60,7 @@ RECIPES = {
         Recipe("predict", "Prediction of 10,000 MNIST images, 784-512-10, batch 1000", **_MNIST, learning_rate=0.001,
                batch_size=PREDICTED, epochs=20, tolerance=1e-4, unit="pass", kind="predict"),
         Recipe("cold", "A whole process: import, compile, 5 MNIST epochs, evaluate", **_MNIST, learning_rate=0.001,
-               batch_size=128, epochs=5, tolerance=0.5, unit="process", kind="cold"),
+               batch_size=128, epochs=5, tolerance=0.4, unit="process", kind="cold"),
     )
 }  # fmt: skip
 

@@ -152,7 +152,9 @@ def draw(recipes, results, path):
 
     names = [name for name, of in results.items() if "median" in of.get(REFERENCE, {})]
     contenders = [c for c in next(iter(results.values())) if c != REFERENCE]
-    ratios = {c: [ratio(recipes[n], results[n][c], results[n][REFERENCE]) or math.nan for n in names] for c in contenders}
+    ratios = {
+        c: [ratio(recipes[n], results[n][c], results[n][REFERENCE]) or math.nan for n in names] for c in contenders
+    }
     ratios = {c: values for c, values in ratios.items() if not all(map(math.isnan, values))}
     if not ratios:
         return False
@@ -164,7 +166,6 @@ def draw(recipes, results, path):
         series = {c: values[part] for c, values in ratios.items()}
         bars(place, [CHARTED[n] for n in names[part]], series, ylabel="time, in funcnet's (autodiff)", log=True)
         place.axhline(1, color="black", linewidth=0.8)
-        place.get_legend().remove()
-    axes[0, 0].legend(fontsize="small", ncols=len(ratios), loc="upper center")
+        place.legend(fontsize="small", ncols=len(ratios), loc="upper center")
     save(picture, path)
     return True

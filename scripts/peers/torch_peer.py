@@ -70,6 +70,7 @@ class Eager(Peer):
         return loss
 
     def train(self, epochs):
+        """Go on with the training, and return when it is done."""
         for _ in range(epochs):
             if self.recipe.batch_size is None:
                 loss = self.step(self.x, self.y)
@@ -81,10 +82,12 @@ class Eager(Peer):
                 self.best = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
 
     def predict(self):
+        """Return the outputs of x_test."""
         with torch.no_grad():
             return torch.cat([self.network(rows) for rows in self.x_test.split(PREDICTED)]).numpy()
 
     def weights(self):
+        """Return (weight (out, in), bias) of every layer."""
         values = self.network.state_dict() if self.best is None else self.best
         arrays = [tensor.numpy().copy() for tensor in values.values()]
         return list(zip(arrays[::2], arrays[1::2], strict=True))
@@ -103,6 +106,7 @@ class Compiled(Eager):
         self.predicted = torch.compile(self.network, dynamic=False)
 
     def step(self, x, y):
+        """Descend the loss of one batch by one step, and return it."""
         self.optimizer.zero_grad()
         loss = self.cost(x, y)
         loss.backward()
@@ -110,5 +114,6 @@ class Compiled(Eager):
         return loss
 
     def predict(self):
+        """Return the outputs of x_test."""
         with torch.no_grad():
             return torch.cat([self.predicted(rows) for rows in self.x_test.split(PREDICTED)]).numpy()
