@@ -40,7 +40,11 @@ def main(argv=None):
     add("--json", type=Path, metavar="FILE", help="write every figure there too")
     options = parser.parse_args(argv)
     machine = {"processors": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
-    print(f"{machine['processors']} processors, " + ", ".join(f"{name} {v}" for name, v in versions().items()))
+    machine["busy before"] = os.getloadavg()[0]  # processes that ran in the last minute: should be near 0
+    print(
+        f"{machine['processors']} processors, {machine['busy before']:.1f} of them busy before, "
+        + ", ".join(f"{name} {v}" for name, v in versions().items())
+    )
     recipes = {name: replace(RECIPES[name], seed=options.seed) for name in options.recipes}
     figures = {"machine": machine, "versions": versions(), "rounds": options.rounds, "recipes": {}}
     for name, recipe in recipes.items():

@@ -18,10 +18,9 @@ SMALL = {"hidden": "relu", "sizes": (64, 12, 10), "batch_size": 100}  # of the d
 QUICK = {
     "linear": replace(RECIPES["linear"], epochs=200),
     "xor": replace(RECIPES["xor"], epochs=500),
-    "digits": replace(RECIPES["digits_one"], **SMALL, optimizer="rmsprop", learning_rate=0.003, epochs=5),
+    "digits": replace(RECIPES["digits_one"], **SMALL, optimizer="rmsprop", learning_rate=0.01, epochs=5),
     "predict": replace(RECIPES["predict"], data="digits", sizes=(64, 12, 10), epochs=2),
 }
-ALL = {name: replace(recipe, data="digits", **SMALL) for name, recipe in RECIPES.items()}
 
 
 def judged(recipe, peer_class, folder):
@@ -37,7 +36,9 @@ def judged(recipe, peer_class, folder):
 @pytest.mark.parametrize(("name", "tolerance"), [("linear", 1e-4), ("xor", 1e-4), ("predict", 1e-5), ("digits", 0.2)])
 def test_both_routes_and_plain_numpy_learn_the_same(name, tolerance, tmp_path):
     recipe = QUICK[name]
-    ours, peer, _ = judged(recipe, Autodiff, tmp_path)
+    ours, peer, arrays = judged(recipe, Autodiff, tmp_path)
+    start = loss_of(recipe, outputs_of(recipe, initial_weights(recipe, arrays), arrays["x"]), arrays["y"])
+    assert name == "predict" or ours["loss"] < 0.8 * start
     for other in (Backprop, Numpy):
         theirs, other_peer, _ = judged(recipe, other, tmp_path)
         assert theirs["loss"] == pytest.approx(ours["loss"], rel=tolerance)
@@ -58,14 +59,11 @@ def test_a_second_round_goes_on_where_the_first_ended(peer_class, tmp_path):
     assert judge(recipe, arrays, work_of(peer, recipe))["loss"] == pytest.approx(whole["loss"], rel=1e-6)
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam", "rmsprop"])
-@pytest.mark.parametrize("hidden", ["relu", "sigmoid", "tanh"])
-def test_one_step_of_every_optimizer_and_activation_is_the_same_by_hand(optimizer, hidden, tmp_path):
-    recipe = replace(RECIPES["xor"], optimizer=optimizer, hidden=hidden, early_stopping=False, epochs=3)
-    (_, ours, _), (_, theirs, _) = judged(recipe, Autodiff, tmp_path), judged(recipe, Numpy, tmp_path)
-    for mine, its in zip(ours.weights(), theirs.weights(), strict=True):
-        np.testing.assert_allclose(mine[0], its[0], rtol=1e-4, atol=1e-5)
-        np.testing.assert_allclose(mine[1], its[1], rtol=1e-4, atol=1e-5)
+@pytest.mark.parametrize(("optimizer", "hidden"), [("sgd", "relu"), ("adam", "sigmoid"), ("rmsprop", "tanh")])
+def test_every_optimizer_and_activation_is_the_same_by_hand(optimizer, hidden, tmp_path):
+    recipe = replace(QUICK["digits"], optimizer=optimizer, hidden=hidden, batch_size=None, epochs=4)
+    (ours, *_), (theirs, *_) = judged(recipe, Autodiff, tmp_path), judged(recipe, Numpy, tmp_path)
+    assert theirs["loss"] == pytest.approx(ours["loss"], rel=1e-4)
 
 
 @pytest.mark.parametrize(("loss", "outputs"), [("softmax", 10), ("sigmoid", 1), ("quadratic", 1)])
@@ -171,9 +169,8 @@ def test_floor_counts_the_products_of_a_step(monkeypatch):
             assert floor.seconds_of(product(a, b, axis_a, axis_b)) > 0
 
 
-def test_the_command_measures_in_processes_and_goes_on_after_a_failure(tmp_path, capsys, monkeypatch):
+def test_the_command_measures_in_processes_and_leaves_out_what_is_not_installed(tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(process.PEERS, "keras", PEERS["keras"]._replace(library="no_such_library"))
-    monkeypatch.setitem(process.PEERS, "flax", PEERS["flax"]._replace(library="numpy"))
     contenders = ["numpy", "funcnet autodiff", "keras"]
     arguments = ["--recipes", "linear", "--rounds", "2", "--contenders", *contenders]
     told = benchmark.main([*arguments, "--json", str(tmp_path / "all.json"), "--picture", str(tmp_path / "b.png")])
