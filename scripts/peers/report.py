@@ -26,11 +26,11 @@ def duration(seconds):
     """Return a time in the unit that suits it.
 
     >>> duration(0.000057), duration(0.0123), duration(2.5)
-    ('57.0 µs', '12.3 ms', '2.50 s')
+    ('57.00 µs', '12.30 ms', '2.50 s')
     """
     if seconds < 1e-3:
-        return f"{seconds * 1e6:.1f} µs"
-    return f"{seconds * 1e3:.1f} ms" if seconds < 1 else f"{seconds:.2f} s"
+        return f"{seconds * 1e6:.2f} µs"
+    return f"{seconds * 1e3:.2f} ms" if seconds < 1 else f"{seconds:.2f} s"
 
 
 def ratio(recipe, figures, reference):

@@ -1,3 +1,4 @@
+import doctest
 import json
 from dataclasses import replace
 
@@ -119,6 +120,10 @@ def test_no_ratio_where_losses_disagree():
     rows = {row["against"]: row for row in report.summary(RECIPES, {"mnist": results})}
     assert (rows["keras"]["measured"], rows["keras"]["met"]) == (9.0, True)
     assert (rows["flax"]["measured"], rows["flax"]["met"], rows["flax"]["why"]) == (None, False, "losses disagree")
+
+
+def test_the_examples_in_the_report_are_right():
+    assert doctest.testmod(report) == (0, 2 + 2)
 
 
 def test_a_loss_that_is_not_a_number_disagrees():
