@@ -51,7 +51,7 @@ def main(argv=None):
         figures["recipes"][name] = process.measure(recipe, options.contenders, options.rounds)
         print(f"\n{report.table(recipe, figures['recipes'][name])}", flush=True)
     if "mnist" in recipes:
-        figures["floor"] = floor.measure(__file__, recipes["mnist"], MNIST_SAMPLES)
+        figures["floor"] = floor.measure(__file__, recipes["mnist"], MNIST_SAMPLES, options.rounds)
         print(f"\n{report.floor_table(figures['floor'])}")
     figures["summary"] = report.summary(recipes, figures["recipes"], figures.get("floor"))
     if figures["summary"]:

@@ -123,22 +123,33 @@ def serve(library, sizes, batch):
     print(json.dumps({"products": seconds, "copy": seconds_of(copy(array(parameters(sizes))))}))
 
 
-def measure(benchmark, recipe, samples):
-    """Return the floor of a recipe: of each product the best rate and who reaches it, and the seconds an epoch."""
-    figures = {}
+def measure(benchmark, recipe, samples, rounds):
+    """Return the floor of a recipe: of each product the best rate and who reaches it, and the seconds an epoch.
+
+    The libraries take turns for that many rounds, each in a process of its own, and the best of the medians counts.
+    """
     libraries = [library for library in LIBRARIES if importlib.util.find_spec(library)]
-    for library in libraries:
-        command = [sys.executable, str(benchmark), "--floor", library, str(recipe.batch_size), *map(str, recipe.sizes)]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-        figures[library] = json.loads(done.stdout.splitlines()[-1])
+    figures = {library: [] for library in libraries}
+    for _ in range(rounds):
+        for library in libraries:
+            arguments = [library, str(recipe.batch_size), *map(str, recipe.sizes)]
+            command = [sys.executable, str(benchmark), "--floor", *arguments]
+            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+            figures[library].append(json.loads(done.stdout.splitlines()[-1]))
+    return summed(figures, recipe, samples)
+
+
+def summed(figures, recipe, samples):
+    """Return the floor from {library: what ``serve`` printed in each round}."""
+    turns = [(library, turn) for library, of in figures.items() for turn in of]
     best = {}
     for name, ways in products(recipe.sizes, recipe.batch_size).items():
-        seconds, library = min((min(figures[library]["products"][name]), library) for library in libraries)
+        seconds, library = min((min(turn["products"][name]), library) for library, turn in turns)
         a, b, _, axis = ways[0]
         operations = 2 * a[0] * a[1] * b[1 - axis]
         best[name] = {"seconds": seconds, "gflops": operations / seconds / 1e9, "library": library}
     numbers = 4 * parameters(recipe.sizes)
-    copy_seconds, copier = min((figures[library]["copy"], library) for library in libraries)
+    copy_seconds, copier = min((turn["copy"], library) for library, turn in turns)
     bandwidth = 2 * numbers / copy_seconds
     step = sum(product["seconds"] for product in best.values()) + PASSES * numbers / bandwidth
     return {

@@ -165,7 +165,7 @@ def draw(recipes, results, path):
         place = axes[row, 0]
         series = {c: values[part] for c, values in ratios.items()}
         bars(place, [CHARTED[n] for n in names[part]], series, ylabel="time, in funcnet's (autodiff)", log=True)
-        place.axhline(1, color="black", linewidth=0.8)
+        place.axhline(1, color="#999999", linewidth=0.8, zorder=0)
         place.legend(fontsize="small", ncols=len(ratios), loc="upper center")
     save(picture, path)
     return True

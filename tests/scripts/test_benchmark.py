@@ -174,6 +174,19 @@ def test_floor_counts_the_products_of_a_step(monkeypatch):
             assert floor.seconds_of(product(a, b, axis_a, axis_b)) > 0
 
 
+def test_the_floor_is_the_sum_of_the_best():
+    names = floor.products((784, 512, 10), 128)
+    turns = [{"products": {name: [2e-3, seconds] for name in names}, "copy": copy}
+             for seconds, copy in ((1e-3, 1e-4), (3e-3, 5e-5))]  # fmt: skip
+    told = floor.summed({"numpy": turns[:1], "jax": turns[1:]}, RECIPES["mnist"], 60_000)
+    assert {product["library"] for product in told["products"].values()} == {"numpy"}
+    assert told["products"]["layer 1, forward"]["gflops"] == pytest.approx(2 * 128 * 784 * 512 / 1e-3 / 1e9)
+    assert told["bandwidth"]["library"] == "jax"
+    assert told["optimizer_seconds"] == pytest.approx(3 * 5e-5)  # six passes, and a copy is two
+    assert told["epoch_seconds"] == pytest.approx(469 * (5e-3 + 1.5e-4))
+    assert report.floor_table(told).splitlines()[-1].split() == ["an", "epoch", "2.42", "s"]
+
+
 def test_the_command_measures_in_processes_and_leaves_out_what_is_not_installed(tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(process.PEERS, "keras", PEERS["keras"]._replace(library="no_such_library"))
     contenders = ["numpy", "funcnet autodiff", "keras"]
