@@ -17,6 +17,16 @@ def test_every_value_has_its_bar_and_bars_of_a_group_stand_side_by_side():
     assert [text.get_text() for text in axes[0, 0].get_xticklabels()] == ["a", "b"]
 
 
+def test_a_value_that_is_not_a_number_has_no_bar_and_the_axis_may_be_logarithmic():
+    _, axes = plots.figure()
+    plots.bars(axes[0, 0], ["a", "b"], {"sgd": [np.nan, 2000.0], "adam": [0.5, 30.0]}, ylabel="rate", log=True)
+    assert [text.get_text() for text in axes[0, 0].texts] == ["", "2e+03", "0.5", "30"]
+    assert axes[0, 0].get_yscale() == "log"
+    low, high = axes[0, 0].get_ylim()
+    assert 0 < low < 0.5
+    assert high > 2000
+
+
 def test_values_that_do_not_fit_the_groups_are_named():
     _, axes = plots.figure()
     with pytest.raises(ValueError, match=r"^bars: expected sgd of shape \(2,\), one a group, got \(3,\)$"):

@@ -108,11 +108,13 @@ def bars(
     ylabel: str,
     xlabel: str = "",
     title: str = "",
+    log: bool = False,
     colours: Sequence[str] = COLOURS,
 ) -> None:
     """Draw a group of bars for each name of ``groups``: one for each name of ``series``, with values (groups,).
 
-    Every bar has its value written on it. Raises ``ValueError`` for values that do not fit the groups.
+    Every bar has its value written on it; one that is NaN is left out. With ``log`` the vertical axis is logarithmic.
+    Raises ``ValueError`` for values that do not fit the groups.
 
     >>> from funcnet.plots import figure
     >>> _, axes = figure()
@@ -125,10 +127,13 @@ def bars(
         values = np.asarray(values)
         if values.shape != (len(groups),):
             raise ValueError(message("bars", f"{name} of shape {(len(groups),)}, one a group", values.shape))
+        written = ["" if np.isnan(value) else f"{value:.3g}" for value in values]
         drawn = axes.bar(np.arange(len(groups)) + (index - (len(series) - 1) / 2) * width, values, width, label=name,
                          color=colour)  # fmt: skip
-        axes.bar_label(drawn, fmt="{:.3g}", fontsize="x-small", padding=1)
+        axes.bar_label(drawn, written, fontsize="x-small", padding=1)
     axes.set_xticks(range(len(groups)), groups)
+    if log:
+        axes.set_yscale("log")
     axes.margins(y=0.25)  # room for the legend
     axes.legend(fontsize="small", ncols=2, loc="upper center")
     label(axes, xlabel, ylabel, title)

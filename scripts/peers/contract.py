@@ -1,0 +1,34 @@
+"""What every contender can do."""
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from .recipes import Arrays, Recipe
+
+Weights = list[tuple[np.ndarray, np.ndarray]]
+
+
+class Peer(ABC):
+    """A library that follows a recipe, in the way its own users write it.
+
+    It begins from the initial weights among the arrays, with its data wherever its users would keep them.
+    """
+
+    @abstractmethod
+    def __init__(self, recipe: Recipe, arrays: Arrays) -> None: ...
+
+    @abstractmethod
+    def train(self, epochs: int) -> None:
+        """Go on with the training for that many epochs, and return when they are done.
+
+        Every epoch takes all samples in a new random order, in batches of the recipe's size, the last one partial.
+        """
+
+    @abstractmethod
+    def predict(self) -> np.ndarray:
+        """Return the network's outputs of x_test, (n, outputs), ``recipes.PREDICTED`` rows at a time."""
+
+    @abstractmethod
+    def weights(self) -> Weights:
+        """Return (weight (out, in), bias (out,)) of every layer: with early stopping the best ones, else the last."""

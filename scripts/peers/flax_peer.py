@@ -1,0 +1,81 @@
+"""Flax's linen with optax: one jitted step for each batch, the state donated."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+from flax.training.train_state import TrainState
+
+from .contract import Peer
+from .optax_recipe import loss_of, optimizer_of
+from .recipes import PREDICTED, initial_weights
+
+
+class Network(nn.Module):
+    """A multi-layer perceptron, its last layer linear."""
+
+    widths: tuple[int, ...]
+    hidden: str
+
+    @nn.compact
+    def __call__(self, x):
+        """Return the outputs of x."""
+        for width in self.widths[:-1]:
+            x = getattr(nn, self.hidden)(nn.Dense(width)(x))
+        return nn.Dense(self.widths[-1])(x)
+
+
+class Flax(Peer):
+    """``TrainState`` and a step that gathers its rows from the data on the device."""
+
+    def __init__(self, recipe, arrays):
+        self.recipe = recipe
+        self.x, self.x_test = jnp.asarray(arrays["x"]), jnp.asarray(arrays["x_test"])
+        self.y = jnp.asarray(arrays["labels" if recipe.loss == "softmax" else "y"])
+        network = Network(recipe.sizes[1:], recipe.hidden)
+        layers = {
+            f"Dense_{layer}": {"kernel": jnp.asarray(weight.T), "bias": jnp.asarray(bias)}
+            for layer, (weight, bias) in enumerate(initial_weights(recipe, arrays))
+        }
+        self.state = TrainState.create(apply_fn=network.apply, params={"params": layers}, tx=optimizer_of(recipe))
+        self.best, self.best_loss = None, np.inf
+        self.random = np.random.default_rng(recipe.seed)
+        self.apply = jax.jit(network.apply)
+        loss_function = loss_of(recipe)
+
+        @partial(jax.jit, donate_argnums=0)
+        def step(state, x, y, rows):
+            x, y = (x, y) if rows is None else (x[rows], y[rows])
+            cost = jax.value_and_grad(lambda params: loss_function(state.apply_fn(params, x), y))
+            loss, gradients = cost(state.params)
+            return state.apply_gradients(grads=gradients), loss
+
+        self.step = step
+
+    def train(self, epochs):
+        """Go on with the training, and return when it is done."""
+        batch_size = self.recipe.batch_size
+        for _ in range(epochs):
+            if batch_size is None:
+                self.state, loss = self.step(self.state, self.x, self.y, None)
+            else:
+                order = self.random.permutation(len(self.x)).astype(np.int32)
+                for start in range(0, len(order), batch_size):
+                    rows = order[start : start + batch_size]
+                    self.state, loss = self.step(self.state, self.x, self.y, rows)
+            if self.recipe.early_stopping and (value := float(loss)) < self.best_loss:
+                self.best, self.best_loss = jax.tree.map(jnp.copy, self.state.params), value
+        jax.block_until_ready(self.state.params)
+
+    def predict(self):
+        """Return the outputs of x_test."""
+        pieces = range(0, len(self.x_test), PREDICTED)
+        outputs = [self.apply(self.state.params, self.x_test[start : start + PREDICTED]) for start in pieces]
+        return np.asarray(jnp.concatenate(outputs))
+
+    def weights(self):
+        """Return (weight (out, in), bias) of every layer."""
+        layers = (self.state.params if self.best is None else self.best)["params"]
+        return [(np.asarray(layers[name]["kernel"]).T, np.asarray(layers[name]["bias"])) for name in sorted(layers)]

@@ -1,0 +1,79 @@
+"""funcnet, by either route of gradients: fn.fit, which goes on from the state of the fit before."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import funcnet as fn
+
+from .contract import Peer
+from .recipes import BETA1, BETA2, EPSILON, PREDICTED, RHO, initial_weights
+
+LOSSES = {"softmax": fn.softmax_cross_entropy, "sigmoid": fn.sigmoid_cross_entropy, "quadratic": fn.quadratic}
+
+
+def optimizer_of(recipe):
+    """Return the recipe's optimizer."""
+    rate = recipe.learning_rate
+    return {
+        "sgd": lambda: fn.sgd(rate),
+        "adam": lambda: fn.adam(rate, BETA1, BETA2, EPSILON),
+        "rmsprop": lambda: fn.rmsprop(rate, RHO, EPSILON),
+    }[recipe.optimizer]()
+
+
+def with_activations(layers):
+    """Return a network's parameters: those of its layers, and () for each activation, which is between two of them."""
+    params = []
+    for weight, bias in layers:
+        params += [fn.DenseParams(jnp.asarray(weight), jnp.asarray(bias)), ()]
+    return tuple(params[:-1])
+
+
+class Autodiff(Peer):
+    """``fn.fit`` with the data in JAX arrays."""
+
+    gradients = staticmethod(fn.autodiff)
+
+    def __init__(self, recipe, arrays):
+        self.recipe = recipe
+        self.network = fn.mlp(recipe.sizes, hidden=fn.activation(recipe.hidden))
+        self.data = jnp.asarray(arrays["x"]), jnp.asarray(arrays["y"])
+        self.x_test = jnp.asarray(arrays["x_test"])
+        self.optimizer = optimizer_of(recipe)
+        self.params = with_activations(initial_weights(recipe, arrays))
+        self.state = None
+
+    def train(self, epochs):
+        """Go on with the training, and return when it is done."""
+        start = {"key": jax.random.key(self.recipe.seed), "params": self.params}
+        stopping = fn.EarlyStopping("loss", patience=10_000) if self.recipe.early_stopping else None
+        result = fn.fit(
+            self.network,
+            LOSSES[self.recipe.loss],
+            self.optimizer,
+            self.data,
+            epochs=epochs,
+            batch_size=self.recipe.batch_size,
+            gradients=self.gradients,
+            early_stopping=stopping,
+            progress=False,
+            **({"state": self.state} if self.state else start),
+        )
+        if len(result.history["loss"]) != epochs:
+            raise RuntimeError(f"{len(result.history['loss'])} epochs of {epochs} were run: {result.reason}")
+        self.params, self.state = jax.block_until_ready((result.params, result.state))
+
+    def predict(self):
+        """Return the outputs of x_test."""
+        return np.asarray(fn.predict(self.network, self.params, self.x_test, batch_size=PREDICTED))
+
+    def weights(self):
+        """Return (weight (out, in), bias) of every layer."""
+        return [(np.asarray(layer.weight), np.asarray(layer.bias)) for layer in self.params if layer]
+
+
+class Backprop(Autodiff):
+    """The same by the hand-written gradients."""
+
+    gradients = staticmethod(fn.backprop)
