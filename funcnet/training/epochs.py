@@ -20,6 +20,7 @@ from ..penalties import Penalty
 from .batches import gather, rows, scan_batches
 from .evaluation import EVALUATION_BATCH, sample_means, width
 from .metrics import Metric, metric_name
+from .shuffle import random_order
 from .step import SHUFFLE, Gradients, TrainState, pure_step
 from .stopping import is_stopped, noted
 
@@ -127,7 +128,7 @@ def _train_epoch(
         row = {name: value.astype(dtype) for name, value in row.items()}
         return state._replace(epoch=state.epoch + 1), row
     key = jax.random.fold_in(jax.random.fold_in(state.key, SHUFFLE), state.epoch)
-    order = jax.random.permutation(key, len(x))
+    order = random_order(key, len(x))
 
     def one_batch(
         state: TrainState, start: jax.Array, weights: jax.Array | None

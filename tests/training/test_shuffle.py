@@ -1,0 +1,75 @@
+"""The order of an epoch is a permutation, and as random as the tests can tell."""
+
+from functools import partial
+from math import factorial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from funcnet.training.shuffle import random_order
+
+
+def orders(count, runs, seed=0):
+    """Return the orders of that many keys: (runs, count)."""
+    keys = jax.random.split(jax.random.key(seed), runs)
+    return np.asarray(jax.jit(jax.vmap(partial(random_order, count=count)))(keys))
+
+
+def excess(counts):
+    """Return by how many standard deviations the χ² of counts is above that of equally likely cells."""
+    expected = counts.sum() / counts.size
+    chi_square = ((counts - expected) ** 2 / expected).sum()
+    return (chi_square - (counts.size - 1)) / np.sqrt(2 * (counts.size - 1))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 8, 9, 100, 1797, 4096, 4097, 60_000])
+def test_each_sample_is_met_once(count):
+    for order in orders(count, 3):
+        np.testing.assert_array_equal(np.sort(order), np.arange(count))
+    assert random_order(jax.random.key(0), count).dtype == jnp.int32
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 5, 6])
+def test_every_order_of_a_few_is_about_as_likely_as_another(count):
+    drawn = orders(count, 200 * factorial(count))
+    _, counts = np.unique(drawn, axis=0, return_counts=True)
+    assert counts.size == factorial(count)
+    assert counts.min() > 100
+    assert counts.max() < 300
+
+
+@pytest.mark.parametrize("count", [24, 33, 64])
+def test_where_a_sample_comes_tells_nothing(count):
+    drawn = orders(count, 40_000)
+    for place in (0, 1, count // 2, count - 1):
+        assert excess(np.bincount(drawn[:, place], minlength=count)) < 5
+
+
+@pytest.mark.parametrize(("first", "second"), [(0, 1), (0, 16), (3, 17), (30, 32)])
+def test_two_places_tell_nothing_of_each_other(first, second):
+    count = 33
+    drawn = orders(count, 100_000, seed=1)
+    pairs = np.bincount(drawn[:, first] * count + drawn[:, second], minlength=count**2)
+    assert excess(pairs[np.arange(count**2) % (count + 1) != 0]) < 5  # all but equal ones
+
+
+@pytest.mark.parametrize("count", [1000, 1024, 60_000])
+def test_neighbours_and_halves_are_as_a_sort_of_random_numbers_has_them(count):
+    drawn = orders(count, 60, seed=2).astype(np.int64)
+    distances = np.diff(drawn, axis=1) % count
+    assert excess(np.bincount(distances.ravel() * 50 // count, minlength=50)) < 5
+    # The mean of the samples in the first half: (n − 1)/2, with variance (n + 1)/12.
+    means = drawn[:, : count // 2].mean(axis=1)
+    standard = (means - (count - 1) / 2) / np.sqrt((count + 1) / 12)
+    assert 0.6 < standard.std() < 1.4
+    assert abs(standard.mean()) < 0.5
+    ascents = (np.diff(drawn, axis=1) > 0).sum(axis=1)  # (n − 1)/2 with variance (n + 1)/12
+    assert 0.6 < ((ascents - (count - 1) / 2) / np.sqrt((count + 1) / 12)).std() < 1.4
+
+
+def test_another_key_is_another_order():
+    one, other = orders(60_000, 2)
+    assert (one == other).mean() < 0.001
+    assert abs(np.corrcoef(one, other)[0, 1]) < 0.02
