@@ -32,6 +32,7 @@ from .activations import step as step
 from .activations import tanh as tanh
 from .backprop import autodiff as autodiff
 from .backprop import backprop as backprop
+from .compilation import enable_compilation_cache as enable_compilation_cache
 from .contract import Layer as Layer
 from .errors import DtypeError as DtypeError
 from .errors import ShapeError as ShapeError
@@ -46,6 +47,7 @@ from .layers import Dropout as Dropout
 from .layers import Flatten as Flatten
 from .layers import LayerNorm as LayerNorm
 from .layers import LayerNormParams as LayerNormParams
+from .layers import Rescaling as Rescaling
 from .layers import Residual as Residual
 from .layers import Sequential as Sequential
 from .layers import collapse as collapse

@@ -100,6 +100,8 @@ LAYERS = [
     ),
     LayerCase(fn.Flatten(), (2, 3)),
     LayerCase(fn.Flatten(), ()),
+    LayerCase(fn.Rescaling(0.25), (5,)),
+    LayerCase(fn.Rescaling(2.0, offset=-1.0), (2, 3)),
     LayerCase(fn.Dropout(0.3), (5,)),
     LayerCase(fn.Dropout(0.0), (2, 3)),
     LayerCase(fn.LayerNorm(), (6,)),

@@ -22,6 +22,7 @@ STANDS_ON = {
     "losses": HELPERS | {"activations"},
     "penalties": HELPERS,
     "programs": set(),
+    "compilation": {"errors"},
     "layers": HELPERS | {"activations", "initializers"},
     "backprop": HELPERS | {"losses", "layers", "penalties"},
     "graph": {"errors", "programs"},

@@ -7,6 +7,7 @@ from .dropout import Dropout as Dropout
 from .flatten import Flatten as Flatten
 from .normalization import LayerNorm as LayerNorm
 from .normalization import LayerNormParams as LayerNormParams
+from .rescaling import Rescaling as Rescaling
 from .residual import Residual as Residual
 from .sequential import Sequential as Sequential
 from .sequential import flattened as flattened

@@ -54,7 +54,7 @@ def fit_by_search(
     check_loss("fit_by_search", loss)
     check_penalty("fit_by_search", penalty)
     check_key("fit_by_search", key)
-    x, y = samples("fit_by_search", data, check_dtype("fit_by_search", dtype))
+    x, y = samples("fit_by_search", network, data, check_dtype("fit_by_search", dtype))
     cost = jax.tree_util.Partial(_MeanLoss(network, loss), x, y, penalty)
     start = _Start(network, x.shape[1:], jnp.dtype(dtype))
     return run(search, cost, start, key=key, steps=steps, goal=goal, patience=patience, min_delta=min_delta)

@@ -1,12 +1,13 @@
 """Checks of data where it enters training: once, on the host, so that compiled programs can rely on it."""
 
+from functools import lru_cache
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..contract import Layer
+from ..contract import Layer, Params
 from ..errors import is_concrete, message
 from ..losses import Loss
 from .metrics import metric_name
@@ -63,7 +64,7 @@ def check_metrics(where: str, metrics: Any) -> None:
 
 def check_params(where: str, network: Layer, params: Any, input_shape: tuple[int, ...]) -> None:
     """Raise ``ValueError`` unless the parameters have the structure and shapes that the network's ``init`` gives."""
-    expected = jax.eval_shape(lambda key: network.init(key, input_shape)[0], jax.random.key(0))
+    expected = _expected_params(network, input_shape)
     structure: Any = jax.tree.structure(expected)
     if structure != jax.tree.structure(params):
         raise ValueError(message(where, f"params as {network} has them", f"the tree {jax.tree.structure(params)}"))
@@ -73,24 +74,47 @@ def check_params(where: str, network: Layer, params: Any, input_shape: tuple[int
             raise ValueError(message(where, place, np.shape(other)))
 
 
+@lru_cache
+def _expected_params(network: Layer, input_shape: tuple[int, ...]) -> Params:
+    """Return the parameters' structure and shapes; remembered, since tracing takes longer than a short run."""
+    return jax.eval_shape(lambda key: network.init(key, input_shape)[0], jax.random.key(0))
+
+
+@lru_cache
+def _takes(network: Layer, input_shape: tuple[int, ...], dtype: np.dtype) -> bool:
+    """Return whether a network makes floating outputs of inputs of a dtype that is not floating."""
+
+    def output(key: jax.Array, x: jax.Array) -> jax.Array:
+        return network.apply(network.init(key, input_shape)[0], x)
+
+    try:
+        made = jax.eval_shape(output, jax.random.key(0), jax.ShapeDtypeStruct((1, *input_shape), dtype))
+    except (TypeError, ValueError):
+        return False
+    return bool(jnp.issubdtype(made.dtype, jnp.floating))
+
+
 def _shortly(value: Any) -> str:
     """Return what a value is, without the contents of arrays."""
     return repr(value) if isinstance(value, str | Layer | Loss) else f"a {type(value).__name__}"
 
 
-def samples(where: str, data: Any, dtype: Any, input_shape: tuple[int, ...] | None = None) -> tuple[Any, Any]:
+def samples(
+    where: str, network: Layer, data: Any, dtype: Any, input_shape: tuple[int, ...] | None = None
+) -> tuple[Any, Any]:
     """Return (x, y) as JAX arrays of ``dtype``, or raise an error that says what is wrong with which.
 
-    x is (n, ...), floating and finite; y has as many rows, is numeric and finite; n is at least 1.
+    x is (n, ...), what ``inputs`` takes; y has as many rows, is numeric and finite; n is at least 1.
 
-    >>> samples("fit", (np.zeros((3, 2)), np.zeros((4, 1))), np.float32)
+    >>> import funcnet as fn
+    >>> samples("fit", fn.mlp([2, 1]), (np.zeros((3, 2)), np.zeros((4, 1))), np.float32)
     Traceback (most recent call last):
     ValueError: fit: expected as many rows in y as in x, got 4 for 3
     """
     if not isinstance(data, tuple | list) or len(data) != 2:
         got = f"{len(data)} of them" if isinstance(data, tuple | list) else type(data).__name__
         raise TypeError(message(where, "data to be a pair (x, y)", got))
-    x = inputs(where, data[0], dtype)
+    x = inputs(where, network, data[0], dtype)
     if input_shape is not None and x.shape[1:] != input_shape:
         raise ValueError(message(where, f"x of shape (n, {', '.join(map(str, input_shape))})", x.shape))
     y = _numeric(where, "y", data[1])
@@ -102,18 +126,27 @@ def samples(where: str, data: Any, dtype: Any, input_shape: tuple[int, ...] | No
     return x, _finite(where, "y", y, dtype)
 
 
-def inputs(where: str, x: Any, dtype: Any) -> jax.Array:
-    """Return x (n, ...) as a JAX array of ``dtype``, or raise an error that says what is wrong with it.
+def inputs(where: str, network: Layer, x: Any, dtype: Any) -> jax.Array:
+    """Return x (n, ...) as a JAX array, or raise an error that says what is wrong with it.
 
-    >>> inputs("predict", np.zeros((2, 4), np.uint8), np.float32)
+    A floating x is to be finite and becomes ``dtype``. Integers stay as they are, for a network that takes them.
+
+    >>> import funcnet as fn
+    >>> inputs("predict", fn.mlp([4, 1]), np.zeros((2, 4), np.uint8), np.float32)
     Traceback (most recent call last):
-    TypeError: predict: expected x of a floating dtype, got uint8: convert and scale it, as x.astype("float32") / 255
+    TypeError: predict: expected x of a floating dtype, got uint8: convert it, or begin with fn.Rescaling(1 / 255)
+    >>> network = fn.Sequential(fn.Rescaling(1 / 255), fn.Dense(1))
+    >>> inputs("predict", network, np.zeros((2, 4), np.uint8), np.float32).dtype
+    dtype('uint8')
     """
     x = _numeric(where, "x", x)
-    if not jnp.issubdtype(x.dtype, jnp.floating):
-        hint = ': convert and scale it, as x.astype("float32") / 255'
-        raise TypeError(message(where, "x of a floating dtype", f"{x.dtype}{hint}"))
-    return _finite(where, "x", x, dtype)
+    if jnp.issubdtype(x.dtype, jnp.floating):
+        return _finite(where, "x", x, dtype)
+    kept = jax.dtypes.canonicalize_dtype(x.dtype) == x.dtype  # 64-bit integers may be cut to 32
+    if x.dtype != bool and kept and _takes(network, x.shape[1:], x.dtype):
+        return jnp.asarray(x)
+    hint = ": convert it, or begin with fn.Rescaling(1 / 255)"
+    raise TypeError(message(where, "x of a floating dtype", f"{x.dtype}{hint}"))
 
 
 def _numeric(where: str, name: str, array: Any) -> Any:

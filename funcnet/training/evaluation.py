@@ -45,7 +45,7 @@ def evaluate(
     check_layer("evaluate", network)
     check_loss("evaluate", loss)
     check_metrics("evaluate", metrics)
-    x, y = samples("evaluate", data, params_dtype(params))
+    x, y = samples("evaluate", network, data, params_dtype(params))
     means = _compiled_means(
         params,
         (x, y),
@@ -69,7 +69,7 @@ def predict(network: Layer, params: Params, x: Any, *, batch_size: int | None = 
     (3, 1)
     """
     check_layer("predict", network)
-    x = inputs("predict", x, params_dtype(params))
+    x = inputs("predict", network, x, params_dtype(params))
     return _compiled_outputs(params, x, network=network, batch_size=width("predict", batch_size, len(x)))
 
 

@@ -28,8 +28,8 @@ def random_order(key: jax.Array, count: int) -> jax.Array:
     factors, offsets = jax.random.bits(key, (2, _ROUNDS), jnp.uint32)
 
     def mixed(x: jax.Array) -> jax.Array:
-        for round in range(_ROUNDS):
-            x = ((factors[round] | 1) * x + offsets[round]) & below
+        for factor, offset in zip(factors | 1, offsets, strict=True):
+            x = (factor * x + offset) & below
             x = x ^ (x >> half)
         return x
 

@@ -15,6 +15,8 @@ class Peer(ABC):
     It begins from the initial weights among the arrays, with its data wherever its users would keep them.
     """
 
+    keeps_bytes = False  # whether it is given images as bytes, or as the float32 numbers that ``recipes.scaled`` makes
+
     @abstractmethod
     def __init__(self, recipe: Recipe, arrays: Arrays) -> None: ...
 

@@ -7,7 +7,7 @@ import numpy as np
 import funcnet as fn
 
 from .contract import Peer
-from .recipes import BETA1, BETA2, EPSILON, PREDICTED, RHO, initial_weights
+from .recipes import BETA1, BETA2, EPSILON, PREDICTED, RHO, initial_weights, scale_of
 
 LOSSES = {"softmax": fn.softmax_cross_entropy, "sigmoid": fn.sigmoid_cross_entropy, "quadratic": fn.quadratic}
 
@@ -23,21 +23,23 @@ def optimizer_of(recipe):
 
 
 def with_activations(layers):
-    """Return a network's parameters: those of its layers, and () for each activation, which is between two of them."""
+    """Return a network's parameters: those of its layers, and () before each, for what scales or bends its input."""
     params = []
     for weight, bias in layers:
-        params += [fn.DenseParams(jnp.asarray(weight), jnp.asarray(bias)), ()]
-    return tuple(params[:-1])
+        params += [(), fn.DenseParams(jnp.asarray(weight), jnp.asarray(bias))]
+    return tuple(params)
 
 
 class Autodiff(Peer):
-    """``fn.fit`` with the data in JAX arrays."""
+    """``fn.fit`` with the data in JAX arrays, images as bytes, which the network's first layer scales."""
 
+    keeps_bytes = True
     gradients = staticmethod(fn.autodiff)
 
     def __init__(self, recipe, arrays):
         self.recipe = recipe
-        self.network = fn.mlp(recipe.sizes, hidden=fn.activation(recipe.hidden))
+        layers = fn.mlp(recipe.sizes, hidden=fn.activation(recipe.hidden)).layers
+        self.network = fn.Sequential(fn.Rescaling(scale_of(recipe)), *layers)
         self.data = jnp.asarray(arrays["x"]), jnp.asarray(arrays["y"])
         self.x_test = jnp.asarray(arrays["x_test"])
         self.optimizer = optimizer_of(recipe)

@@ -2,15 +2,17 @@
 
 import numpy as np
 
+from .recipes import scaled
+
 PIECE = 10_000  # rows at once, to keep the float64 copies small
 HIDDEN = {"relu": lambda z: np.maximum(z, 0), "sigmoid": lambda z: 0.5 * (np.tanh(0.5 * z) + 1), "tanh": np.tanh}
 
 
 def outputs_of(recipe, weights, x):
-    """Return the network's outputs (n, outputs) of x (n, inputs) with weights (out, in) and biases (out,)."""
+    """Return the network's outputs (n, outputs) of x (n, inputs), yet unscaled, with weights (out, in) and biases."""
     pieces = []
     for start in range(0, len(x), PIECE):
-        a = x[start : start + PIECE].astype(np.float64)
+        a = scaled(recipe, x[start : start + PIECE]).astype(np.float64)
         for layer, (weight, bias) in enumerate(weights):
             z = a @ weight.astype(np.float64).T + bias
             a = HIDDEN[recipe.hidden](z) if layer + 1 < len(weights) else z

@@ -68,8 +68,9 @@ RECIPES = {
 def prepare(recipe: Recipe, folder: Path) -> Arrays:
     """Write the recipe and its arrays into the folder, for the contenders to read, and return the arrays.
 
-    They are x (n, inputs), y (n, outputs), x_test and y_test float32; labels and labels_test, int64, which are 0 where
-    there are no classes; and the initial weights w0, w1, … (out, in), by Glorot and Bengio (2010).
+    They are x (n, inputs) and x_test, float32 or, of images, bytes; y (n, outputs) and y_test, float32; labels and
+    labels_test, int64, which are 0 where there are no classes; and the initial weights w0, w1, … (out, in), by Glorot
+    and Bengio (2010).
     """
     x, y, labels, x_test, y_test, labels_test = arrays_of(recipe)
     arrays = {"x": x, "y": y, "labels": labels, "x_test": x_test, "y_test": y_test, "labels_test": labels_test}
@@ -112,6 +113,18 @@ def arrays_of(recipe: Recipe) -> tuple[np.ndarray, ...]:
     return *train, *test
 
 
+def scale_of(recipe: Recipe) -> float:
+    """Return what x is multiplied by before the first layer: the bytes of images become numbers from 0 to 1."""
+    return {"mnist": 1 / 255, "zero_one": 1 / 255, "digits": 1 / 16}.get(recipe.data, 1.0)
+
+
+def scaled(recipe: Recipe, x: np.ndarray) -> np.ndarray:
+    """Return x as float32 and scaled, as most contenders keep it."""
+    result = x.astype(np.float32)
+    result *= np.float32(scale_of(recipe))  # in place, or the peak of memory would be this line's
+    return result
+
+
 def _images(recipe: Recipe) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Return x, y and labels of training and test images; for a prediction the test images alone, twice."""
     from funcnet import data
@@ -123,7 +136,7 @@ def _images(recipe: Recipe) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     for images, classes in both:
         chosen = classes < 2 if recipe.data == "zero_one" else np.full(len(classes), True)
         labels = classes[chosen].astype(np.int64)
-        x = images[chosen].reshape(len(labels), -1).astype(np.float32) / np.float32(images.max())
+        x = images[chosen].reshape(len(labels), -1)
         y = labels[:, None] if recipe.sizes[-1] == 1 else labels[:, None] == np.arange(recipe.sizes[-1])
         result.append((x, y.astype(np.float32), labels))
     return result

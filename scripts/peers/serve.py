@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from . import PEERS
-from .recipes import load
+from .recipes import load, scaled
 
 
 def peak_memory():
@@ -40,6 +40,13 @@ def work_of(peer, recipe):
     return work
 
 
+def begun(kind, recipe, arrays):
+    """Return a peer of that class, given images as bytes or as float32, whichever it keeps."""
+    if not kind.keeps_bytes:
+        arrays |= {name: scaled(recipe, arrays[name]) for name in ("x", "x_test")}
+    return kind(recipe, arrays)
+
+
 def turn(peer, recipe, epochs):
     """Run that many epochs of training, or passes of prediction, and return the seconds they took."""
     started = time.perf_counter()
@@ -61,7 +68,8 @@ def serve(contender, folder):
     folder = Path(folder)
     recipe, arrays = load(folder)
     entry = PEERS[contender]
-    peer = getattr(importlib.import_module(entry.module), entry.name)(recipe, arrays)
+    kind = getattr(importlib.import_module(entry.module), entry.name)
+    peer = begun(kind, recipe, arrays)
     del arrays  # a contender holds what it needs
     if recipe.kind == "cold":
         peer.train(recipe.epochs)

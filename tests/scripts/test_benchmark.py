@@ -10,8 +10,8 @@ from peers import PEERS, floor, process, report
 from peers.funcnet_peer import LOSSES, Autodiff, Backprop
 from peers.judge import accuracy_of, judge, loss_of, outputs_of
 from peers.numpy_peer import Numpy
-from peers.recipes import RECIPES, initial_weights, load, prepare
-from peers.serve import peak_memory, turn, work_of
+from peers.recipes import RECIPES, initial_weights, load, prepare, scaled
+from peers.serve import begun, peak_memory, turn, work_of
 
 import funcnet as fn
 
@@ -29,7 +29,7 @@ def judged(recipe, peer_class, folder):
     prepare(recipe, folder)
     read, arrays = load(folder)
     assert read == recipe
-    peer = peer_class(recipe, arrays)
+    peer = begun(peer_class, recipe, dict(arrays))
     assert turn(peer, recipe, recipe.epochs) > 0
     return judge(recipe, arrays, work_of(peer, recipe)), peer, arrays
 
@@ -82,9 +82,9 @@ def test_the_judge_says_what_evaluate_says(loss, outputs, tmp_path):
         (),
         fn.DenseParams(*map(jax.numpy.asarray, weights[1])),
     )
-    test = arrays["x_test"], arrays["y_test"]
+    test = scaled(recipe, arrays["x_test"]), arrays["y_test"]
     told = fn.evaluate(network, LOSSES[loss], params, test, metrics=[fn.accuracy] if loss != "quadratic" else [])
-    answers = outputs_of(recipe, weights, test[0])
+    answers = outputs_of(recipe, weights, arrays["x_test"])
     assert loss_of(recipe, answers, test[1]) == pytest.approx(told["loss"], rel=1e-5)
     assert accuracy_of(recipe, answers, arrays["labels_test"]) == pytest.approx(told.get("accuracy"))
 
