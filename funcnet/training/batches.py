@@ -67,6 +67,19 @@ def rows(array: jax.Array, start: jax.Array, batch_size: int) -> jax.Array:
     return lax.dynamic_slice_in_dim(array, start, batch_size)
 
 
+def shuffled(array: jax.Array, order: jax.Array, batch_size: int) -> Callable[[jax.Array], jax.Array]:
+    """Return a function of a start to the batch of rows array[order[start]], array[order[start + 1]], ….
+
+    Of bytes a shuffled copy is made, once: it is small, and a batch of it is cut and converted at full speed, where one
+    that is gathered is not (an Adam step of 784-25-15-1 with batch 32 takes 67 µs instead of 101). A copy of floats
+    would cost four times the memory and saves nothing.
+    """
+    if array.dtype.itemsize == 1:
+        copy = gather(array, order)
+        return lambda start: rows(copy, start, batch_size)
+    return lambda start: gather(array, rows(order, start, batch_size))
+
+
 def gather(array: jax.Array, indices: jax.Array) -> jax.Array:
     """Return the rows at those indices, which are known to lie inside."""
     return array.at[indices].get(mode="promise_in_bounds")

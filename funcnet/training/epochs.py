@@ -17,7 +17,7 @@ from ..contract import Layer, Params
 from ..dtypes import accumulator_dtype, params_dtype
 from ..losses import Loss
 from ..penalties import Penalty
-from .batches import gather, rows, scan_batches
+from .batches import scan_batches, shuffled
 from .evaluation import EVALUATION_BATCH, sample_means, width
 from .metrics import Metric, metric_name
 from .shuffle import random_order
@@ -129,12 +129,12 @@ def _train_epoch(
         return state._replace(epoch=state.epoch + 1), row
     key = jax.random.fold_in(jax.random.fold_in(state.key, SHUFFLE), state.epoch)
     order = random_order(key, len(x))
+    batch_of_x, batch_of_y = (shuffled(array, order, batch_size) for array in data)
 
     def one_batch(
         state: TrainState, start: jax.Array, weights: jax.Array | None
     ) -> tuple[TrainState, dict[str, jax.Array]]:
-        chosen = rows(order, start, batch_size)
-        batch = (gather(x, chosen), gather(y, chosen))
+        batch = (batch_of_x(start), batch_of_y(start))
         return step(state, batch if weights is None else (*batch, weights))
 
     state, row = scan_batches(one_batch, state, names, len(x), batch_size, dtype)
