@@ -1,10 +1,12 @@
-"""How the cost of training grows with the work: batch size, width, depth and samples, in one picture with log-log axes.
+"""How the cost of training grows with the work: batch size, width, depth and samples, in one picture, log-log.
 
-Every time is that of ``fn.fit`` with softmax cross-entropy and RMSProp on random float32 data, the median of a few calls
-after one that compiles. Cost that is linear in a size follows a straight line of slope 1.
+Every time is that of ``fn.fit`` with softmax cross-entropy and RMSProp on random float32 data: the median of a few
+calls after those that compile. All sizes of an axis take turns, so that what else the machine does falls on all of them
+alike. Cost that is linear in a size follows a straight line of slope 1.
 """
 
 import math
+import os
 import statistics
 import time
 from collections.abc import Callable
@@ -21,7 +23,7 @@ import funcnet as fn
 from funcnet import plots
 from funcnet.cli.arguments import count, positive
 
-CALLS = 3  # whose median counts
+TURNS = 5  # of every size, whose median counts
 GREY = "#888888"
 
 
@@ -79,8 +81,17 @@ class Row(NamedTuple):
     rate: float  # of the matrix products, in GFLOP/s
 
 
-def measured(axis, size, seconds, seed):
-    """Return the row of a size; each call whose median counts takes about ``seconds``."""
+class Prepared(NamedTuple):
+    """A size that has been compiled and waits for its turns."""
+
+    problem: Problem
+    compile: float
+    epochs: int  # of a turn
+    timed: Callable[[int], float]  # the seconds of a call of fit with that many epochs
+
+
+def prepared(axis, size, seconds, seed):
+    """Return a size with its data made, compiled, and epochs enough for turns of about ``seconds``."""
     problem = axis.problem(size)
     random = np.random.default_rng(seed)
     x = jnp.asarray(random.standard_normal((problem.samples, problem.sizes[0]), np.float32))
@@ -103,9 +114,20 @@ def measured(axis, size, seconds, seed):
     while taken < seconds / 2:  # a call has costs of its own, which many epochs make small
         epochs = math.ceil(epochs * min(seconds / taken, 20))
         taken = timed(epochs)
-    epoch = statistics.median(timed(epochs) for _ in range(CALLS)) / epochs
-    step = epoch / problem.steps
-    return Row(size, epoch if axis.unit == "epoch" else step, compile_seconds, problem.operations / step / 1e9)
+    return Prepared(problem, compile_seconds, epochs, timed)
+
+
+def measured(axis, sizes, seconds, seed):
+    """Return an axis's rows. The sizes take turns, so that what else the machine does falls on all of them alike."""
+    waiting = [prepared(axis, size, seconds, seed) for size in sizes]
+    turns = [[each.timed(each.epochs) / each.epochs for each in waiting] for _ in range(TURNS)]
+    rows = []
+    for size, each, *epochs in zip(sizes, waiting, *turns, strict=True):
+        epoch = statistics.median(epochs)
+        step = epoch / each.problem.steps
+        rate = each.problem.operations / step / 1e9
+        rows.append(Row(size, epoch if axis.unit == "epoch" else step, each.compile, rate))
+    return rows
 
 
 def exponents(sizes, values):
@@ -155,6 +177,7 @@ def draw_axis(place, axis, rows):
         later = rows[-1].compile / rows[-1].size * sizes
         place.plot(sizes, later, color=GREY, linewidth=1, linestyle=":", zorder=0)
     place.set(xscale="log", ylim=(low, high))
+    place.tick_params(which="minor", labelbottom=False, labelleft=False)
     place.legend(fontsize="small")
 
 
@@ -173,13 +196,15 @@ def main(argv=None):
         shown = f"{axis.sizes[0]} to {axis.sizes[-1]}"
         told = f"sizes on the axis of {axis.name} (default: {shown})"
         options.add_argument(f"--{axis.name}", nargs="+", type=count, default=axis.sizes, metavar="N", help=told)
-    told = "how long each measured call of fit takes, in seconds (default: 0.4)"
-    options.add_argument("--seconds", type=positive, default=0.4, help=told)
+    told = "how long each measured call of fit takes, in seconds (default: 0.2)"
+    options.add_argument("--seconds", type=positive, default=0.2, help=told)
     chosen = options.parse_args(argv)
+    busy = f"{os.getloadavg()[0]:.1f} of them busy before"  # should be near 0
+    print(f"{os.cpu_count()} processors, {busy}; {jax.devices()[0].device_kind}, JAX {jax.__version__}\n")
     results = []
     for axis in AXES:
         sizes = sorted(set(getattr(chosen, axis.name)))
-        results.append((axis, [measured(axis, size, chosen.seconds, chosen.seed) for size in sizes]))
+        results.append((axis, measured(axis, sizes, chosen.seconds, chosen.seed)))
         print(f"{table(*results[-1])}\n", flush=True)
     draw(results, chosen.picture)
     print(chosen.picture)

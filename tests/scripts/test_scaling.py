@@ -3,7 +3,7 @@ import doctest
 import pytest
 import scaling
 
-QUICK = {"batch": (1, 16), "width": (16, 64), "depth": (1, 3), "samples": (1000, 2000)}
+QUICK = {"batch": (1, 16), "width": (16,), "depth": (1, 3), "samples": (1000,)}
 
 
 def test_every_axis_is_measured_told_and_drawn(tmp_path, capsys):
@@ -16,7 +16,8 @@ def test_every_axis_is_measured_told_and_drawn(tmp_path, capsys):
     for axis in scaling.AXES:
         first = told.index(axis.title)
         assert "exponent" in told[first + 1]
-        assert [int(line.split()[0]) for line in told[first + 2 : first + 4]] == list(QUICK[axis.name])
+        rows = told[first + 2 : told.index("", first) - 1]
+        assert [int(line.split()[0]) for line in rows] == list(QUICK[axis.name])
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert picture.stat().st_size < 150_000
 
