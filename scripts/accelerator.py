@@ -1,0 +1,207 @@
+"""funcnet on a GPU or TPU: an epoch of MNIST, a wide network's share of the matrix rate, and the tiny networks.
+
+Every time is a steady one: that of a longer call of ``fn.fit`` less that of a call of one epoch, after a call that
+compiles. On a CPU the wide network is a small one, and products of float32 are float32 whatever is asked. An NVIDIA GPU
+that has TensorFloat32 uses it for them by default and for "tensorfloat32", and float32 itself for "highest"; a TPU
+takes one, three and six passes of bfloat16 for the three (the documentation of ``jax.lax.Precision``).
+"""
+
+import argparse
+import json
+import statistics
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from peers.funcnet_peer import LOSSES, optimizer_of
+from peers.recipes import RECIPES, arrays_of
+
+import funcnet as fn
+from funcnet.cli.arguments import count, seed
+
+CALLS = 3  # whose median counts
+LAYERS = 5  # of the wide network
+PRODUCTS = 10  # queued at once where the matrix rate is measured, so that their launch does not count
+TOLERANCE = 2e-6  # of gradients by hand to automatic ones, in float32, over the largest of an array
+MODES = {  # dtype, and what jax.default_matmul_precision is for products of float32
+    "float32": (jnp.float32, "highest"),
+    "tf32": (jnp.float32, "tensorfloat32"),
+    "bfloat16": (jnp.bfloat16, "default"),
+}
+MEASURED = ("mnist", "zero_one", "digits_one", "xor")
+
+
+def median_seconds(action, *arguments):
+    """Return the median time of a few calls of an action, and what the last one returned, JAX arrays and others."""
+    times = []
+    for _ in range(CALLS):
+        started = time.perf_counter()
+        result = jax.block_until_ready(action(*arguments))
+        times.append(time.perf_counter() - started)
+    return statistics.median(times), result
+
+
+def steady(fit, epochs):
+    """Return the steady seconds of an epoch of ``fit(epochs)``, and the loss of a run's first and last epoch.
+
+    A call of fit has costs of its own, as the check of its data. They are the same for one epoch and for many, and
+    the longer call has epochs enough to take twice as long as the short one.
+    """
+
+    fit(1)
+    short, _ = median_seconds(fit, 1)
+    while True:
+        long, result = median_seconds(fit, 1 + epochs)
+        if long >= 2 * short:
+            losses = result.history["loss"]
+            return (long - short) / epochs, float(losses[0]), float(losses[-1])
+        epochs *= 2
+
+
+def told(loss, last):
+    """Return what is printed of a run's first and last loss."""
+    return f"loss {loss:.3e} to {last:.3e}"
+
+
+def gradients_differ(network, loss, params, x, y):
+    """Return the largest difference of the gradients by hand from the automatic ones, over the largest of its array."""
+    with jax.default_matmul_precision("highest"):
+        hand = jax.jit(fn.backprop(network, loss))(params, x, y)[1]
+        automatic = jax.jit(fn.autodiff(network, loss))(params, x, y)[1]
+    pairs = zip(*(map(np.asarray, jax.tree.leaves(gradients)) for gradients in (hand, automatic)), strict=True)
+    return max(float(np.abs(a - b).max() / np.abs(b).max()) for a, b in pairs)
+
+
+def recipe_figures(recipe, options):
+    """Return a recipe's steady times with default and highest precision, its losses, and how far gradients differ."""
+    x, y = (jnp.asarray(array[: options.samples]) for array in arrays_of(recipe)[:2])
+    network = fn.mlp(recipe.sizes, hidden=fn.activation(recipe.hidden))
+    loss, optimizer = LOSSES[recipe.loss], optimizer_of(recipe)
+    key, batch_size = jax.random.key(options.seed), min(recipe.batch_size or len(x), len(x))
+
+    def fit(epochs):
+        settings = {"key": key, "batch_size": batch_size, "progress": False}
+        return fn.fit(network, loss, optimizer, (x, y), epochs=epochs, **settings)
+
+    params, _ = network.init(key, x.shape[1:])
+    figures = {"gradients": gradients_differ(network, loss, params, x[:batch_size], y[:batch_size])}
+    for precision in ("default", "highest"):
+        with jax.default_matmul_precision(precision):
+            seconds, first, last = steady(fit, options.epochs)
+        steps = -(-len(x) // batch_size)
+        figures[precision] = {"epoch": seconds, "step": seconds / steps, "first loss": first, "last loss": last}
+    return figures
+
+
+def matrix_rate(size, dtype):
+    """Return the operations a second of the product of two square matrices, by the precision that is set."""
+    a, b = (jax.random.normal(jax.random.key(k), (size, size), dtype) for k in (0, 1))
+    product = jax.jit(jnp.matmul)
+
+    def queued():
+        for _ in range(PRODUCTS):
+            result = product(a, b)
+        return result
+
+    jax.block_until_ready(queued())
+    return 2 * size**3 * PRODUCTS / median_seconds(queued)[0]
+
+
+def wide_figures(mode, width, batch_size, options):
+    """Return the wide network's figures: it learns to give back its input, in two batches an epoch."""
+    dtype, precision = MODES[mode]
+    sizes = (width,) * (LAYERS + 1)
+    network, key = fn.mlp(sizes), jax.random.key(options.seed)
+    x = jax.random.normal(key, (2 * batch_size, width), dtype)
+    params, _ = network.init(key, (width,), dtype=dtype)
+
+    def fit(epochs):
+        settings = {"key": key, "params": params, "batch_size": batch_size, "progress": False}
+        return fn.fit(network, fn.quadratic, fn.adam(1e-4), (x, x), epochs=epochs, **settings)
+
+    with jax.default_matmul_precision(precision):
+        rate = matrix_rate(max(width, batch_size), dtype)
+        seconds, first, last = steady(fit, options.epochs)
+    products = 3 * sum(inputs * outputs for inputs, outputs in pairwise(sizes)) - width**2  # no gradient of the data
+    reached = 2 * batch_size * products / (seconds / 2)
+    figures = {"step": seconds / 2, "rate": reached, "matrix rate": rate, "share": reached / rate}
+    return {**figures, "first loss": first, "last loss": last}
+
+
+def device_figures():
+    """Return what tells the machine's accelerator."""
+    device = jax.devices()[0]
+    return {
+        "name": device.device_kind,
+        "platform": device.platform,
+        "count": jax.device_count(),
+        "jax": jax.__version__,
+    }
+
+
+def parsed(argv):
+    """Return the options."""
+    options = argparse.ArgumentParser(prog="accelerator.py", description=__doc__)
+    add = options.add_argument
+    add("--seed", type=seed, default=0, help="explains the whole run (default: 0)")
+    add("--width", type=count, help="of the wide network (default: 4096; on a CPU 256)")
+    add("--batch", type=count, help="samples in a batch of the wide network (default: 8192; on a CPU 256)")
+    add("--epochs", type=count, default=4, help="of the longer call at least, after its first (default: 4)")
+    add("--recipes", nargs="+", choices=MEASURED, default=MEASURED, help="which are measured (default: all)")
+    add("--samples", type=count, help="how many of each recipe's samples (default: all)")
+    add("--json", type=Path, metavar="FILE", help="write every figure there too")
+    return options.parse_args(argv)
+
+
+def failures(figures):
+    """Return what is wrong: losses that did not fall, and gradients that differ."""
+    wrong = []
+    for name, of in figures["recipes"].items():
+        wrong += [f"{name}, {p}: the loss did not fall" for p in ("default", "highest") if not falls(of[p])]
+        if not of["gradients"] <= TOLERANCE:
+            wrong.append(f"{name}: the gradients by hand differ from the automatic ones by {of['gradients']:.1e}")
+    return wrong + [f"wide, {mode}: the loss did not fall" for mode, of in figures["wide"].items() if not falls(of)]
+
+
+def falls(of):
+    """Return whether a run's last loss is below its first; a loss that is not a number is not."""
+    return of["last loss"] < of["first loss"]
+
+
+def main(argv=None):
+    """Measure everything, print it, and return the figures; end with an error where a check failed."""
+    options = parsed(argv)
+    device = device_figures()
+    on_cpu = device["platform"] == "cpu"
+    width, batch_size = options.width or (256 if on_cpu else 4096), options.batch or (256 if on_cpu else 8192)
+    print(f"{device['name']} ({device['platform']}, {device['count']} of them), JAX {device['jax']}")
+    if on_cpu:
+        print("this is a CPU: its figures say nothing of an accelerator, and tf32 is float32 here")
+    figures = {"device": device, "width": width, "batch": batch_size, "recipes": {}, "wide": {}}
+    for name in options.recipes:
+        recipe = RECIPES[name]
+        of = figures["recipes"][name] = recipe_figures(recipe, options)
+        title = recipe.title.removesuffix(", early stopping")
+        print(f"\n{title}: gradients by hand differ from the automatic ones by {of['gradients']:.1e}")
+        for precision in ("default", "highest"):
+            row = of[precision]
+            shown = f"{row['epoch']:.4f} s an epoch, {row['step'] * 1e6:.2f} µs a step"
+            print(f"{precision + ' precision':20}{shown:40}{told(row['first loss'], row['last loss'])}", flush=True)
+    print(f"\n{LAYERS} layers {width} × {width}, Adam, batch {batch_size}")
+    for mode in MODES:
+        row = figures["wide"][mode] = wide_figures(mode, width, batch_size, options)
+        rates = f"{row['rate'] / 1e12:.3g} of {row['matrix rate'] / 1e12:.3g} TFLOP/s, a share of {row['share']:.2f}"
+        start = f"{mode:10}{row['step'] * 1e3:10.3f} ms a step  {rates:44}"
+        print(f"{start}{told(row['first loss'], row['last loss'])}", flush=True)
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=1))
+    if wrong := failures(figures):
+        raise SystemExit("\n".join(wrong))
+    return figures
+
+
+if __name__ == "__main__":
+    main()
