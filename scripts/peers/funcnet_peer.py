@@ -22,12 +22,20 @@ def optimizer_of(recipe):
     }[recipe.optimizer]()
 
 
-def with_activations(layers):
-    """Return a network's parameters: those of its layers, and () before each, for what scales or bends its input."""
-    params = []
-    for weight, bias in layers:
-        params += [(), fn.DenseParams(jnp.asarray(weight), jnp.asarray(bias))]
-    return tuple(params)
+def network_of(recipe):
+    """Return the recipe's network, which begins by scaling its input where that is bytes."""
+    network = fn.mlp(recipe.sizes, hidden=fn.activation(recipe.hidden))
+    scale = scale_of(recipe)
+    return network if scale == 1 else fn.Sequential(fn.Rescaling(scale), *network.layers)
+
+
+def params_of(network, layers):
+    """Return a network's parameters: the (weight, bias) of its dense layers in turn, and () for every other layer."""
+    given = iter(layers)
+    return tuple(
+        fn.DenseParams(*map(jnp.asarray, next(given))) if isinstance(layer, fn.Dense) else ()
+        for layer in network.layers
+    )
 
 
 class Autodiff(Peer):
@@ -38,12 +46,11 @@ class Autodiff(Peer):
 
     def __init__(self, recipe, arrays):
         self.recipe = recipe
-        layers = fn.mlp(recipe.sizes, hidden=fn.activation(recipe.hidden)).layers
-        self.network = fn.Sequential(fn.Rescaling(scale_of(recipe)), *layers)
+        self.network = network_of(recipe)
         self.data = jnp.asarray(arrays["x"]), jnp.asarray(arrays["y"])
         self.x_test = jnp.asarray(arrays["x_test"])
         self.optimizer = optimizer_of(recipe)
-        self.params = with_activations(initial_weights(recipe, arrays))
+        self.params = params_of(self.network, initial_weights(recipe, arrays))
         self.state = None
 
     def train(self, epochs):

@@ -32,6 +32,7 @@ class Recipe:
     unit: str  # "epoch", "step", "pass" or "process": what the times in the table are of
     early_stopping: bool = False  # the best parameters by the training loss are kept; it is too patient to stop
     kind: str = "train"  # or "predict", or "cold": a whole process, from its start to its end
+    repeats: int = 1  # of the epochs in a round, which are too short to time once; the mean counts
     start: int = 0  # the seed of the initial weights
     seed: int = 0  # of the order of the data
 
@@ -51,7 +52,7 @@ RECIPES = {
         Recipe("zero_one", "MNIST's 0 and 1, 784-25-15-1, Adam, batch 32", "zero_one", (784, 25, 15, 1), "sigmoid",
                "sigmoid", "adam", 0.001, 32, epochs=5, tolerance=0.2, unit="step"),
         Recipe("linear", "Linear regression, 100 points, SGD, full batch", "line", (1, 1), "tanh",
-               "quadratic", "sgd", 0.1, None, epochs=1000, tolerance=1e-3, unit="step"),
+               "quadratic", "sgd", 0.1, None, epochs=1000, tolerance=1e-3, unit="step", repeats=10),
         Recipe("xor", "XOR, 2-2-1, SGD, full batch, early stopping", "xor", (2, 2, 1), "tanh",
                "sigmoid", "sgd", 0.5, None, epochs=10_000, tolerance=1e-2, unit="step", early_stopping=True,
                start=1),  # from 0 it ends in a local minimum

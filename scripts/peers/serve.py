@@ -81,7 +81,7 @@ def serve(contender, folder):
     answer(first=True)
     judged = False
     while sys.stdin.readline().strip() == "run":
-        seconds = turn(peer, recipe, recipe.epochs)
+        seconds = sum(turn(peer, recipe, recipe.epochs) for _ in range(recipe.repeats)) / recipe.repeats
         if not judged:
             np.savez(folder / f"{contender}.npz", **work_of(peer, recipe))
             judged = True
