@@ -16,7 +16,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-from peers.funcnet_peer import LOSSES, optimizer_of
+from peers.funcnet_peer import LOSSES, network_of, optimizer_of
 from peers.recipes import RECIPES, arrays_of
 
 import funcnet as fn
@@ -78,7 +78,7 @@ def gradients_differ(network, loss, params, x, y):
 def recipe_figures(recipe, options):
     """Return a recipe's steady times with default and highest precision, its losses, and how far gradients differ."""
     x, y = (jnp.asarray(array[: options.samples]) for array in arrays_of(recipe)[:2])
-    network = fn.mlp(recipe.sizes, hidden=fn.activation(recipe.hidden))
+    network = network_of(recipe)
     loss, optimizer = LOSSES[recipe.loss], optimizer_of(recipe)
     key, batch_size = jax.random.key(options.seed), min(recipe.batch_size or len(x), len(x))
 
