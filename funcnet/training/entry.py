@@ -81,14 +81,14 @@ def _expected_params(network: Layer, input_shape: tuple[int, ...]) -> Params:
 
 
 @lru_cache
-def _takes(network: Layer, input_shape: tuple[int, ...], dtype: np.dtype) -> bool:
-    """Return whether a network makes floating outputs of inputs of a dtype that is not floating."""
+def _takes(network: Layer, input_shape: tuple[int, ...], input_dtype: np.dtype, dtype: np.dtype) -> bool:
+    """Return whether a network with parameters of ``dtype`` makes floating outputs of inputs of another dtype."""
 
     def output(key: jax.Array, x: jax.Array) -> jax.Array:
-        return network.apply(network.init(key, input_shape)[0], x)
+        return network.apply(network.init(key, input_shape, dtype=dtype)[0], x)
 
     try:
-        made = jax.eval_shape(output, jax.random.key(0), jax.ShapeDtypeStruct((1, *input_shape), dtype))
+        made = jax.eval_shape(output, jax.random.key(0), jax.ShapeDtypeStruct((1, *input_shape), input_dtype))
     except (TypeError, ValueError):
         return False
     return bool(jnp.issubdtype(made.dtype, jnp.floating))
@@ -143,7 +143,7 @@ def inputs(where: str, network: Layer, x: Any, dtype: Any) -> jax.Array:
     if jnp.issubdtype(x.dtype, jnp.floating):
         return _finite(where, "x", x, dtype)
     kept = jax.dtypes.canonicalize_dtype(x.dtype) == x.dtype  # 64-bit integers may be cut to 32
-    if x.dtype != bool and kept and _takes(network, x.shape[1:], x.dtype):
+    if x.dtype != bool and kept and _takes(network, x.shape[1:], np.dtype(x.dtype), np.dtype(dtype)):
         return jnp.asarray(x)
     hint = ": convert it, or begin with fn.Rescaling(1 / 255)"
     raise TypeError(message(where, "x of a floating dtype", f"{x.dtype}{hint}"))

@@ -31,7 +31,7 @@ def evaluate(
 ) -> dict[str, float]:
     """Return the mean loss and metrics of all samples: {"loss": ..., "accuracy": ...}.
 
-    ``data`` is (x, y) with x (n, ...) floating and y like the output; ``batch_size`` None takes all at once.
+    ``data`` is (x, y) with x (n, ...) and y like the output; ``batch_size`` None takes all at once.
     A metric is a function of (prediction, target) that returns one number a sample, (batch,); the prediction is the
     loss's ``predict`` of the output. The means are Python floats, so this cannot be traced. Raises ``ValueError`` and
     ``TypeError`` for data that cannot be evaluated, naming what is wrong.

@@ -56,7 +56,8 @@ def fit(
     state: TrainState | None = None,
     progress: bool = True,
 ) -> FitResult:
-    """Train a network on ``data`` = (x, y), with x (n, ...) floating and y (n, outputs), for ``epochs`` epochs.
+    """Train a network on ``data`` = (x, y), x (n, ...) and y (n, outputs), for ``epochs`` epochs; x is floating, or
+    integers, such as bytes, for a network that takes them, as one that begins with ``Rescaling`` does.
 
     The samples are shuffled every epoch into batches of ``batch_size``, the last one partial and still counted right;
     None takes the full set as one batch. ``history`` holds, for every epoch, the mean loss and metrics over the samples

@@ -40,6 +40,15 @@ def test_bytes_train_as_their_floats_do(route):
     assert both[0] == both[1]
 
 
+def test_bytes_train_in_half_precision_where_they_are_scaled_to_it():
+    network = fn.Sequential(fn.Rescaling(1 / 255, dtype="bfloat16"), fn.Flatten(), fn.Dense(2))
+    params, _ = network.init(jax.random.key(0), (4, 4), dtype=jnp.bfloat16)
+    settings = {"key": jax.random.key(0), "params": params, "epochs": 2, "progress": False}
+    result = fn.fit(network, fn.softmax_cross_entropy, fn.adam(0.05), (PIXELS, TARGETS), **settings)
+    assert result.params[2].weight.dtype == jnp.bfloat16
+    assert result.history["loss"][1] < result.history["loss"][0]
+
+
 @pytest.mark.parametrize(
     ("network", "x", "dtype"),
     [
