@@ -7,7 +7,7 @@ import numpy as np
 
 from .contract import Peer
 from .optax_recipe import loss_of, optimizer_of
-from .recipes import PREDICTED, initial_weights
+from .recipes import PREDICTED, batches, initial_weights
 
 HIDDEN = {"relu": jax.nn.relu, "sigmoid": jax.nn.sigmoid, "tanh": jnp.tanh}
 
@@ -65,14 +65,11 @@ class Equinox(Peer):
 
     def train(self, epochs):
         """Go on with the training, and return when it is done."""
-        batch_size = self.recipe.batch_size
         for _ in range(epochs):
-            if batch_size is None:
+            if self.recipe.batch_size is None:
                 self.network, self.state, loss = self.step(self.data, self.network, self.state, None)
             else:
-                order = self.random.permutation(len(self.data[0])).astype(np.int32)
-                for start in range(0, len(order), batch_size):
-                    rows = order[start : start + batch_size]
+                for rows in batches(self.recipe, self.random, len(self.data[0])):
                     self.network, self.state, loss = self.step(self.data, self.network, self.state, rows)
             if self.recipe.early_stopping and (value := float(loss)) < self.best_loss:
                 self.best, self.best_loss = jax.tree.map(jnp.copy, self.network), value

@@ -10,7 +10,7 @@ from flax.training.train_state import TrainState
 
 from .contract import Peer
 from .optax_recipe import loss_of, optimizer_of
-from .recipes import PREDICTED, initial_weights
+from .recipes import PREDICTED, batches, initial_weights
 
 
 class Network(nn.Module):
@@ -56,14 +56,11 @@ class Flax(Peer):
 
     def train(self, epochs):
         """Go on with the training, and return when it is done."""
-        batch_size = self.recipe.batch_size
         for _ in range(epochs):
-            if batch_size is None:
+            if self.recipe.batch_size is None:
                 self.state, loss = self.step(self.state, self.x, self.y, None)
             else:
-                order = self.random.permutation(len(self.x)).astype(np.int32)
-                for start in range(0, len(order), batch_size):
-                    rows = order[start : start + batch_size]
+                for rows in batches(self.recipe, self.random, len(self.x)):
                     self.state, loss = self.step(self.state, self.x, self.y, rows)
             if self.recipe.early_stopping and (value := float(loss)) < self.best_loss:
                 self.best, self.best_loss = jax.tree.map(jnp.copy, self.state.params), value

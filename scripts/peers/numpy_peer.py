@@ -3,7 +3,7 @@
 import numpy as np
 
 from .contract import Peer
-from .recipes import BETA1, BETA2, EPSILON, PREDICTED, RHO, initial_weights
+from .recipes import BETA1, BETA2, EPSILON, PREDICTED, RHO, batches, initial_weights
 
 
 def sigmoid(z):
@@ -51,9 +51,7 @@ class Numpy(Peer):
         if self.recipe.batch_size is None:
             yield self.x, self.y
             return
-        order = self.random.permutation(len(self.x))
-        for start in range(0, len(order), self.recipe.batch_size):
-            rows = order[start : start + self.recipe.batch_size]
+        for rows in batches(self.recipe, self.random, len(self.x)):
             yield self.x[rows], self.y[rows]
 
     def forward(self, x):

@@ -1,6 +1,7 @@
 """What every contender learns: one recipe for all of them, and the arrays, which are made once and read by all."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from math import ceil
@@ -90,6 +91,13 @@ def load(folder: Path) -> tuple[Recipe, Arrays]:
     fields = json.loads((folder / "recipe.json").read_text())
     recipe = Recipe(**{**fields, "sizes": tuple(fields["sizes"])})
     return recipe, {path.stem: np.load(path) for path in folder.glob("*.npy")}
+
+
+def batches(recipe: Recipe, random: np.random.Generator, samples: int) -> Iterator[np.ndarray]:
+    """Yield the rows of each batch of an epoch: int32 (batch_size,), fewer in the last; for who shuffles in NumPy."""
+    order = random.permutation(samples).astype(np.int32)
+    for start in range(0, samples, recipe.batch_size):
+        yield order[start : start + recipe.batch_size]
 
 
 def initial_weights(recipe: Recipe, arrays: Arrays) -> list[tuple[np.ndarray, np.ndarray]]:
