@@ -27,7 +27,7 @@ def fit_by_search(
     penalty: Penalty | None = None,
     dtype: Any = jnp.float32,
 ) -> SearchResult:
-    """Train a network on ``data`` = (x, y), x (n, ...) floating and y (n, outputs), by at most ``steps`` of a search.
+    """Train a network on ``data`` = (x, y), by at most ``steps`` of a search; x and y are as ``fit`` takes them.
 
     The cost is the loss's mean over all samples, plus the ``penalty`` where there is one; every start is a
     ``network.init(key, x.shape[1:])`` of ``dtype``. ``search`` is ``fn.restarts(...)``, ``fn.annealing(...)``,

@@ -1,7 +1,7 @@
 """The order of an epoch, without a sort: the one module that is here for speed alone.
 
 ``jax.random.permutation`` sorts random numbers, twice for more than some hundred samples. On a CPU that was 9 % of an
-epoch of MNIST (784-512-10, batch 128) and 18 % of one of 784-25-15-1 (batch 32); this is about 1 % of either.
+epoch of MNIST (784-512-10, batch 128) and 18 % of one of 784-25-15-1 (batch 32); of this a few per cent at most.
 """
 
 import jax
