@@ -1,6 +1,8 @@
 """Test configuration: JAX at its strictest, hypothesis without chance, and 64-bit mode on request."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import hypothesis
@@ -18,10 +20,28 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
 # are compiled as a user's programs are: whole runs whose bits are compared, the README's, and counts of steps.
 FULLY_COMPILED = {"test_fit.py", "test_readme.py", "test_convergence.py"}
 
+# Of the 20 ms that a small program takes, XLA's fusion emitters take 8 to set up a compiler of their own; and parts
+# compiled side by side gain nothing where two processes test. These flags let a program do without. A jaxlib that knows
+# one of them no more would end the process, so they are tried first.
+USUAL = "--xla_flags_reset=true --xla_cpu_use_fusion_emitters=true --xla_cpu_parallel_codegen_split_count=32"
+QUICK = "--xla_flags_reset=true --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
+
+
+def _are_known(flags: str) -> bool:
+    command, environment = [sys.executable, "-c", "import jax; jax.devices()"], {**os.environ, "XLA_FLAGS": flags}
+    return subprocess.run(command, env=environment, capture_output=True, check=False).returncode == 0
+
+
+if "XLA_FLAGS" not in os.environ and _are_known(USUAL):
+    os.environ["XLA_FLAGS"] = USUAL  # and the processes that run the tests inherit it
+
 
 @pytest.fixture(autouse=True)
-def _compilation(request: pytest.FixtureRequest) -> Iterator[None]:
-    jax.config.update("jax_disable_most_optimizations", request.path.name not in FULLY_COMPILED)
+def _compilation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    quickly = request.path.name not in FULLY_COMPILED
+    if quickly and os.environ.get("XLA_FLAGS") == USUAL:
+        monkeypatch.setenv("XLA_FLAGS", QUICK)
+    jax.config.update("jax_disable_most_optimizations", quickly)
     yield
     jax.config.update("jax_disable_most_optimizations", False)
 
