@@ -1,9 +1,10 @@
 """Reading of JAX programs (jaxprs): which equations call another program, and what a variable's value is.
 
-For rooms that run a function's program by rules of their own: the numerical gradients and the computation graph.
+For rooms that run a function's program by rules of their own, the numerical gradients and the computation graph, and
+for training, which looks at what a loop computes.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,9 @@ CALLS = {
 }
 
 
+CONTROL = {"scan", "while", "cond"}  # primitives that run programs as often, or run the one, that they are told to
+
+
 def called_program(equation: Any) -> tuple[Any, Sequence[Any]] | None:
     """Return the program and the constants that an equation calls, None where it is an operation of its own.
 
@@ -36,6 +40,24 @@ def called_program(equation: Any) -> tuple[Any, Sequence[Any]] | None:
         return None
     called = equation.params[CALLS[equation.primitive.name]]
     return getattr(called, "jaxpr", called), getattr(called, "consts", ())
+
+
+def operations(jaxpr: Any) -> Iterator[Any]:
+    """Yield the equations of a program that are operations of their own, also within its calls, loops and branches.
+
+    >>> import jax
+    >>> program = jax.make_jaxpr(lambda x: jax.lax.fori_loop(0, 3, lambda _, x: 2 * x, x))(1.0)
+    >>> sorted({operation.primitive.name for operation in operations(program.jaxpr)})
+    ['add', 'mul']
+    """
+    for equation in jaxpr.eqns:
+        if equation.primitive.name not in CONTROL | set(CALLS):
+            yield equation
+            continue
+        groups = (value if isinstance(value, tuple | list) else (value,) for value in equation.params.values())
+        for part in (getattr(each, "jaxpr", each) for group in groups for each in group):
+            if hasattr(part, "eqns"):
+                yield from operations(part)
 
 
 def literal(variable: Any) -> np.ndarray | None:

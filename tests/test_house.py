@@ -31,7 +31,8 @@ STANDS_ON = {
     "neurons": HELPERS | {"activations", "layers"},
     "optimizers": HELPERS,
     "search": HELPERS,
-    "training": HELPERS | {"activations", "losses", "penalties", "layers", "backprop", "optimizers", "search"},
+    "training": HELPERS
+    | {"programs", "activations", "losses", "penalties", "layers", "backprop", "optimizers", "search"},
     "data": {"errors"},
     "plots": {"errors"},
     "cli": {"activations", "losses", "data", "errors", "funcnet"},

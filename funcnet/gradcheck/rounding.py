@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..programs import called_program, reader
+from ..programs import CONTROL, called_program, reader
 
 EPSILON = 2.0**-52
 RUNS = 3
@@ -26,8 +26,7 @@ EXPONENTIAL = {"pow", "integer_pow", "exp", "exp2", "expm1", "log", "log1p", "lo
 TRIGONOMETRIC = {"sin", "cos", "tan", "asin", "acos", "atan", "atan2"}
 HYPERBOLIC = {"sinh", "cosh", "tanh", "asinh", "acosh", "atanh"}
 SPECIAL = {"erf", "erfc", "erf_inv", "lgamma", "digamma"}
-PROGRAMS = {"scan", "while", "cond"}
-ROUNDED = SUMS | ARITHMETIC | EXPONENTIAL | TRIGONOMETRIC | HYPERBOLIC | SPECIAL | PROGRAMS
+ROUNDED = SUMS | ARITHMETIC | EXPONENTIAL | TRIGONOMETRIC | HYPERBOLIC | SPECIAL | CONTROL
 
 
 def rounding_of(function: Callable[..., Any], *arguments: Any) -> list[float]:

@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from .small_loops import as_one_kernel
+
 Totals = tuple[Any, Any]  # running sums, and what rounding has taken from them
 
 
@@ -58,7 +60,7 @@ def scan_batches(
 
     zeros = {name: jnp.zeros((), dtype) for name in names}
     indices = jnp.arange(batch_count(samples, batch_size), dtype=jnp.int32)
-    (carry, (sums, _)), _ = lax.scan(body, (carry, (zeros, zeros)), indices)
+    (carry, (sums, _)), _ = as_one_kernel(lambda start: lax.scan(body, start, indices), (carry, (zeros, zeros)))
     return carry, {name: sums[name] / samples for name in names}
 
 

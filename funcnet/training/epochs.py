@@ -21,6 +21,7 @@ from .batches import scan_batches, shuffled
 from .evaluation import EVALUATION_BATCH, sample_means, width
 from .metrics import Metric, metric_name
 from .shuffle import random_order
+from .small_loops import as_one_kernel
 from .step import SHUFFLE, Gradients, TrainState, pure_step
 from .stopping import is_stopped, noted
 
@@ -96,7 +97,7 @@ def run_epochs(
 
     def body(run: Run) -> Run:
         state, row = one_epoch(run.state)
-        history = {name: run.history[name].at[run.done].set(row[name]) for name in run.history}
+        history = {name: _with_row(run.history[name], run.done, row[name]) for name in run.history}
         finite = jnp.isfinite(row["loss"]) & _all_finite(state.params)
         state = noted(state, row, finite, min_delta)
         return Run(state, run.done + 1, finite, is_stopped(state, patience), history)
@@ -104,7 +105,12 @@ def run_epochs(
     columns = history_names(metrics, validated=validation is not None)
     history = {name: jnp.full(MOST_EPOCHS, jnp.nan, dtype) for name in columns}
     start = Run(state, jnp.int32(0), jnp.bool_(True), is_stopped(state, patience), history)
-    return lax.while_loop(unfinished, body, start)
+    return as_one_kernel(lambda start: lax.while_loop(unfinished, body, start), start)
+
+
+def _with_row(column: jax.Array, index: jax.Array, value: jax.Array) -> jax.Array:
+    """Return the column with the value at that index."""
+    return lax.dynamic_update_index_in_dim(column, value, index, axis=0)
 
 
 def _all_finite(params: Params) -> jax.Array:

@@ -1,0 +1,128 @@
+"""Small loops become one kernel, and give what they give otherwise."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+from jax.experimental.xla_metadata import set_xla_metadata
+
+import funcnet as fn
+from funcnet.training import small_loops
+from funcnet.training.small_loops import as_one_kernel
+from funcnet.training.step import pure_step
+from tests import registry
+from tests.agreement import worst_error
+
+MARK = 'xla_cpu_small_call = "true"'
+pytestmark = pytest.mark.skipif(not small_loops._is_tried(), reason="loops run as they come")
+
+
+def looped(function, *operands):
+    """Return whether a loop that applies a function three times to its first operand is one kernel, and its result."""
+
+    def thrice(x, *rest):
+        return as_one_kernel(lambda x: lax.fori_loop(0, 3, lambda _, x: function(x, *rest), x), x)
+
+    program = jax.jit(thrice).lower(*operands)
+    return MARK in program.as_text(), program.compile()(*operands)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "float16"])
+@pytest.mark.parametrize(
+    ("rows", "inner", "columns"), [*itertools.product([1, 7, 8], repeat=3), (1, 45, 45), (45, 1, 45), (45, 45, 1)]
+)
+def test_products_of_every_shape_compile(rows, inner, columns, dtype, x64):
+    """All three products of a layer: y = xWᵀ, yW and yᵀx."""
+    random = np.random.default_rng(0)
+    weight, x = (jnp.asarray(random.normal(size=(n, inner)) / inner, dtype) for n in (columns, rows))
+
+    def step(weight, x):
+        y = jnp.tanh(x @ weight.T)
+        return weight + jnp.mean(y @ weight, dtype=dtype) + y.T @ x / rows
+
+    one_kernel, result = looped(step, weight, x)
+    assert one_kernel == (1 in (rows, inner, columns) or max(rows, inner, columns) < 8)
+    assert worst_error(result, step(step(step(weight, x), x), x)) <= 50 * jnp.finfo(dtype).eps
+
+
+def both_ways(network, loss, optimizer, x, y, **parts):
+    """Return the state after three steps in one kernel, and as they come."""
+    key = jax.random.key(0)
+    state = fn.init_state(network, optimizer, key, x.shape[1:])
+    settings = {"gradients": fn.autodiff, "metrics": (), **parts}
+
+    def step(state, x, y):
+        return pure_step(state, (x, y), network=network, loss=loss, update=optimizer.update, **settings)[0]
+
+    one_kernel, result = looped(step, state, x, y)
+    assert one_kernel
+    one = jax.jit(step)
+    expected = one(one(one(state, x, y), x, y), x, y)
+    return [each._replace(key=jax.random.key_data(each.key)) for each in (result, expected)]
+
+
+HIDDEN = [*{type(each): each for each in registry.ACTIVATIONS}.values(), fn.PReLU(0.3), fn.Dropout(0.3)]
+
+
+@pytest.mark.parametrize(
+    ("case", "gradients"), [*zip(registry.LOSSES, itertools.cycle([fn.autodiff, fn.backprop]), strict=False)]
+)
+def test_every_loss_and_activation_trains_alike(case, gradients):
+    layers = [part for activation in HIDDEN[::-1] for part in (fn.Dense(6), activation)]
+    network = fn.Sequential(*layers, fn.Dense(3), case.output)
+    y = case.target(jax.random.key(1), (1, 3), jnp.float32)
+    metrics = (fn.accuracy,) if y.ndim == 2 and case.output == fn.linear and case.loss != fn.hinge else ()
+    one, other = both_ways(
+        network, case.loss, fn.sgd(0.1), jnp.ones((1, 4)), y, gradients=gradients, metrics=metrics, penalty=fn.l2(0.01)
+    )
+    assert worst_error(one, other) <= 1e-5
+
+
+@pytest.mark.parametrize("case", registry.OPTIMIZERS, ids=repr)
+def test_every_optimizer_trains_alike(case):
+    x, y = jnp.linspace(-1, 1, 12).reshape(6, 2), jnp.linspace(0, 1, 6)[:, None]
+    one, other = both_ways(fn.mlp([2, 5, 1]), fn.quadratic, case.make(**case.settings), x, y)
+    assert worst_error(one, other) <= 1e-5
+
+
+@pytest.mark.parametrize(
+    ("function", "held"),
+    [
+        (jnp.tanh, True),
+        (lambda x: x * jax.random.uniform(jax.random.key(0)), True),
+        (lambda x: x * jax.random.uniform(jax.random.key(0, impl="rbg")), False),
+        (jnp.sort, False),
+        (lambda x: x.at[jnp.arange(2)].add(1.0), False),
+        (lambda x: lax.cond(x[0] > 0, jnp.sort, jnp.tanh, x), False),
+        (lambda x: x + jnp.zeros((2**16 + 1, 1)).sum(axis=0, where=x[0] > 0), False),
+    ],
+    ids=["elementwise", "random", "another kind of key", "sort", "scatter", "sort in a branch", "too large"],
+)
+def test_only_what_a_kernel_can_hold_is_in_one(function, held):
+    x = jnp.arange(4.0)
+    one_kernel, result = looped(function, x)
+    assert one_kernel == held
+    np.testing.assert_allclose(result, function(function(function(x))), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("width", "batch_size", "kernels"),
+    [(5, None, 1), (50, 1, 2), (5, 6, 2), (50, 6, 0)],  # 2: of the steps, and of the epochs around them
+)
+def test_a_fit_makes_kernels_of_its_small_loops(width, batch_size, kernels, monkeypatch):
+    marked = []
+
+    def spy(**attributes):
+        marked.append(attributes)
+        return set_xla_metadata(**attributes)
+
+    monkeypatch.setattr(small_loops, "set_xla_metadata", spy)
+    x = jnp.linspace(-1, 1, 21).reshape(7, 3)
+    network = fn.Sequential(fn.Dense(width), fn.tanh, fn.Dense(1), fn.Rescaling(1.0625))  # that no other test compiles
+    settings = {"epochs": 40, "batch_size": batch_size, "progress": False}
+    result = fn.fit(network, fn.quadratic, fn.sgd(0.05), (x, x[:, :1]), key=jax.random.key(0), **settings)
+    assert marked == [small_loops.ONE_KERNEL] * kernels
+    assert result.history["loss"][-1] < result.history["loss"][0] / 2
