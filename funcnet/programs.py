@@ -51,13 +51,14 @@ def operations(jaxpr: Any) -> Iterator[Any]:
     ['add', 'mul']
     """
     for equation in jaxpr.eqns:
-        if equation.primitive.name not in CONTROL | set(CALLS):
-            yield equation
-            continue
         groups = (value if isinstance(value, tuple | list) else (value,) for value in equation.params.values())
-        for part in (getattr(each, "jaxpr", each) for group in groups for each in group):
-            if hasattr(part, "eqns"):
-                yield from operations(part)
+        parts = [getattr(each, "jaxpr", each) for group in groups for each in group]
+        programs = [part for part in parts if hasattr(part, "eqns")]
+        if not programs or equation.primitive.name not in CONTROL | set(CALLS):
+            yield equation
+        else:
+            for program in programs:
+                yield from operations(program)
 
 
 def literal(variable: Any) -> np.ndarray | None:

@@ -17,8 +17,9 @@ hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, data
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 # Most tests compile much, run little of it, and look at equations rather than at what the compiler makes of them. These
-# are compiled as a user's programs are: whole runs whose bits are compared, the README's, and counts of steps.
-FULLY_COMPILED = {"test_fit.py", "test_readme.py", "test_convergence.py"}
+# are compiled as a user's programs are: whole runs whose bits are compared, what one kernel can hold, the README's, and
+# counts of steps.
+FULLY_COMPILED = {"test_fit.py", "test_small_products.py", "test_readme.py", "test_convergence.py"}
 
 # Of the 20 ms that a small program takes, XLA's fusion emitters take 8 to set up a compiler of their own; and parts
 # compiled side by side gain nothing where two processes test. These flags let a program do without. A jaxlib that knows
@@ -36,9 +37,15 @@ if "XLA_FLAGS" not in os.environ and _are_known(USUAL):
     os.environ["XLA_FLAGS"] = USUAL  # and the processes that run the tests inherit it
 
 
+compiled = {"quickly": False}  # how what JAX has in its caches was
+
+
 @pytest.fixture(autouse=True)
 def _compilation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     quickly = request.path.name not in FULLY_COMPILED
+    if compiled["quickly"] != quickly:
+        jax.clear_caches()
+        compiled["quickly"] = quickly
     if quickly and os.environ.get("XLA_FLAGS") == USUAL:
         monkeypatch.setenv("XLA_FLAGS", QUICK)
     jax.config.update("jax_disable_most_optimizations", quickly)

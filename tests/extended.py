@@ -14,6 +14,7 @@ import numpy as np
 from funcnet.programs import called_program, reader
 
 LONG = np.longdouble
+IS_LONGER = np.finfo(LONG).eps < np.finfo(np.float64).eps / 1000  # not on every machine
 DIGITS = 30  # of the functions that NumPy lacks
 
 
@@ -59,6 +60,7 @@ def evaluate(jaxpr, consts, operands):
 
 def as_it_is(equation, inputs):
     """Return the results of an equation that draws, in the program's own dtypes."""
+    assert all(is_key(value) or value.size <= 1 for value in inputs), "arrays would lose their extended precision"
     own = [
         value if is_key(value) else jnp.asarray(value, variable.aval.dtype)
         for value, variable in zip(inputs, equation.invars, strict=True)

@@ -21,7 +21,7 @@ import pytest
 
 import funcnet as fn
 from tests import registry
-from tests.extended import LONG, extended
+from tests.extended import IS_LONGER, LONG, extended
 from tests.registry import JUMP
 
 SCALES = np.repeat([0.1, 0.3, 1.0, 3.0, 10.0], 6)  # of six cases each
@@ -134,6 +134,8 @@ def test_by_hand_agrees_with_automatic(structure, dtype, x64):
     allowed = TOLERANCE[dtype] * size + UNDERFLOW * np.finfo(dtype).tiny
     beyond = difference > allowed
     assert beyond.any(axis=1).sum() <= SELDOM * SCALES.size
+    if beyond.any() and not IS_LONGER:
+        pytest.skip("this machine's NumPy has no extended precision to tell rounding from a mistake")
     for case in np.flatnonzero(beyond.any(axis=1)):
         problem, *routes = jax.tree.map(lambda leaves, case=case: leaves[case], (problems, by_hand, automatic))
         leaves = extended(structure.both, *problem)

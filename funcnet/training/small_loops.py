@@ -8,6 +8,7 @@ straight line through 100 points 0.60 instead of 1.25, and of 64-30-10 with batc
 
 import platform
 from collections.abc import Callable
+from itertools import islice
 from math import prod
 from typing import Any
 
@@ -23,6 +24,7 @@ TRIED_ON = "x86_64", "AMD64"  # processors, as Python names them
 UNTRIED = (0, 11)  # JAX's first version with which this was not tried: XLA does not promise it
 THREEFRY = "key<fry>"  # keys of JAX's default kind, whose random bits are computed as all else is
 
+MOST = 400  # operations: of more the compiler takes longer than it does for a kernel each
 # From somewhat more on XLA makes kernels of sums and products that no other kernel can hold.
 LARGEST = 2**11  # elements of an array, and terms of a product
 LARGE_MATRIX = 8  # rows or columns of a matrix in a product of two
@@ -44,7 +46,7 @@ HELD = frozenset(name for names in _NAMES for name in names.split())
 def as_one_kernel(function: Callable[..., Any], *operands: Any) -> Any:
     """Return function(*operands), of a function that loops, computed in one kernel where all that it does is small.
 
-    For use within a compiled function.
+    For use within a compiled function that is not mapped: a mapped operation may be another, which no kernel holds.
 
     >>> def halved(x, times):
     ...     return as_one_kernel(lambda x: jax.lax.fori_loop(0, times, lambda _, x: x / 2, x), x)
@@ -53,7 +55,8 @@ def as_one_kernel(function: Callable[..., Any], *operands: Any) -> Any:
     """
     program, shapes = jax.make_jaxpr(function, return_shape=True)(*operands)
     run, leaves = jaxpr_as_fun(program), jax.tree.leaves(operands)
-    if _is_tried() and all(map(_is_small, operations(program.jaxpr))):
+    found = list(islice(operations(program.jaxpr), MOST + 1))
+    if _is_tried() and len(found) <= MOST and all(map(_is_small, found)):
         with set_xla_metadata(**ONE_KERNEL):  # of the call alone: what it calls is traced already
             results = jax.jit(run)(*leaves)
     else:
@@ -62,7 +65,9 @@ def as_one_kernel(function: Callable[..., Any], *operands: Any) -> Any:
 
 
 def _is_tried() -> bool:
-    return jax.default_backend() == "cpu" and platform.machine() in TRIED_ON and jax.__version_info__ < UNTRIED
+    """Return whether this was tried here: on one device, since what several exchange no kernel can hold."""
+    one_cpu = jax.default_backend() == "cpu" and jax.device_count() == 1
+    return one_cpu and platform.machine() in TRIED_ON and jax.__version_info__ < UNTRIED
 
 
 def _is_small(operation: Any) -> bool:

@@ -11,41 +11,12 @@ from jax.experimental.xla_metadata import set_xla_metadata
 
 import funcnet as fn
 from funcnet.training import small_loops
-from funcnet.training.small_loops import as_one_kernel
 from funcnet.training.step import pure_step
 from tests import registry
 from tests.agreement import worst_error
+from tests.training.loops import looped
 
-MARK = 'xla_cpu_small_call = "true"'
 pytestmark = pytest.mark.skipif(not small_loops._is_tried(), reason="loops run as they come")
-
-
-def looped(function, *operands):
-    """Return whether a loop that applies a function three times to its first operand is one kernel, and its result."""
-
-    def thrice(x, *rest):
-        return as_one_kernel(lambda x: lax.fori_loop(0, 3, lambda _, x: function(x, *rest), x), x)
-
-    program = jax.jit(thrice).lower(*operands)
-    return MARK in program.as_text(), program.compile()(*operands)
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "float16"])
-@pytest.mark.parametrize(
-    ("rows", "inner", "columns"), [*itertools.product([1, 7, 8], repeat=3), (1, 45, 45), (45, 1, 45), (45, 45, 1)]
-)
-def test_products_of_every_shape_compile(rows, inner, columns, dtype, x64):
-    """All three products of a layer: y = xWᵀ, yW and yᵀx."""
-    random = np.random.default_rng(0)
-    weight, x = (jnp.asarray(random.normal(size=(n, inner)) / inner, dtype) for n in (columns, rows))
-
-    def step(weight, x):
-        y = jnp.tanh(x @ weight.T)
-        return weight + jnp.mean(y @ weight, dtype=dtype) + y.T @ x / rows
-
-    one_kernel, result = looped(step, weight, x)
-    assert one_kernel == (1 in (rows, inner, columns) or max(rows, inner, columns) < 8)
-    assert worst_error(result, step(step(step(weight, x), x), x)) <= 50 * jnp.finfo(dtype).eps
 
 
 def both_ways(network, loss, optimizer, x, y, **parts):
@@ -70,7 +41,8 @@ HIDDEN = [*{type(each): each for each in registry.ACTIVATIONS}.values(), fn.PReL
 @pytest.mark.parametrize(
     ("case", "gradients"), [*zip(registry.LOSSES, itertools.cycle([fn.autodiff, fn.backprop]), strict=False)]
 )
-def test_every_loss_and_activation_trains_alike(case, gradients):
+def test_every_loss_and_activation_trains_alike(case, gradients, monkeypatch):
+    monkeypatch.setattr(small_loops, "MOST", 2000)  # for all activations at once
     layers = [part for activation in HIDDEN[::-1] for part in (fn.Dense(6), activation)]
     network = fn.Sequential(*layers, fn.Dense(3), case.output)
     y = case.target(jax.random.key(1), (1, 3), jnp.float32)
@@ -106,6 +78,22 @@ def test_only_what_a_kernel_can_hold_is_in_one(function, held):
     one_kernel, result = looped(function, x)
     assert one_kernel == held
     np.testing.assert_allclose(result, function(function(function(x))), rtol=1e-6)
+
+
+def deep(x):
+    for _ in range(small_loops.MOST):
+        x = jnp.tanh(x)
+    return x
+
+
+def test_a_program_of_many_operations_is_not_one_kernel():
+    assert not looped(deep, jnp.ones(2))[0]
+
+
+def test_with_several_devices_loops_run_as_they_come(monkeypatch):
+    """What is spread over devices exchanges sums, which no kernel can hold, and a traced program does not tell."""
+    monkeypatch.setattr(jax, "device_count", lambda: 2)
+    assert not looped(jnp.tanh, jnp.ones(2))[0]
 
 
 @pytest.mark.parametrize(
