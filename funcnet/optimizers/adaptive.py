@@ -176,8 +176,8 @@ def _adam(
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     s = decay1 * s + (1 - decay1) * g
     r = decay2 * r + (1 - decay2) * g * g
-    s_hat = s * (1 / (1 - decay1**t))  # the division of numbers, not of every element, which takes 5 times as long
-    r_hat = r * (1 / (1 - decay2**t))
+    s_hat = s / (1 - decay1**t)
+    r_hat = r / (1 - decay2**t)
     return -learning_rate * s_hat / (epsilon + jnp.sqrt(r_hat)), s, r
 
 
