@@ -11,6 +11,7 @@ The learning rate may be a schedule, step -> rate (see ``schedules``); steps are
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -102,6 +103,7 @@ def state_dtype(params: Params) -> np.dtype:
     return np.dtype(np.float64 if wide else np.float32)
 
 
+@partial(jax.jit, static_argnames="dtype")
 def _own_array(value: Any, dtype: Any) -> jax.Array:
     # A copy, since two states may never share a buffer: a donating call would be given it twice.
     return jnp.array(value, dtype=dtype, copy=True)
@@ -114,6 +116,7 @@ def _number_dtype(number: Any, params: Params) -> np.dtype | None:
     return np.dtype(np.int32) if jnp.issubdtype(dtype, jnp.integer) else None  # None: as it is, such as a key
 
 
+@jax.jit
 def zero_step() -> jax.Array:
     """Return the count of steps before the first, an int32: a float32 would stick at 2²⁴."""
     return jnp.array(0, jnp.int32, copy=True)

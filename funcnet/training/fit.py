@@ -156,13 +156,13 @@ def _run(
         started = time.perf_counter()
         run = program(state, call)
         state = run.state
-        ran, finite, stopped, history = jax.device_get(run[1:])
-        ended = stopped or not finite
-        blocks.append({name: history[name][:ran] for name in names})
-        done += int(ran)
+        ran = int(run.done)
+        ended = bool(run.stopped) or not run.finite
+        blocks.append({name: np.asarray(run.history[name])[:ran] for name in names})
+        done += ran
         if ran:  # a run that had stopped before runs none
             report(done, {name: blocks[-1][name][-1] for name in names})
-            seconds_each = (time.perf_counter() - started) / int(ran)
+            seconds_each = (time.perf_counter() - started) / ran
             call = min(int(epochs) - done, MOST_EPOCHS, max(1, int(_BETWEEN_REPORTS / seconds_each)))
     return run, {name: np.concatenate([block[name] for block in blocks]) for name in names}
 

@@ -55,7 +55,7 @@ class Autodiff(Peer):
 
     def train(self, epochs):
         """Go on with the training, and return when it is done."""
-        start = {"key": jax.random.key(self.recipe.seed), "params": self.params}
+        new = {"key": jax.random.key(self.recipe.seed), "params": self.params} if self.state is None else {}
         stopping = fn.EarlyStopping("loss", patience=10_000) if self.recipe.early_stopping else None
         result = fn.fit(
             self.network,
@@ -67,7 +67,7 @@ class Autodiff(Peer):
             gradients=self.gradients,
             early_stopping=stopping,
             progress=False,
-            **({"state": self.state} if self.state else start),
+            **(new or {"state": self.state}),
         )
         if len(result.history["loss"]) != epochs:
             raise RuntimeError(f"{len(result.history['loss'])} epochs of {epochs} were run: {result.reason}")
