@@ -23,6 +23,7 @@ import funcnet as fn
 from funcnet.cli.arguments import count, seed
 
 CALLS = 3  # whose median counts
+DOUBLINGS = 20  # of the epochs in the longer of two calls
 LAYERS = 5  # of the wide network
 PRODUCTS = 10  # queued at once where the matrix rate is measured, so that their launch does not count
 TOLERANCE = 2e-6  # of gradients by hand to automatic ones, in float32, over the largest of an array
@@ -48,17 +49,18 @@ def steady(fit, epochs):
     """Return the steady seconds of an epoch of ``fit(epochs)``, and the loss of a run's first and last epoch.
 
     A call of fit has costs of its own, as the check of its data. They are the same for one epoch and for many, and
-    the longer call has epochs enough to take twice as long as the short one.
+    the longer call has epochs enough to take twice as long as the short one. Raises ``RuntimeError`` where none has.
     """
 
     fit(1)
     short, _ = median_seconds(fit, 1)
-    while True:
+    for _ in range(DOUBLINGS):
         long, result = median_seconds(fit, 1 + epochs)
         if long >= 2 * short:
             losses = result.history["loss"]
             return (long - short) / epochs, float(losses[0]), float(losses[-1])
         epochs *= 2
+    raise RuntimeError(f"{epochs} epochs take hardly longer than one: no time of an epoch can be told")
 
 
 def told(loss, last):

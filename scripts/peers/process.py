@@ -5,6 +5,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,11 +16,12 @@ from . import PEERS
 from .judge import judge
 from .recipes import prepare
 
+PATIENCE = 600.0  # seconds until an answer that does not come is no longer waited for
 BENCHMARK = Path(__file__).parent.parent / "benchmark.py"
 
 
 class ContenderError(Exception):
-    """A contender's process ended before its work was done; the text is the last line it wrote."""
+    """A contender's process ended before its work was done, or had to be ended; the text says why, or its last line."""
 
 
 class Contender:
@@ -86,8 +88,13 @@ class Contender:
         return self._heard()
 
     def _heard(self):
-        """Return the next answer, or raise ``ContenderError`` where none will come."""
+        """Return the next answer, or raise ``ContenderError`` where none will come, or not in time."""
+        end = threading.Timer(PATIENCE, self.process.kill)
+        end.start()
         line = self.process.stdout.readline()
+        if not end.is_alive():
+            raise ContenderError(f"no answer within {PATIENCE:g} s")
+        end.cancel()
         if not line:
             code = self.process.wait()
             written = [line for line in self.log.read_text().splitlines() if line.strip()]

@@ -75,3 +75,10 @@ def test_the_steady_time_leaves_out_what_a_call_costs(monkeypatch):
     assert seconds == pytest.approx(2.0)
     assert (first, last) == (5.0, 1.0)  # 1 + 4 epochs: the first longer call, of 15 s, to take twice the 7 s of one
     assert next(calls) == 1 + 3 * 4
+
+
+def test_epochs_that_take_no_time_are_not_timed_for_ever(monkeypatch):
+    monkeypatch.setattr(accelerator, "DOUBLINGS", 3)
+    monkeypatch.setattr(accelerator, "median_seconds", lambda action, epochs: (1.0, None))
+    with pytest.raises(RuntimeError, match="8 epochs take hardly longer than one"):
+        accelerator.steady(lambda epochs: None, 1)

@@ -210,3 +210,15 @@ def test_a_contender_that_fails_is_told_by_its_last_line(tmp_path):
     contender.attempt(process.Contender.run)
     contender.close()
     assert contender.figures == {"error": "ended with code 1: KeyError: 'sizes'"}
+
+
+def test_a_contender_that_does_not_answer_is_ended(tmp_path, monkeypatch):
+    waits = tmp_path / "waits.py"
+    waits.write_text("import sys\nsys.stdin.read()")
+    monkeypatch.setattr(process, "BENCHMARK", waits)
+    monkeypatch.setattr(process, "PATIENCE", 0.5)
+    contender = process.Contender("numpy", tmp_path)
+    contender.attempt(process.Contender.start)
+    assert contender.figures == {"error": "no answer within 0.5 s"}
+    assert contender.process.wait() != 0
+    contender.close()
