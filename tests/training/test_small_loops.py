@@ -19,14 +19,14 @@ from tests.training.loops import looped
 pytestmark = pytest.mark.skipif(not small_loops._is_tried(), reason="loops run as they come")
 
 
-def both_ways(network, loss, optimizer, x, y, **parts):
+def both_ways(network, loss, optimizer, x, y, gradients=fn.autodiff, penalty=None):
     """Return the state after three steps in one kernel, and as they come."""
     key = jax.random.key(0)
     state = fn.init_state(network, optimizer, key, x.shape[1:])
-    settings = {"gradients": fn.autodiff, "metrics": (), **parts}
+    parts = {"network": network, "loss": loss, "update": optimizer.update, "gradients": gradients, "penalty": penalty}
 
     def step(state, x, y):
-        return pure_step(state, (x, y), network=network, loss=loss, update=optimizer.update, **settings)[0]
+        return pure_step(state, (x, y), metrics=(), **parts)[0]
 
     one_kernel, result = looped(step, state, x, y)
     assert one_kernel
@@ -46,9 +46,8 @@ def test_every_loss_and_activation_trains_alike(case, gradients, monkeypatch):
     layers = [part for activation in HIDDEN[::-1] for part in (fn.Dense(6), activation)]
     network = fn.Sequential(*layers, fn.Dense(3), case.output)
     y = case.target(jax.random.key(1), (1, 3), jnp.float32)
-    metrics = (fn.accuracy,) if y.ndim == 2 and case.output == fn.linear and case.loss != fn.hinge else ()
     one, other = both_ways(
-        network, case.loss, fn.sgd(0.1), jnp.ones((1, 4)), y, gradients=gradients, metrics=metrics, penalty=fn.l2(0.01)
+        network, case.loss, fn.sgd(0.1), jnp.ones((1, 4)), y, gradients=gradients, penalty=fn.l2(0.01)
     )
     assert worst_error(one, other) <= 1e-5
 
@@ -98,7 +97,7 @@ def test_with_several_devices_loops_run_as_they_come(monkeypatch):
 
 @pytest.mark.parametrize(
     ("width", "batch_size", "kernels"),
-    [(5, None, 1), (50, 1, 2), (5, 6, 2), (50, 6, 0)],  # 2: of the steps, and of the epochs around them
+    [(5, None, 2), (50, 1, 1), (5, 6, 3), (50, 6, 0)],  # steps, validation, and where both are small the epochs
 )
 def test_a_fit_makes_kernels_of_its_small_loops(width, batch_size, kernels, monkeypatch):
     marked = []
@@ -109,8 +108,13 @@ def test_a_fit_makes_kernels_of_its_small_loops(width, batch_size, kernels, monk
 
     monkeypatch.setattr(small_loops, "set_xla_metadata", spy)
     x = jnp.linspace(-1, 1, 21).reshape(7, 3)
-    network = fn.Sequential(fn.Dense(width), fn.tanh, fn.Dense(1), fn.Rescaling(1.0625))  # that no other test compiles
-    settings = {"epochs": 40, "batch_size": batch_size, "progress": False}
-    result = fn.fit(network, fn.quadratic, fn.sgd(0.05), (x, x[:, :1]), key=jax.random.key(0), **settings)
+    y = jnp.concatenate([x[:, :1], -x[:, :1]], axis=1)
+    network = fn.Sequential(fn.Dense(width), fn.tanh, fn.Dense(2), fn.Rescaling(1.0625))  # that no other test compiles
+    settings = {"epochs": 40, "batch_size": batch_size, "metrics": [fn.accuracy], "validation": (x, y)}
+    result = fn.fit(network, fn.quadratic, fn.sgd(0.05), (x, y), key=jax.random.key(0), progress=False, **settings)
     assert marked == [small_loops.ONE_KERNEL] * kernels
     assert result.history["loss"][-1] < result.history["loss"][0] / 2
+    assert (
+        result.history["val_accuracy"][-1]
+        == fn.evaluate(network, fn.quadratic, result.params, (x, y), metrics=[fn.accuracy])["accuracy"]
+    )
