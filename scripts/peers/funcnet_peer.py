@@ -55,7 +55,10 @@ class Autodiff(Peer):
 
     def train(self, epochs):
         """Go on with the training, and return when it is done."""
-        new = {"key": jax.random.key(self.recipe.seed), "params": self.params} if self.state is None else {}
+        if self.state is None:
+            start = {"key": jax.random.key(self.recipe.seed), "params": self.params}
+        else:
+            start = {"state": self.state}
         stopping = fn.EarlyStopping("loss", patience=10_000) if self.recipe.early_stopping else None
         result = fn.fit(
             self.network,
@@ -67,7 +70,7 @@ class Autodiff(Peer):
             gradients=self.gradients,
             early_stopping=stopping,
             progress=False,
-            **(new or {"state": self.state}),
+            **start,
         )
         if len(result.history["loss"]) != epochs:
             raise RuntimeError(f"{len(result.history['loss'])} epochs of {epochs} were run: {result.reason}")

@@ -90,6 +90,7 @@ class Contender:
     def _heard(self):
         """Return the next answer, or raise ``ContenderError`` where none will come, or not in time."""
         end = threading.Timer(PATIENCE, self.process.kill)
+        end.daemon = True  # or an interrupted benchmark would wait for it
         end.start()
         line = self.process.stdout.readline()
         if not end.is_alive():
