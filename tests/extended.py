@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import mpmath
 import numpy as np
 
-from funcnet.programs import called_program, reader
+from funcnet.programs import NoRuleError, called_program, is_known, name_of, reader
 
 LONG = np.longdouble
 IS_LONGER = np.finfo(LONG).eps < np.finfo(np.float64).eps / 1000  # not on every machine
@@ -48,12 +48,14 @@ def evaluate(jaxpr, consts, operands):
     for equation in jaxpr.eqns:
         name, inputs = equation.primitive.name, [as_long(read(variable)) for variable in equation.invars]
         called = called_program(equation)
-        if name == "random_seed" or any(map(is_key, inputs)):
+        if is_known(equation) and (name == "random_seed" or any(map(is_key, inputs))):
             results = as_it_is(equation, inputs)
         elif called is not None:
             results = evaluate(*called, inputs)
-        else:
+        elif name in OPERATIONS and is_known(equation):
             results = [OPERATIONS[name](*inputs, **equation.params)]
+        else:
+            raise NoRuleError(name_of(equation))
         values.update(zip(equation.outvars, results, strict=True))
     return [as_long(read(variable)) for variable in jaxpr.outvars]
 
@@ -109,6 +111,11 @@ def convert_element_type(x, *, new_dtype, **_):
     return x.astype(LONG if jnp.issubdtype(new_dtype, jnp.floating) else new_dtype)
 
 
+def bitcast_convert_type(x, *, new_dtype):
+    assert jnp.issubdtype(x.dtype, jnp.integer), "the bits of a number of extended precision are others"
+    return x.view(new_dtype)
+
+
 def iota(*, dtype, shape, dimension, **_):
     return np.indices(shape, dtype)[dimension]
 
@@ -129,6 +136,7 @@ OPERATIONS: dict[str, Any] = {
             ("sign",): np.sign,
             ("sqrt",): np.sqrt,
             ("square",): np.square,
+            ("one_minus_square",): lambda x: (1 - x) * (1 + x),
             ("exp",): np.exp,
             ("expm1",): np.expm1,
             ("log",): np.log,
@@ -159,6 +167,7 @@ OPERATIONS: dict[str, Any] = {
     "argmax": lambda x, *, axes, index_dtype: np.argmax(x, axis=axes[0]).astype(index_dtype),
     "dot_general": dot_general,
     "broadcast_in_dim": broadcast_in_dim,
+    "bitcast_convert_type": bitcast_convert_type,
     "convert_element_type": convert_element_type,
     "iota": iota,
     "reshape": lambda x, *, new_sizes, **_: x.reshape(new_sizes),

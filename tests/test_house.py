@@ -28,7 +28,7 @@ STANDS_ON = {
     "graph": {"errors", "programs"},
     "gradcheck": HELPERS | {"programs", "losses", "penalties", "layers", "backprop"},
     "inspection": HELPERS | {"activations", "losses", "layers"},
-    "neurons": HELPERS | {"activations", "layers"},
+    "neurons": HELPERS | {"programs", "activations", "layers"},
     "optimizers": HELPERS,
     "search": HELPERS,
     "training": HELPERS

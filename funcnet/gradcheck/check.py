@@ -1,6 +1,6 @@
 """``check_gradients``: the hand-written, the automatic and the numerical gradient of any network, compared."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,8 +11,9 @@ from ..contract import Layer, Params
 from ..errors import message
 from ..losses import Loss
 from ..penalties import Penalty
+from ..programs import NoRuleError
 from .agreement import Answers, Limits, agree, make_row
-from .complex_step import NoRuleError, NumericalGradient, complex_step_gradient
+from .complex_step import NumericalGradient, complex_step_gradient
 from .entry import WHERE, checked, double
 from .faults import compare_parts, layer_name, misshapen, split_path
 from .meaning import explain
@@ -90,14 +91,15 @@ def _report(problem: Problem, params: Params, x: Any, data: Data, tolerance: flo
     limits = Limits(exact, numerical, 0.0, 0.0, 1e-12 * abs(cost) if method == "Richardson" else 0.0)
     with np.errstate(invalid="ignore", over="ignore"):  # gradients that are not finite are told in words
         rows = _rows(problem, params, x, (hand, machine, number), limits)
+        no_rounding = ""
         if (machine or hand) and not all(row.ok for row in rows):
-            rounding = rounding_of(partial(automatic if machine else by_hand, problem), params, x, data)
+            rounding, no_rounding = _rounding(partial(automatic if machine else by_hand, problem), params, x, data)
             rows = _rows(problem, params, x, (hand, machine, number), limits, rounding)
         if not faults and machine is not None and any(row.verdict == "MISMATCH" for row in rows):
             faults = _located(problem, params, x, data, limits)
     zero = ", ".join(row.name for row in rows if row.ok and not row.size)
     no_gradient = f"zero everywhere, so that nothing is proved of it: the gradient in {zero}" if zero else ""
-    notes = [note for note in (no_complex, no_machine, no_gradient) if note]
+    notes = [note for note in (no_complex, no_machine, no_rounding, no_gradient) if note]
     return GradientReport(tuple(rows), method, int(number.kinks), cost, numerical, tuple(faults), tuple(notes))
 
 
@@ -116,8 +118,16 @@ def _numerically(problem: Problem, params: Params, x: Any, data: Data) -> tuple[
         return "complex step", NumericalGradient(*map(np.asarray, found)), ""
     except NoRuleError as error:
         found = richardson_gradient(_numerical(problem, "Richardson", params, x, data))
-        note = f"no complex step: the operation {error.primitive} has no complex form"
+        note = f"no complex step: the operation {error} has no complex form"
         return "Richardson", found, note
+
+
+def _rounding(gradients: Callable[..., Any], *arguments: Any) -> tuple[list[float] | None, str]:
+    """Return what rounding does to each array of the gradients, or None and why it is not known."""
+    try:
+        return rounding_of(gradients, *arguments), ""
+    except NoRuleError as error:
+        return None, f"no allowance for rounding: whether the operation {error} rounds is not known"
 
 
 @partial(jax.jit, static_argnums=(0, 1), compiler_options={"xla_backend_optimization_level": 1})

@@ -60,14 +60,20 @@ def _linear(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[
 
 def _bilinear(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> Complex:
     """f(a + ib, c + id) = f(a, c) + i (f(a, d) + f(b, c)): products, matrix products, convolutions."""
-    if params.get("preferred_element_type") is not None:
-        params = params | {"preferred_element_type": jnp.dtype(jnp.float64)}
+    of_float64 = {"preferred_element_type", "out_dtype"}.intersection(params)
+    params = params | {name: jnp.dtype(jnp.float64) for name in of_float64 if params[name] is not None}
     f = partial(bind, **params)
     left, right = operands
     a, c = real_of(left), real_of(right)
     parts = [f(left.im, c)] if isinstance(left, Complex) else []
     parts += [f(a, right.im)] if isinstance(right, Complex) else []
     return Complex(f(a, c), sum(parts[1:], parts[0]))
+
+
+def _gather(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> Complex:
+    """Gathering is linear, but for what an index past the end takes: a constant, whose step is 0."""
+    re = bind(*map(real_of, operands), **params)
+    return Complex(re, bind(*map(_step_of, operands), **params | {"fill_value": 0}))
 
 
 def _analytic(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> Complex:
@@ -97,7 +103,9 @@ def _power(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[E
     value = bind(a, c, **params)
     im = jnp.zeros_like(value)
     if isinstance(base, Complex):
-        im += c * lax.pow(a, c - 1) * base.im
+        power = jnp.asarray(c, value.dtype)
+        slope = jnp.where(power == 0, jnp.zeros_like(value), power * lax.pow(a, c - jnp.ones_like(c)))
+        im += slope * base.im
     if isinstance(exponent, Complex):
         im += value * jnp.log(jnp.where(a > 0, a, jnp.ones_like(a))) * exponent.im
     return Complex(value, im)
@@ -188,12 +196,12 @@ def _unchanged(bind: Any, params: dict[str, Any], operands: list[Any], edges: li
 
 
 LINEAR = (
-    "add add_any sub neg reshape transpose broadcast_in_dim squeeze expand_dims slice "
-    "dynamic_slice dynamic_update_slice concatenate stack unstack pad rev gather scatter-add scatter split select_n "
-    "reduce_sum cumsum reduce_window_sum copy copy_p device_put optimization_barrier sharding_constraint tile"
+    "add add_any sub neg reshape transpose broadcast_in_dim squeeze slice "
+    "dynamic_slice dynamic_update_slice concatenate stack unstack pad rev scatter-add scatter split select_n "
+    "reduce_sum cumsum reduce_window_sum copy device_put optimization_barrier sharding_constraint tile"
 )
 BILINEAR = "mul dot_general conv_general_dilated"
-ANALYTIC = "div exp exp2 log log1p sqrt rsqrt sin cos tan asin acos atan asinh acosh atanh integer_pow square"
+ANALYTIC = "div exp exp2 log log1p log2 sqrt rsqrt sin cos tan asin acos atan asinh acosh atanh integer_pow square"
 BY_REAL_PART = "eq ne argmax argmin floor ceil round is_finite"
 
 RULES: dict[str, Rule] = {
@@ -205,6 +213,7 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(("reduce_max", "reduce_min"), _reduced_extreme),
     **dict.fromkeys(("stop_gradient", "reduce_precision"), _unchanged),  # the function's derivative, stopped or not
     "convert_element_type": _converted,
+    "gather": _gather,
     "max": _extreme_rule(jnp.greater),
     "min": _extreme_rule(jnp.less),
     "clamp": _clamp,
@@ -214,6 +223,7 @@ RULES: dict[str, Rule] = {
     # In the value, as the functions are used: a form in z would differ where the value rounds to 1.
     "logistic": _textbook(lambda z, s: s * (1 - s)),
     "tanh": _textbook(lambda z, t: (1 - t) * (1 + t)),
+    "one_minus_square": _textbook(lambda z, v: -2 * z),
     "expm1": _textbook(lambda z, e: jnp.exp(z)),
     "sinh": _textbook(lambda z, s: jnp.cosh(z)),
     "cosh": _textbook(lambda z, c: jnp.sinh(z)),

@@ -15,21 +15,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from ..programs import called_program, reader
+from ..programs import NoRuleError, called_program, is_known, name_of, reader, run
 from .complex_rules import RULES, Complex, Edge, real_of
 
 # About 1e-30: its square is below all rounding, and its product with a probability of 1e-270 is not 0 yet. A power of
 # two, so that dividing by it rounds nothing.
 STEP = 2.0**-100
 MEMORY = 2**25  # bytes of intermediate values at once, about what a processor's cache holds
-
-
-class NoRuleError(Exception):
-    """A primitive on the way from the parameters to the cost has no complex form here."""
-
-    def __init__(self, primitive: str) -> None:
-        super().__init__(primitive)
-        self.primitive = primitive
 
 
 class NumericalGradient(NamedTuple):
@@ -103,11 +95,11 @@ def _apply(equation: Any, operands: list[Any], edges: list[Edge]) -> Sequence[An
     if called is not None:
         return evaluate(*called, operands, edges)
     if not any(isinstance(operand, Complex) for operand in operands):
-        results = primitive.bind(*operands, **equation.params)
-    elif primitive.name in RULES:
+        results = run(equation, *operands)
+    elif primitive.name in RULES and is_known(equation):
         results = RULES[primitive.name](primitive.bind, equation.params, operands, edges)
     else:
-        raise NoRuleError(primitive.name)
+        raise NoRuleError(name_of(equation))
     return results if primitive.multiple_results else [results]
 
 

@@ -25,10 +25,10 @@ def elementwise(*partials: Partial) -> Rule:
         operand, result = site.inputs[index], site.results[0]
 
         def push(change: jax.Array) -> jax.Array:
-            return jnp.broadcast_to(change * slope, result.shape)
+            return jnp.broadcast_to(change * slope, result.shape).astype(result.dtype)
 
         def pull(derivative: jax.Array) -> jax.Array:
-            return _shrunk(derivative * slope, operand.shape)
+            return _shrunk(derivative.astype(operand.dtype) * slope, operand.shape)
 
         return Local(push, pull)
 
@@ -85,6 +85,7 @@ ELEMENTWISE: dict[str, Rule] = {
     "pow": elementwise(_power_in_base, _power_in_exponent),
     "integer_pow": _integer_power,
     "square": elementwise(lambda x, v: 2 * x),
+    "one_minus_square": elementwise(lambda x, v: -2 * x),
     "sqrt": elementwise(lambda x, v: 0.5 / v),
     "rsqrt": elementwise(lambda x, v: -0.5 * v / x),
     "cbrt": elementwise(lambda x, v: v / (3 * x)),
@@ -93,6 +94,7 @@ ELEMENTWISE: dict[str, Rule] = {
     "expm1": elementwise(lambda x, v: v + 1),
     "log": elementwise(lambda x, v: 1 / x),
     "log1p": elementwise(lambda x, v: 1 / (1 + x)),
+    "log2": elementwise(lambda x, v: 1 / (math.log(2) * x)),
     "logistic": elementwise(lambda x, v: v * (1 - v)),
     "sin": elementwise(lambda x, v: jnp.cos(x)),
     "cos": elementwise(lambda x, v: -jnp.sin(x)),

@@ -31,17 +31,4 @@ class Local(NamedTuple):
     pull: Callable[[Any], Any] | None  # None where only push is written: it is then run in reverse
 
 
-class NoRuleError(NotImplementedError):
-    """An operation between an input and the output has no hand-written local derivative.
-
-    >>> import funcnet as fn
-    >>> import jax.numpy as jnp
-    >>> graph = fn.graph.trace(lambda x: jnp.sum(jnp.linalg.cholesky(x)), jnp.eye(2))
-    >>> graph.backward(graph.forward(jnp.eye(2)))
-    Traceback (most recent call last):
-    funcnet.graph.local.NoRuleError: graph: expected an operation with a hand-written local derivative, got
-    cholesky in operation 3 (v4 = cholesky(v3))
-    """
-
-
 Rule = Callable[[Site, int], Local]  # of an operation, along the operand of that position

@@ -83,6 +83,11 @@ def _stacked_part(site: Site, index: int, derivative: jax.Array) -> jax.Array:
     return lax.index_in_dim(derivative, index, site.params["axis"], keepdims=False)
 
 
+def _put_back(site: Site, index: int, derivatives: list[jax.Array]) -> jax.Array:
+    """Taking apart along an axis: the parts' derivatives, stacked again."""
+    return jnp.stack(derivatives, site.params["axis"])
+
+
 def _tiles_summed(site: Site, index: int, derivative: jax.Array) -> jax.Array:
     """Repetition: the sum over all copies of the operand."""
     shape, repeats = site.inputs[0].shape, site.params["reps"]
@@ -174,6 +179,7 @@ REARRANGING: dict[str, Rule] = {
     "concatenate": linear(_cut_out),
     "split": linear(_put_together),
     "stack": linear(_stacked_part),
+    "unstack": linear(_put_back),
     "tile": linear(_tiles_summed),
     "slice": linear(_padded),
     "pad": linear(_unpadded),

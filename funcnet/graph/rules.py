@@ -5,8 +5,9 @@ from typing import Any
 import jax.numpy as jnp
 
 from ..errors import message
+from ..programs import NoRuleError, is_known, name_of
 from .elementwise import ELEMENTWISE
-from .local import Local, NoRuleError, Rule, Site
+from .local import Local, Rule, Site
 from .own_rules import OWN_RULES
 from .products import PRODUCTS
 from .rearranging import REARRANGING
@@ -23,12 +24,13 @@ def local_derivative(operation: Operation, index: int, inputs: tuple[Any, ...], 
 
     Raises ``NoRuleError`` that names the operation and its place.
     """
-    primitive = operation.equation.primitive
-    rule = RULES.get(primitive.name)
+    equation = operation.equation
+    rule = RULES.get(equation.primitive.name) if is_known(equation) else None
     complex_dtype = next((str(v.dtype) for v in (*inputs, *results) if _is_complex(v)), None)
     if rule is None or complex_dtype is not None:
         of_dtype = f" of {complex_dtype}" if complex_dtype else ""
-        got = f"{operation.name}{of_dtype} in operation {operation.place} ({operation})"
+        name = operation.name if is_known(equation) else name_of(equation)
+        got = f"{name}{of_dtype} in operation {operation.place} ({operation})"
         raise NoRuleError(message("graph", "an operation with a hand-written local derivative", got))
     return rule(Site(operation, inputs, results), index)
 
@@ -39,4 +41,4 @@ def _is_complex(value: Any) -> bool:
 
 def passes_on(operation: Operation) -> bool:
     """Return whether a change of the operands can change the results by more than jumps."""
-    return operation.equation.primitive.name not in CONSTANT
+    return operation.equation.primitive.name not in CONSTANT or not is_known(operation.equation)

@@ -7,7 +7,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import jaxpr_as_fun
+
+from ..programs import is_known, run
 
 KINDS = ("input", "constant", "computed")
 
@@ -53,17 +54,14 @@ class Operation:
 
     @property
     def _settings(self) -> list[str]:
-        return [str(self.equation.params["y"])] if self.name == "integer_pow" else []
+        return [str(self.equation.params["y"])] if self.name == "integer_pow" and is_known(self.equation) else []
 
     def __str__(self) -> str:
         return f"{', '.join(self.results)} = {self.expression}"
 
     def run(self, *inputs: Any) -> Any:
         """Return what the operation computes: an array, or a list of them where it has several results."""
-        equation = self.equation
-        if "call_jaxpr" in equation.params:
-            return jaxpr_as_fun(equation.params["call_jaxpr"])(*inputs)
-        return equation.primitive.bind(*inputs, **equation.params)
+        return run(self.equation, *inputs)
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,9 +7,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.extend.core import jaxpr_as_fun
 
-from ..programs import called_program, literal
+from ..programs import Scan, called_program, is_known, literal, scan_of
 from .structure import Operation, Program, Variable
 
 # Functions with a derivative rule of their own stay one operation, so that this rule is followed.
@@ -54,13 +53,14 @@ class Traced:
     def results_of(self, equation: Any, inputs: list[Any]) -> Sequence[Any]:
         """Add one equation: a call or a loop as the operations inside, a name as a name, all else as an operation."""
         name = equation.primitive.name
-        if name == "name":  # jax.ad_checkpoint.checkpoint_name, which computes nothing
+        if name == "name" and is_known(equation):  # jax.ad_checkpoint.checkpoint_name, which computes nothing
             if isinstance(inputs[0], int):
                 self.names.setdefault(inputs[0], equation.params["name"])
             return inputs
         called = None if name in WITH_OWN_RULE else called_program(equation)
-        if name == "scan":
-            unrolled = jax.make_jaxpr(_unrolled(equation.params))(*(_abstract(v.aval) for v in equation.invars))
+        scan = scan_of(equation)
+        if scan is not None:
+            unrolled = jax.make_jaxpr(_unrolled(scan))(*(_abstract(v.aval) for v in equation.invars))
             called = unrolled.jaxpr, unrolled.consts
         if called is not None:
             return self.run(*called, inputs)
@@ -106,29 +106,29 @@ class Traced:
 
 def _name_of(equation: Any) -> str:
     """Return the primitive's name, or the function's own where it is a function with a derivative rule."""
-    if equation.primitive.name not in WITH_OWN_RULE:
-        return equation.primitive.name
-    return equation.params["call_jaxpr"].jaxpr.debug_info.func_name
+    called = called_program(equation) if equation.primitive.name in WITH_OWN_RULE else None
+    return equation.primitive.name if called is None else called[0].debug_info.func_name
 
 
 def _abstract(aval: Any) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(aval.shape, aval.dtype)
 
 
-def _unrolled(params: dict[str, Any]) -> Callable[..., list[Any]]:
+def _unrolled(scan: Scan) -> Callable[..., list[Any]]:
     """Return a loop of a known number of turns (``jax.lax.scan``) as a function without a loop."""
-    body, consts, carried = jaxpr_as_fun(params["jaxpr"]), params["num_consts"], params["num_carry"]
-    turns = range(params["length"])
 
     def run(*operands: Any) -> list[Any]:
-        fixed, carry, rows = operands[:consts], list(operands[consts : consts + carried]), operands[consts + carried :]
+        rest = scan.consts + scan.carried
+        fixed, carry, rows = operands[: scan.consts], list(operands[scan.consts : rest]), operands[rest:]
         outputs: dict[int, list[Any]] = {}
-        for turn in reversed(turns) if params["reverse"] else turns:
-            results = body(*fixed, *carry, *(jax.lax.index_in_dim(row, turn, keepdims=False) for row in rows))
-            carry, outputs[turn] = results[:carried], results[carried:]
+        for turn in scan.turns:
+            results = list(
+                scan.body(*fixed, *carry, *(jax.lax.index_in_dim(row, turn, keepdims=False) for row in rows))
+            )
+            carry, outputs[turn] = results[: scan.carried], results[scan.carried :]
         if not outputs:
-            return [*carry, *(jnp.zeros((0, *aval.shape), aval.dtype) for aval in params["jaxpr"].out_avals[carried:])]
-        return [*carry, *(jnp.stack([outputs[turn][at] for turn in turns]) for at in range(len(outputs[0])))]
+            return [*carry, *(jnp.zeros((0, *aval.shape), aval.dtype) for aval in scan.result_avals[scan.carried :])]
+        return [*carry, *(jnp.stack([outputs[turn][at] for turn in sorted(outputs)]) for at in range(len(outputs[0])))]
 
     return run
 

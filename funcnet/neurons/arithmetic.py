@@ -9,6 +9,7 @@ import numpy as np
 from jax import lax
 
 from ..errors import ShapeError, check_count, integer_array, is_concrete, message
+from ..programs import NoRuleError, called_program, inner_programs, name_of, scan_of
 from .logic import checked_bits, circuit, nand, not_, xor_and_nand
 
 
@@ -119,6 +120,8 @@ def from_bits(bits: Any) -> jax.Array:
 def nand_count(function: Callable[..., Any], *bits: Any) -> int:
     """Return how many NANDs a circuit is made of, counted in its program: whatever calls ``nand`` can be counted.
 
+    Raises ``NoRuleError`` for NANDs in a loop or a branch that may run any number of times.
+
     >>> import funcnet as fn
     >>> fn.neurons.nand_count(fn.neurons.xor, 0, 1)
     4
@@ -135,9 +138,11 @@ def _nands(program: Any) -> int:
         if equation.params.get("name") == nand.__name__:
             total += 1
             continue
-        inner = (getattr(value, "jaxpr", value) for value in equation.params.values())
-        times = equation.params["length"] if equation.primitive.name == "scan" else 1
-        total += times * sum(_nands(each) for each in inner if hasattr(each, "eqns"))
+        inner, scan = sum(map(_nands, inner_programs(equation))), scan_of(equation)
+        if inner and scan is None and called_program(equation) is None:
+            expected = "NANDs in calls and in loops of a known number of turns"
+            raise NoRuleError(message("nand_count", expected, f"some in {name_of(equation)}"))
+        total += inner * (1 if scan is None else len(scan.turns))
     return total
 
 

@@ -28,7 +28,8 @@ def rosenbrock(theta):
 
 PROBLEMS = {"quadratic": (quadratic, np.zeros(5)), "rosenbrock": (rosenbrock, np.array([-1.2, 1.0]))}
 
-# The steps until they first come within 1e-6: at most these, and at least four fifths of them.
+# The steps until they first come within 1e-6, to a fifth more or less: where an optimizer swings about the minimum the
+# last bits decide on which swing it comes near enough. Of the quadratic Adam needs from 2,635 to 2,844 steps by them.
 #
 # With a constant rate three of them never do. RMSProp, with and without Nesterov, forgets in ten steps how long the
 # gradients were: near the minimum its step is as long as the rate, however short the gradient, and it hovers about
@@ -89,10 +90,10 @@ def search(optimizer, problem, most):
     [(problem, optimizer, steps) for problem, rows in TABLE.items() for optimizer, steps in rows],
     ids=lambda value: value if isinstance(value, str) else None,
 )
-def test_every_optimizer_reaches_the_minimum_in_the_stated_steps(problem, optimizer, stated, x64):
-    steps, distance = search(optimizer, problem, most=stated)
+def test_every_optimizer_reaches_the_minimum_in_about_the_stated_steps(problem, optimizer, stated, x64):
+    steps, distance = search(optimizer, problem, most=2 * stated)
     assert distance <= NEAR
-    assert steps >= 0.8 * stated  # the table says how many, not only enough
+    assert abs(steps - stated) <= stated / 5
 
 
 @pytest.mark.parametrize("problem", PROBLEMS)
