@@ -30,10 +30,7 @@ from .activations import softmax as softmax
 from .activations import softplus as softplus
 from .activations import step as step
 from .activations import tanh as tanh
-from .backprop import autodiff as autodiff
-from .backprop import backprop as backprop
 from .compilation import enable_compilation_cache as enable_compilation_cache
-from .contract import Layer as Layer
 from .errors import DtypeError as DtypeError
 from .errors import ShapeError as ShapeError
 from .gradcheck import GradientReport as GradientReport
@@ -41,6 +38,7 @@ from .gradcheck import GradientRow as GradientRow
 from .gradcheck import check_gradients as check_gradients
 from .inspection import LayerError as LayerError
 from .inspection import layer_errors as layer_errors
+from .layer import Layer as Layer
 from .layers import Dense as Dense
 from .layers import DenseParams as DenseParams
 from .layers import Dropout as Dropout
@@ -53,8 +51,8 @@ from .layers import Sequential as Sequential
 from .layers import collapse as collapse
 from .layers import mlp as mlp
 from .losses import Loss as Loss
+from .losses import binary_cross_entropy as binary_cross_entropy
 from .losses import categorical_cross_entropy as categorical_cross_entropy
-from .losses import cross_entropy as cross_entropy
 from .losses import hinge as hinge
 from .losses import kl_divergence as kl_divergence
 from .losses import mean_squared_error as mean_squared_error
@@ -62,6 +60,9 @@ from .losses import quadratic as quadratic
 from .losses import sigmoid_cross_entropy as sigmoid_cross_entropy
 from .losses import softmax_cross_entropy as softmax_cross_entropy
 from .losses import squared_error as squared_error
+from .objective import Objective as Objective
+from .objective import autodiff as autodiff
+from .objective import backprop as backprop
 from .optimizers import Optimizer as Optimizer
 from .optimizers import adagrad as adagrad
 from .optimizers import adam as adam

@@ -10,8 +10,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from .contract import Configuration, Shape
+from .configuration import Configuration
 from .errors import ShapeError, check_number
+from .layer import Shape
 
 # The standard deviation of a standard normal cut off at ±2; dividing by it gives the variance that was asked for.
 _TRUNCATED_STDDEV = 0.87962566103423978

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import jax
 
 from .activations import Activation, PReLU
-from .contract import Cache, Layer, Params
 from .errors import message
+from .layer import Cache, Layer, Params
 from .layers import Dense, Residual, Sequential, flattened
 from .losses import Loss
 
@@ -60,9 +60,9 @@ class _Probe(Layer):
 
     dense: Dense
 
-    def forward(self, params: Params, x: jax.Array, *, key: jax.Array | None = None) -> tuple[jax.Array, Cache]:
+    def forward(self, params: Params, x: jax.Array) -> tuple[jax.Array, Cache]:
         """Return z, and z with what the dense layer keeps."""
-        z, cache = self.dense.forward(params, x, key=key)
+        z, cache = self.dense.forward(params, x)
         return z, (z, cache)
 
     def backward(self, params: Params, cache: Cache, dy: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -13,7 +13,7 @@ import funcnet as fn
 from funcnet import plots
 
 NETWORK = fn.mlp([1, 1], output=fn.sigmoid)
-LOSSES = {"quadratic": fn.quadratic, "cross-entropy": fn.cross_entropy}
+LOSSES = {"quadratic": fn.quadratic, "cross-entropy": fn.binary_cross_entropy}
 STARTS = {"good start (w 0.6, b 0.9)": (0.6, 0.9), "bad start (w 2, b 2)": (2.0, 2.0)}
 X, Y = jnp.ones((1, 1)), jnp.zeros((1, 1))
 

@@ -12,7 +12,7 @@ import numpy as np
 import funcnet as fn
 from funcnet import activations, initializers, losses, optimizers
 from funcnet.activations import Activation
-from funcnet.contract import Layer
+from funcnet.layer import Layer
 from funcnet.losses import Loss
 from funcnet.optimizers import Optimizer, schedules
 from tests import oracles
@@ -70,7 +70,7 @@ LOSSES = [
     LossCase(losses.quadratic, activations.linear, jax.random.normal),
     LossCase(losses.squared_error, activations.tanh, jax.random.normal),
     LossCase(losses.mean_squared_error, activations.softmax, _distribution),
-    LossCase(losses.cross_entropy, activations.sigmoid, _probability),
+    LossCase(losses.binary_cross_entropy, activations.sigmoid, _probability),
     LossCase(losses.categorical_cross_entropy, activations.softmax, _distribution),
     LossCase(losses.kl_divergence, activations.softmax, _distribution),
     LossCase(losses.sigmoid_cross_entropy, activations.linear, _probability, bounded=True),

@@ -11,11 +11,12 @@ ROOT = Path(__file__).parent.parent
 MODULES = sorted((ROOT / "funcnet").rglob("*.py"))
 
 # Rooms from the ground up; a module imports only from rooms that its own stands on.
-HELPERS = {"errors", "dtypes", "contract"}
+HELPERS = {"configuration", "errors", "dtypes", "layer"}
 STANDS_ON = {
     "errors": set(),
     "dtypes": set(),
-    "contract": set(),
+    "configuration": set(),
+    "layer": {"configuration", "errors"},
     "activations": HELPERS,
     "information": HELPERS,
     "initializers": HELPERS,
@@ -24,15 +25,15 @@ STANDS_ON = {
     "programs": set(),
     "compilation": {"errors"},
     "layers": HELPERS | {"activations", "initializers"},
-    "backprop": HELPERS | {"losses", "layers", "penalties"},
+    "objective": HELPERS | {"losses", "layers", "penalties"},
     "graph": {"errors", "programs"},
-    "gradcheck": HELPERS | {"programs", "losses", "penalties", "layers", "backprop"},
+    "gradcheck": HELPERS | {"programs", "losses", "penalties", "layers", "objective"},
     "inspection": HELPERS | {"activations", "losses", "layers"},
     "neurons": HELPERS | {"programs", "activations", "layers"},
     "optimizers": HELPERS,
     "search": HELPERS,
     "training": HELPERS
-    | {"programs", "activations", "losses", "penalties", "layers", "backprop", "optimizers", "search"},
+    | {"programs", "activations", "losses", "penalties", "layers", "objective", "optimizers", "search"},
     "data": {"errors"},
     "plots": {"errors"},
     "cli": {"activations", "losses", "data", "errors", "funcnet"},

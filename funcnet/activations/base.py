@@ -7,8 +7,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ..contract import Cache, Layer, Params, Shape
 from ..errors import check_dtype, check_number, floating_array, message
+from ..layer import Cache, Layer, Params, Shape
 
 
 class Activation(Layer):
@@ -34,7 +34,7 @@ class Activation(Layer):
         check_dtype(self, dtype)
         return (), tuple(input_shape)
 
-    def forward(self, params: Params, x: jax.Array, *, key: jax.Array | None = None) -> tuple[jax.Array, Cache]:
+    def forward(self, params: Params, x: jax.Array) -> tuple[jax.Array, Cache]:
         """Return a = σ(z), and z for ``backward``."""
         return self(x), x
 

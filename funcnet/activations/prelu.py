@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from ..contract import Cache, Layer, Shape
 from ..errors import DtypeError, check_dtype, floating_array
+from ..layer import Cache, Layer, Shape
 from .base import keep_number
 
 
@@ -39,7 +39,7 @@ class PReLU(Layer):
         """Return the slope at its start, and the shape that came."""
         return PReLUParams(jnp.asarray(self.start, check_dtype(self, dtype))), tuple(input_shape)
 
-    def forward(self, params: PReLUParams, x: jax.Array, *, key: jax.Array | None = None) -> tuple[jax.Array, Cache]:
+    def forward(self, params: PReLUParams, x: jax.Array) -> tuple[jax.Array, Cache]:
         """Return z where z ≥ 0, else slope · z, and z for ``backward``."""
         z = floating_array(self, "x", x)
         if z.dtype != params.slope.dtype:

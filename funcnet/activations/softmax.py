@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ..contract import Cache, Params
+from ..layer import Cache, Params
 from .base import Activation
 
 

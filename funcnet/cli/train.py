@@ -38,7 +38,7 @@ MNIST = Recipe([512], "rmsprop", epochs=5, batch_size=128)
 LOSSES = {
     "softmax_cross_entropy": (fn.softmax_cross_entropy, fn.linear),
     "sigmoid_cross_entropy": (fn.sigmoid_cross_entropy, fn.linear),
-    "cross_entropy": (fn.cross_entropy, fn.sigmoid),
+    "binary_cross_entropy": (fn.binary_cross_entropy, fn.sigmoid),
     "categorical_cross_entropy": (fn.categorical_cross_entropy, fn.softmax),
     "kl_divergence": (fn.kl_divergence, fn.softmax),
     "quadratic": (fn.quadratic, fn.linear),

@@ -45,7 +45,7 @@ LOSSES = {
     for each in (
         Case(fn.softmax_cross_entropy, fn.linear, _distributions),
         Case(fn.sigmoid_cross_entropy, fn.linear, _probabilities),
-        Case(fn.cross_entropy, fn.sigmoid, _probabilities),
+        Case(fn.binary_cross_entropy, fn.sigmoid, _probabilities),
         Case(fn.categorical_cross_entropy, fn.softmax, _distributions),
         Case(fn.kl_divergence, fn.softmax, _distributions),
         Case(fn.hinge, fn.linear, _signs),

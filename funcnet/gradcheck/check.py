@@ -7,8 +7,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from ..contract import Layer, Params
 from ..errors import message
+from ..layer import Layer, Params
 from ..losses import Loss
 from ..penalties import Penalty
 from ..programs import NoRuleError

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..contract import Layer, Params
+from ..layer import Layer, Params
 from ..layers import Sequential
 from ..layers.chain import Chain
 from ..losses import batch_mean
@@ -74,7 +74,7 @@ def misshapen(problem: Problem, params: Params, x: jax.Array, data: Data) -> lis
         where = f"{problem.loss}.gradient"
         faults.extend(f"{where}: {words}" for words in _unlike(problem.loss.gradient(output, data.y), output))
         for part in reversed(parts):
-            y, cache = part.layer.forward(part.params, part.x, key=part.key)
+            y, cache = part.layer.call(part.params, part.x, key=part.key)
             returned = part.layer.backward(part.params, cache, jnp.zeros_like(y))
             name = f"{layer_name(part.layer, part.path)}.backward"
             faults.extend(f"{name}: {words}" for words in _wrong_return(returned, part))
@@ -114,7 +114,7 @@ def _compared(problem: Problem, params: Params, x: jax.Array, data: Data) -> Ite
     dy = jax.grad(lambda output: batch_mean(loss.value(output, data.y), data.weights, where=loss))(output)
     for part in reversed(parts):
         name = layer_name(part.layer, part.path)
-        by_hand, dx = part.layer.backward(part.params, part.layer.forward(part.params, part.x, key=part.key)[1], dy)
+        by_hand, dx = part.layer.backward(part.params, part.layer.call(part.params, part.x, key=part.key)[1], dy)
         _, pull = jax.vjp(partial(part.layer.apply, key=part.key), part.params, part.x)
         right, dy = pull(dy)
         for (keys, hand), other, leaf in zip(*_leaves(by_hand, right, part.params), strict=True):

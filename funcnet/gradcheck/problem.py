@@ -6,9 +6,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from ..backprop import CostAndGradient, autodiff, backprop
-from ..contract import Cache, Configuration, Layer, Params
+from ..configuration import Configuration
+from ..layer import Cache, Layer, Params
 from ..losses import Loss, batch_mean
+from ..objective import CostAndGradient, autodiff, backprop
 from ..penalties import Penalty
 
 
@@ -40,7 +41,7 @@ class InputAsParameter(Layer):
         self, params: tuple[Params, jax.Array], x: jax.Array, *, key: jax.Array | None = None
     ) -> tuple[jax.Array, Cache]:
         """Return what the network returns for the x among the parameters."""
-        return self.network.forward(*params, key=key)
+        return self.network.call(*params, key=key)
 
     def backward(self, params: tuple[Params, jax.Array], cache: Cache, dy: jax.Array) -> tuple[Params, jax.Array]:
         """Return (∂C/∂params, ∂C/∂x) as the gradient, and zeros for the input that is not used."""

@@ -5,7 +5,7 @@ import math
 from collections.abc import Hashable, Iterable, Mapping
 from itertools import count
 
-from ..contract import Configuration
+from ..configuration import Configuration
 from ..errors import check_number, message
 
 

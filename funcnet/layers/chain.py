@@ -7,8 +7,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ..contract import Cache, Layer, Shape
 from ..errors import DtypeError, ShapeError, check_dtype, check_key, message
+from ..layer import Cache, Layer, Shape, check_needs
 
 
 class Chain(Layer):
@@ -26,6 +26,7 @@ class Chain(Layer):
         if not layers:
             raise ValueError(message(self._kind, "at least one layer", "none"))
         object.__setattr__(self, "layers", layers)
+        check_needs(self)
 
     def __repr__(self) -> str:
         return f"{self._kind}({', '.join(map(repr, self.layers))})"
@@ -33,6 +34,16 @@ class Chain(Layer):
     @property
     def _kind(self) -> str:
         return type(self).__name__
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """The keywords on which the output of one of the layers depends."""
+        return frozenset().union(*(layer.needs for layer in self.layers))
+
+    @property
+    def learns(self) -> bool:
+        """Whether one of the layers keeps running statistics."""
+        return any(layer.learns for layer in self.layers)
 
     def init(self, key: jax.Array, input_shape: Shape, *, dtype: Any = jnp.float32) -> tuple[tuple[Any, ...], Shape]:
         """Return the tuple of the layers' initial parameters, and the last layer's output shape."""
@@ -46,7 +57,12 @@ class Chain(Layer):
         return tuple(params), shape
 
     def forward(
-        self, params: tuple[Any, ...], x: jax.Array, *, key: jax.Array | None = None
+        self,
+        params: tuple[Any, ...],
+        x: jax.Array,
+        *,
+        key: jax.Array | None = None,
+        weights: jax.Array | None = None,
     ) -> tuple[jax.Array, Cache]:
         """Return the last layer's output, and the tuple of the layers' caches."""
         self.check_params(params)
@@ -54,7 +70,7 @@ class Chain(Layer):
         for index, (layer, layer_params) in enumerate(zip(self.layers, params, strict=True)):
             layer_key = None if key is None else jax.random.fold_in(key, index)
             with _inside(index):
-                x, cache = layer.forward(layer_params, x, key=layer_key)
+                x, cache = layer.call(layer_params, x, key=layer_key, weights=weights)
             caches.append(cache)
         return x, tuple(caches)
 
@@ -68,6 +84,10 @@ class Chain(Layer):
             gradient, dy = layer.backward(layer_params, layer_cache, dy)
             gradients.append(gradient)
         return tuple(reversed(gradients)), dy
+
+    def learn(self, params: tuple[Any, ...], cache: Cache) -> tuple[Any, ...]:
+        """Return the tuple of the layers' parameters with their new running statistics."""
+        return tuple(layer.learn(*entries) for layer, *entries in zip(self.layers, params, cache, strict=True))
 
     def check_params(self, params: tuple[Any, ...]) -> None:
         """Raise ``ValueError`` unless ``params`` is a tuple with one entry a layer."""

@@ -5,9 +5,9 @@ import jax.numpy as jnp
 from jax import lax
 
 from ..activations import linear
-from ..contract import Layer, Params
 from ..dtypes import accumulator_dtype
 from ..errors import message
+from ..layer import Layer, Params
 from .dense import Dense, DenseParams
 from .flatten import Flatten
 from .sequential import Sequential, flattened

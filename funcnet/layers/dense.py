@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ..contract import Cache, Layer, Shape
 from ..errors import DtypeError, ShapeError, check_count, check_dtype
 from ..initializers import Initializer, glorot_uniform, zeros
+from ..layer import Cache, Layer, Shape
 
 
 class DenseParams(NamedTuple):
@@ -57,7 +57,7 @@ class Dense(Layer):
         weight = self.weight_initializer(weight_key, (self.units, input_shape[0]), dtype)
         return DenseParams(weight, self.bias_initializer(bias_key, (self.units,), dtype)), (self.units,)
 
-    def forward(self, params: DenseParams, x: jax.Array, *, key: jax.Array | None = None) -> tuple[jax.Array, Cache]:
+    def forward(self, params: DenseParams, x: jax.Array) -> tuple[jax.Array, Cache]:
         """Return z = x wᵀ + b, and x for ``backward``."""
         x = jnp.asarray(x)
         weight, bias = params

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..activations.base import keep_number
-from ..contract import Cache, Layer, Params, Shape
 from ..errors import check_dtype, floating_array
+from ..layer import Cache, Layer, Params, Shape
 
 
 class Dropout(Layer):

@@ -6,8 +6,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ..contract import Cache, Layer, Params, Shape
 from ..errors import ShapeError, check_dtype
+from ..layer import Cache, Layer, Params, Shape
 
 
 class Flatten(Layer):
@@ -29,7 +29,7 @@ class Flatten(Layer):
         check_dtype(self, dtype)
         return (), (math.prod(input_shape),)
 
-    def forward(self, params: Params, x: jax.Array, *, key: jax.Array | None = None) -> tuple[jax.Array, Cache]:
+    def forward(self, params: Params, x: jax.Array) -> tuple[jax.Array, Cache]:
         """Return x as rows, and x for ``backward``, which needs nothing but its shape."""
         x = jnp.asarray(x)
         if x.ndim == 0:

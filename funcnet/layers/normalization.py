@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 
 from ..activations.base import keep_number
-from ..contract import Cache, Layer, Shape
 from ..dtypes import accumulator_dtype
 from ..errors import DtypeError, ShapeError, check_dtype, floating_array
+from ..layer import Cache, Layer, Shape
 
 
 class LayerNormParams(NamedTuple):
@@ -49,9 +49,7 @@ class LayerNorm(Layer):
         features = input_shape[-1]
         return LayerNormParams(jnp.ones(features, dtype), jnp.zeros(features, dtype)), tuple(input_shape)
 
-    def forward(
-        self, params: LayerNormParams, x: jax.Array, *, key: jax.Array | None = None
-    ) -> tuple[jax.Array, Cache]:
+    def forward(self, params: LayerNormParams, x: jax.Array) -> tuple[jax.Array, Cache]:
         """Return y = γ ⊙ x̂ + β, and for ``backward`` x̂ and 1/√(σ² + ε), in float32 at least."""
         x = floating_array(self, "x", x)
         features = len(params.scale)

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..contract import Cache, Layer, Params, Shape
 from ..errors import DtypeError, check_dtype, check_number
+from ..layer import Cache, Layer, Params, Shape
 
 
 class Rescaling(Layer):
@@ -41,7 +41,7 @@ class Rescaling(Layer):
         check_dtype(self, dtype)
         return (), tuple(input_shape)
 
-    def forward(self, params: Params, x: jax.Array, *, key: jax.Array | None = None) -> tuple[jax.Array, Cache]:
+    def forward(self, params: Params, x: jax.Array) -> tuple[jax.Array, Cache]:
         """Return scale · x + offset, and nothing for ``backward``."""
         x = jnp.asarray(x)
         if jnp.issubdtype(x.dtype, jnp.integer):

@@ -5,8 +5,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ..contract import Cache, Layer, Shape
 from ..errors import ShapeError
+from ..layer import Cache, Layer, Shape
 from .chain import Chain
 
 
@@ -40,11 +40,16 @@ class Residual(Chain):
         return params, output_shape
 
     def forward(
-        self, params: tuple[Any, ...], x: jax.Array, *, key: jax.Array | None = None
+        self,
+        params: tuple[Any, ...],
+        x: jax.Array,
+        *,
+        key: jax.Array | None = None,
+        weights: jax.Array | None = None,
     ) -> tuple[jax.Array, Cache]:
         """Return y = x + f(x), and the tuple of the layers' caches."""
         x = jnp.asarray(x)
-        branch, cache = super().forward(params, x, key=key)
+        branch, cache = super().forward(params, x, key=key, weights=weights)
         if branch.shape != x.shape:  # where addition would broadcast without a word
             raise ShapeError(self, f"layers that keep the shape of x {x.shape}", branch.shape)
         return x + branch, cache

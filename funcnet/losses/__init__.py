@@ -11,8 +11,8 @@ from .base import shares as shares
 from .logits import sigmoid_cross_entropy as sigmoid_cross_entropy
 from .logits import softmax_cross_entropy as softmax_cross_entropy
 from .margin import hinge as hinge
+from .probabilities import binary_cross_entropy as binary_cross_entropy
 from .probabilities import categorical_cross_entropy as categorical_cross_entropy
-from .probabilities import cross_entropy as cross_entropy
 from .probabilities import kl_divergence as kl_divergence
 from .squares import mean_squared_error as mean_squared_error
 from .squares import quadratic as quadratic

@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ..contract import Configuration
+from ..configuration import Configuration
 from ..dtypes import accumulator_dtype
 from ..errors import DtypeError, ShapeError, floating_array
 

@@ -38,7 +38,7 @@ def _absent(a: jax.Array) -> jax.Array:
     return _at_least(jnp.finfo(a.dtype).epsneg, 1 - a)
 
 
-class CrossEntropy(Loss):
+class BinaryCrossEntropy(Loss):
     """The cross-entropy on activations in [0, 1]: −Σⱼ [yⱼ log aⱼ + (1 − yⱼ) log(1 − aⱼ)], with 0 log 0 = 0.
 
     Its gradient is (1 − y)/(1 − a) − y/a. An activation that is rounded to 0 or 1 is taken for the number next to it.
@@ -47,11 +47,11 @@ class CrossEntropy(Loss):
 
     >>> import funcnet as fn
     >>> a, y = jnp.array([[0.5, 1.0]]), jnp.array([[1.0, 1.0]])
-    >>> fn.cross_entropy.value(a, y), fn.cross_entropy.gradient(a, y)
+    >>> fn.binary_cross_entropy.value(a, y), fn.binary_cross_entropy.gradient(a, y)
     (Array([0.6931472], dtype=float32), Array([[-2., -1.]], dtype=float32))
     """
 
-    name = "cross_entropy"
+    name = "binary_cross_entropy"
 
     def value(self, output: jax.Array, target: jax.Array) -> jax.Array:
         """Return −Σⱼ [yⱼ log aⱼ + (1 − yⱼ) log(1 − aⱼ)]."""
@@ -114,6 +114,6 @@ class KLDivergence(Loss):
         return _over(-y, _present(a))
 
 
-cross_entropy = CrossEntropy()
+binary_cross_entropy = BinaryCrossEntropy()
 categorical_cross_entropy = CategoricalCrossEntropy()
 kl_divergence = KLDivergence()

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from ..contract import Params
 from ..errors import message
+from ..layer import Params
 from .base import Optimizer, Rate, hyperparameter, leafwise, optimizer, rate_at, zero_step, zeros_like
 
 

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from ..contract import Configuration, Params
+from ..configuration import Configuration
 from ..errors import message
+from ..layer import Params
 from .base import Optimizer, State
 
 

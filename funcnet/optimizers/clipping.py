@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..contract import Params
+from ..layer import Params
 from .base import Optimizer, hyperparameter, leafwise, optimizer, state_dtype
 
 

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from ..contract import Params
+from ..layer import Params
 from .base import Optimizer, Rate, hyperparameter, leafwise, optimizer, rate_at, zero_step, zeros_like
 
 

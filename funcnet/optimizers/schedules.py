@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..contract import Configuration
+from ..configuration import Configuration
 from ..errors import check_number, is_concrete, message
 
 

@@ -24,9 +24,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..contract import Configuration, Params
+from ..configuration import Configuration
 from ..dtypes import accumulator_dtype
 from ..errors import DtypeError, ShapeError, check_key, check_number, floating_array, message
+from ..layer import Params
 
 Cost = Callable[[Params], jax.Array]  # params -> ()
 Start = Callable[[jax.Array], Params]  # key -> params

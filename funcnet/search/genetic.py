@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..contract import Params
 from ..errors import check_count, message
+from ..layer import Params
 from .base import (
     Cost,
     Initial,

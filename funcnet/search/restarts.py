@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from ..contract import Configuration, Params
+from ..configuration import Configuration
 from ..errors import check_count, message
+from ..layer import Params
 from .base import (
     Cost,
     Initial,

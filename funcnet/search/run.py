@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from ..contract import Params
 from ..errors import check_count, check_number, message
+from ..layer import Params
 from .base import Cost, Search, Start, State, as_pytree, check_call
 
 # Why a run ended, by the number that a compiled program can return.

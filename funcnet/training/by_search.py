@@ -5,8 +5,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ..contract import Configuration, Layer, Params, Shape
+from ..configuration import Configuration
 from ..errors import check_dtype, check_key
+from ..layer import Layer, Params, Shape
 from ..losses import Loss, batch_mean
 from ..penalties import Penalty, check_penalty
 from ..search import Search, SearchResult, run

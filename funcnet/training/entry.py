@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..contract import Layer, Params
 from ..errors import is_concrete, message
+from ..layer import Layer, Params
 from ..losses import Loss
 from .metrics import metric_name
 

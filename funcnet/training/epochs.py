@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ..contract import Layer, Params
 from ..dtypes import accumulator_dtype, params_dtype
+from ..layer import Layer, Params
 from ..losses import Loss
 from ..penalties import Penalty
 from .batches import scan_batches, shuffled

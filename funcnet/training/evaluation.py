@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ..contract import Layer, Params
 from ..dtypes import accumulator_dtype, params_dtype
 from ..errors import check_count
+from ..layer import Layer, Params
 from ..losses import Loss, batch_mean
 from .batches import rows, scan_batches
 from .entry import check_layer, check_loss, check_metrics, inputs, samples

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from ..backprop import autodiff
-from ..contract import Layer, Params, Shape
 from ..dtypes import params_dtype
 from ..errors import check_count, check_key
+from ..layer import Layer, Params, Shape
 from ..losses import Loss
+from ..objective import autodiff
 from ..optimizers import Optimizer
 from ..penalties import Penalty, check_penalty
 from .entry import check_params, check_parts, samples

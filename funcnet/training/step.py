@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from ..backprop import autodiff
-from ..contract import Layer, Params, Shape
 from ..errors import check_key, message
+from ..layer import Layer, Params, Shape
 from ..losses import Loss, batch_mean
+from ..objective import autodiff
 from ..optimizers import Optimizer, apply_updates
 from ..penalties import Penalty, check_penalty
 from .entry import check_layer, check_optimizer, check_parts

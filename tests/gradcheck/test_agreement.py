@@ -16,10 +16,10 @@ class OffByRounding(fn.Loss):
     """The cross-entropy, whose hand-written gradient is taken at an output that is one last bit off."""
 
     def value(self, output, target):
-        return fn.cross_entropy.value(output, target)
+        return fn.binary_cross_entropy.value(output, target)
 
     def gradient(self, output, target):
-        return fn.cross_entropy.gradient(output * (1 - 2.0**-52), target)
+        return fn.binary_cross_entropy.gradient(output * (1 - 2.0**-52), target)
 
 
 # Every activation once and every loss once, each activation with another loss.

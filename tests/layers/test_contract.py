@@ -28,7 +28,7 @@ def problem(layer, shape, dtype, seed=0, batch=4):
 
 
 def forward_and_backward(layer, params, x, dy, key):
-    y, cache = layer.forward(params, x, key=key)
+    y, cache = layer.call(params, x, key=key)
     return y, layer.backward(params, cache, dy)
 
 
@@ -108,7 +108,7 @@ def test_mapped_over_a_leading_axis_it_is_the_same(layer, shape, x64):
 @each_layer
 def test_the_cache_may_leave_a_compiled_program(layer, shape, x64):
     params, x, dy, key = problem(layer, shape, jnp.float64)
-    y, cache = jax.jit(lambda *arguments: layer.forward(*arguments, key=key))(params, x)
+    y, cache = jax.jit(lambda *arguments: layer.call(*arguments, key=key))(params, x)
     gradients = jax.jit(layer.backward)(params, cache, dy)
     assert worst_error((y, gradients), by_hand(layer, params, x, dy, key)) <= 1e-14
 

@@ -38,7 +38,7 @@ def plain_value(loss, a, y):
         fn.quadratic: lambda: squares / 2,
         fn.squared_error: lambda: squares,
         fn.mean_squared_error: lambda: squares / len(a),
-        fn.cross_entropy: lambda: binary(a),
+        fn.binary_cross_entropy: lambda: binary(a),
         categorical_cross_entropy: lambda: categorical(a),
         kl_divergence: lambda: sum(t * np.log(t / q) for q, t in zip(a, y, strict=True)),
         fn.sigmoid_cross_entropy: lambda: binary(sigmoid),
@@ -122,7 +122,7 @@ def test_no_nan_or_infinity_from_extreme_outputs(case, dtype, x64):
 
 @pytest.mark.parametrize(
     ("loss", "gradient"),
-    [(fn.cross_entropy, [1.0, -1.0]), (categorical_cross_entropy, [0.0, -1.0]), (kl_divergence, [0.0, -1.0])],
+    [(fn.binary_cross_entropy, [1.0, -1.0]), (categorical_cross_entropy, [0.0, -1.0]), (kl_divergence, [0.0, -1.0])],
     ids=repr,
 )
 def test_zero_times_log_zero_is_zero_by_both_routes(loss, gradient):
@@ -132,7 +132,7 @@ def test_zero_times_log_zero_is_zero_by_both_routes(loss, gradient):
     assert loss.gradient(a, y).tolist() == automatic.tolist() == [gradient]
 
 
-@pytest.mark.parametrize("loss", [fn.cross_entropy, categorical_cross_entropy, kl_divergence], ids=repr)
+@pytest.mark.parametrize("loss", [fn.binary_cross_entropy, categorical_cross_entropy, kl_divergence], ids=repr)
 def test_a_probability_of_1e_minus_30_has_a_finite_gradient_by_both_routes(loss):
     a, y = jnp.array([[1e-30, 1.0]]), jnp.array([[0.5, 1.0]])
     automatic = jax.grad(lambda a: jnp.sum(loss.value(a, y)))(a)
@@ -141,7 +141,7 @@ def test_a_probability_of_1e_minus_30_has_a_finite_gradient_by_both_routes(loss)
 
 def test_losses_from_logits_equal_those_on_activations(x64):
     z, y = registry.LOSSES[0].example(jax.random.key(0), dtype=jnp.float64)
-    sigmoid_pair = fn.sigmoid_cross_entropy.value(z, y), fn.cross_entropy.value(fn.sigmoid(z), y)
+    sigmoid_pair = fn.sigmoid_cross_entropy.value(z, y), fn.binary_cross_entropy.value(fn.sigmoid(z), y)
     softmax_pair = fn.softmax_cross_entropy.value(z, y), categorical_cross_entropy.value(fn.softmax(z), y)
     for from_logits, on_activations in (sigmoid_pair, softmax_pair):
         np.testing.assert_allclose(from_logits, on_activations, rtol=1e-13)

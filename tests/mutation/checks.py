@@ -47,7 +47,7 @@ def by_hand_is_automatic():
         def both(params, x, y, key, network=network, case=case, penalty=penalty):
             keywords = {"key": key, "weights": WEIGHTS.astype(x.dtype), "penalty": penalty}
             routes = [g(network, case.loss)(params, x, y, **keywords) for g in (fn.backprop, fn.autodiff)]
-            output, cache = network.forward(params, x, key=key)
+            output, cache = network.call(params, x, key=key)
             dy = case.loss.gradient(output, y)
             _, dx = network.backward(params, cache, dy)
             automatic_dy = jax.grad(lambda output: jnp.sum(case.loss.value(output, y)))(output)

@@ -24,14 +24,14 @@ STEP = "training/step.py"
 # fmt: off
 MUTANTS = [
     # the four equations
-    Mutant("backprop.py", "1 / output.shape[0]", "1.0", "BP: the 1/n of the mean is missing"),
-    Mutant("backprop.py", "1 / output.shape[0]", "1 / (output.shape[0] + 1)", "BP: 1/(n + 1) for 1/n"),
-    Mutant("backprop.py", "shares(jnp.asarray(weights))", "(jnp.asarray(weights) / len(weights))", "BP: weights not normalized"),
-    Mutant("backprop.py", "shares(jnp.asarray(weights))", "shares(jnp.asarray(weights) ** 2)", "BP: weights squared"),
-    Mutant("backprop.py", "share.reshape(-1,", "share[::-1].reshape(-1,", "BP: weights of other samples"),
-    Mutant("backprop.py", "* loss.gradient(output, y)", "* -loss.gradient(output, y)", "BP1: wrong sign"),
-    Mutant("backprop.py", "jnp.add, gradients, penalty", "lambda g, p: g, gradients, penalty", "penalty's gradient dropped"),
-    Mutant("backprop.py", "jnp.add, gradients, penalty", "jnp.subtract, gradients, penalty", "penalty's gradient subtracted"),
+    Mutant("objective.py", "1 / output.shape[0]", "1.0", "BP: the 1/n of the mean is missing"),
+    Mutant("objective.py", "1 / output.shape[0]", "1 / (output.shape[0] + 1)", "BP: 1/(n + 1) for 1/n"),
+    Mutant("objective.py", "shares(jnp.asarray(weights))", "(jnp.asarray(weights) / len(weights))", "BP: weights not normalized"),
+    Mutant("objective.py", "shares(jnp.asarray(weights))", "shares(jnp.asarray(weights) ** 2)", "BP: weights squared"),
+    Mutant("objective.py", "share.reshape(-1,", "share[::-1].reshape(-1,", "BP: weights of other samples"),
+    Mutant("objective.py", "* self.loss.gradient(output, y)", "* -self.loss.gradient(output, y)", "BP1: wrong sign"),
+    Mutant("objective.py", "jnp.add, gradients, self.penalty", "lambda g, p: g, gradients, self.penalty", "penalty's gradient dropped"),
+    Mutant("objective.py", "jnp.add, gradients, self.penalty", "jnp.subtract, gradients, self.penalty", "penalty's gradient subtracted"),
     Mutant(DENSE, "weight_gradient = _contract(delta, 0, x, 0)", "weight_gradient = _contract(delta, 0, x, 0) * (1 + 1e-12)", "BP3: all wrong by 1e-12"),
     Mutant(DENSE, "weight_gradient = _contract(delta, 0, x, 0)", "weight_gradient = _contract(delta, 0, x, 0).at[0, 0].multiply(1 + 1e-12)", "BP3: one weight wrong by 1e-12"),
     Mutant(DENSE, "weight_gradient = _contract(delta, 0, x, 0)", "weight_gradient = _contract(delta, 0, x, 0).at[-1, -1].multiply(0.9)", "BP3: one weight wrong by a tenth"),

@@ -13,7 +13,7 @@ OUTPUT_OF = {
     fn.quadratic: fn.linear,
     fn.squared_error: fn.tanh,
     fn.mean_squared_error: fn.softmax,
-    fn.cross_entropy: fn.sigmoid,
+    fn.binary_cross_entropy: fn.sigmoid,
     fn.sigmoid_cross_entropy: fn.linear,
     fn.softmax_cross_entropy: fn.linear,
 }

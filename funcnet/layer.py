@@ -1,0 +1,143 @@
+"""``Layer``: the contract of a layer, and of every network, since a network is a layer."""
+
+import inspect
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+
+from .configuration import Configuration
+from .errors import message
+
+Params = Any  # a pytree of arrays: a NamedTuple, () where there are none, or a tuple of these
+Cache = Any  # whatever a layer's backward and learn need of its forward
+Shape = tuple[int, ...]
+
+# What forward may declare besides params and x, each None by default.
+KEYWORDS = frozenset({"key", "weights"})
+
+
+class Layer(Configuration):
+    """The contract of a layer: pure functions, of which ``backward`` is the hand-written gradient.
+
+    To define a layer, subclass this and write ``init``, ``forward`` and ``backward``. The example is the whole of a
+    layer that multiplies by a learned number:
+
+    >>> import funcnet as fn
+    >>> class Gain(fn.Layer):
+    ...     start: float = 1.0
+    ...
+    ...     def init(self, key, input_shape, *, dtype=jnp.float32):
+    ...         return jnp.asarray(self.start, dtype), input_shape
+    ...
+    ...     def forward(self, params, x):
+    ...         return params * x, x
+    ...
+    ...     def backward(self, params, cache, dy):
+    ...         x = cache
+    ...         return jnp.sum(dy * x), params * dy
+    >>> network = fn.Sequential(fn.Dense(3), Gain(2.0))
+    >>> params, output_shape = network.init(jax.random.key(0), (4,))
+    >>> network.apply(params, jnp.ones((5, 4))).shape
+    (5, 3)
+
+    ``forward`` declares the keywords that it needs, and gets only those:
+
+    - ``key=None``: a JAX random key in training, None in evaluation; ``Dropout`` draws its mask from it;
+    - ``weights=None``: the samples' weights (batch,), or None where all count alike. A statistic over the batch must
+      leave out samples of weight 0, which fill up the last batch of an epoch.
+
+    A layer that holds other layers declares what they need and calls them by ``call``, as ``Sequential`` does.
+
+    A layer may keep running statistics among its parameters. ``forward`` computes the new ones from the old and puts
+    them into the cache, and ``learn(params, cache)`` returns the parameters with them. Training calls it after every
+    update. What ``learn`` replaces has no gradient and is never changed by an optimizer or a penalty.
+
+    Raises ``TypeError`` when a class is defined whose ``forward`` has another keyword.
+    """
+
+    takes: ClassVar[frozenset[str]] = frozenset()  # the keywords that forward declares
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.takes = _declared_keywords(cls)
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """The keywords on which the output depends."""
+        return self.takes
+
+    @property
+    def learns(self) -> bool:
+        """Whether the layer, or one that it holds, keeps running statistics."""
+        return type(self).learn is not Layer.learn
+
+    def init(self, key: jax.Array, input_shape: Shape, *, dtype: Any = jnp.float32) -> tuple[Params, Shape]:
+        """Return the initial parameters, of ``dtype``, and the output's shape; shapes without the batch axis."""
+        raise NotImplementedError(f"{type(self).__name__} has no init")
+
+    def forward(self, params: Params, x: jax.Array) -> tuple[jax.Array, Cache]:
+        """Return the output for ``x`` (batch, ...), and the cache: what ``backward`` and ``learn`` need."""
+        raise NotImplementedError(f"{type(self).__name__} has no forward")
+
+    def backward(self, params: Params, cache: Cache, dy: jax.Array) -> tuple[Params, jax.Array]:
+        """Return ∂C/∂params, like ``params``, and ∂C/∂x, like ``x``, given ``dy`` = ∂C/∂y. By hand."""
+        raise NotImplementedError(f"{type(self).__name__} has no backward")
+
+    def learn(self, params: Params, cache: Cache) -> Params:
+        """Return the parameters with the running statistics that the forward pass computed."""
+        return params
+
+    def call(
+        self, params: Params, x: jax.Array, *, key: jax.Array | None = None, weights: jax.Array | None = None
+    ) -> tuple[jax.Array, Cache]:
+        """Return ``forward`` of those keywords that it declares."""
+        given = {"key": key, "weights": weights}
+        return self.forward(params, x, **{name: given[name] for name in self.takes})
+
+    def apply(
+        self, params: Params, x: jax.Array, *, key: jax.Array | None = None, weights: jax.Array | None = None
+    ) -> jax.Array:
+        """Return the output for ``x`` (batch, ...): ``call`` without the cache."""
+        return self.call(params, x, key=key, weights=weights)[0]
+
+
+def _declared_keywords(cls: type[Layer]) -> frozenset[str]:
+    """Return the keywords of a layer's forward; ``TypeError`` for one that funcnet does not hand in."""
+    _, _, _, *rest = inspect.signature(cls.forward).parameters.values()  # after self, params and x
+    names = frozenset(parameter.name for parameter in rest)
+    if unknown := sorted(names - KEYWORDS):
+        expected = f"forward(self, params, x) with keywords among {', '.join(sorted(KEYWORDS))}"
+        raise TypeError(message(cls.__name__, expected, ", ".join(unknown)))
+    return names
+
+
+def held_layers(layer: Layer) -> Iterator[Layer]:
+    """Yield the layers among a layer's fields, also within tuples."""
+    for field in fields(layer):
+        value = getattr(layer, field.name)
+        for part in value if isinstance(value, tuple) else (value,):
+            if isinstance(part, Layer):
+                yield part
+
+
+def check_needs(layer: Layer) -> None:
+    """Raise ``TypeError`` where a layer holds another whose keywords its own ``forward`` does not declare.
+
+    >>> import funcnet as fn
+    >>> class Twice(fn.Layer):
+    ...     layer: fn.Layer
+    ...
+    ...     def forward(self, params, x):
+    ...         return self.layer.forward(params, 2 * x)
+    >>> check_needs(Twice(fn.Dropout(0.5)))
+    Traceback (most recent call last):
+    TypeError: Twice(Dropout(0.5)): expected forward to declare key=None, which Dropout(0.5) needs, got none
+    """
+    for held in held_layers(layer):
+        check_needs(held)
+        if hidden := sorted(held.needs - layer.takes):
+            expected = f"forward to declare {', '.join(f'{name}=None' for name in hidden)}, which {held} needs"
+            raise TypeError(message(layer, expected, ", ".join(sorted(layer.takes)) or "none"))

@@ -1,0 +1,174 @@
+"""The objective: the cost of a network on data, its gradients by hand, and its automatic gradients."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from .layer import Cache, Layer, Params
+from .losses import Loss, batch_mean, shares
+from .penalties import Penalty, check_penalty
+
+CostAndGradient = Callable[..., tuple[Any, Params]]
+
+
+class Batch(NamedTuple):
+    """Samples, and how much each of them counts."""
+
+    x: jax.Array  # (batch, ...)
+    y: jax.Array  # (batch, ...), as the loss takes it
+    weights: jax.Array | None = None  # (batch,), None where all count alike
+
+
+Valued = tuple[jax.Array, tuple[jax.Array, Cache]]  # the cost (), and what the network returned: output and cache
+Gradients = tuple[Params, jax.Array | None]  # ∂C/∂params and ∂C/∂x
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=("penalty",), meta_fields=("network", "loss"))
+@dataclass(frozen=True)
+class Objective:
+    """The cost C(θ, x) = Σᵢ wᵢ Lᵢ / Σᵢ wᵢ + Ω(θ) of a network f: Lᵢ is the loss of f(θ, xᵢ), Ω the penalty.
+
+    A value and a pytree, whose one leaf is the penalty's strength: another strength compiles nothing. All methods are
+    pure. ``key`` None means evaluation. Both gradients are 0 in the running statistics of the network.
+
+    >>> import funcnet as fn
+    >>> objective = Objective(fn.mlp([2, 1], output=fn.sigmoid), fn.binary_cross_entropy, fn.l2(0.1))
+    >>> params, _ = objective.network.init(jax.random.key(0), (2,))
+    >>> batch = Batch(x=jnp.ones((3, 2)), y=jnp.zeros((3, 1)))
+    >>> (cost, (output, _)), (by_hand, dx) = objective.by_hand(params, batch)
+    >>> _, (automatic, _) = objective.automatic(params, batch)
+    >>> output.shape, dx.shape, bool(jnp.allclose(by_hand[0].weight, automatic[0].weight))
+    ((3, 1), (3, 2), True)
+    """
+
+    network: Layer
+    loss: Loss
+    penalty: Penalty | None = None
+
+    def value(self, params: Params, batch: Batch, key: jax.Array | None = None) -> Valued:
+        """Return (C, (output, cache))."""
+        x, y, weights = batch
+        output, cache = self.network.call(params, x, key=key, weights=weights)
+        cost = batch_mean(self.loss.value(output, y), weights, where=self.loss)
+        if self.penalty is not None:
+            cost += self.penalty.value(params).astype(cost.dtype)
+        return cost, (output, cache)
+
+    def by_hand(self, params: Params, batch: Batch, key: jax.Array | None = None) -> tuple[Valued, Gradients]:
+        """Return ``value`` and (∂C/∂params, ∂C/∂x) by BP1 to BP4: the layers', the loss's and the penalty's own."""
+        _, y, weights = batch
+        cost, (output, cache) = self.value(params, batch, key)
+        delta = _share_of_the_mean(output, weights) * self.loss.gradient(output, y)  # ∂C/∂output
+        gradients, dx = self.network.backward(params, cache, delta)
+        if self.penalty is not None:
+            gradients = jax.tree.map(jnp.add, gradients, self.penalty.gradient(params))
+        return (cost, (output, cache)), (self._of_trained(gradients, params, batch), dx)
+
+    def automatic(
+        self, params: Params, batch: Batch, key: jax.Array | None = None, *, in_x: bool = False
+    ) -> tuple[Valued, Gradients]:
+        """Return ``value`` and (∂C/∂params, ∂C/∂x) by ``jax.grad``; ∂C/∂x, of a floating x, only where ``in_x``."""
+
+        def cost_of(params: Params, x: jax.Array) -> Valued:
+            return self.value(params, batch._replace(x=x), key)
+
+        both = jax.value_and_grad(cost_of, argnums=(0, 1) if in_x else (0,), has_aux=True)
+        valued, (gradients, *dx) = both(params, batch.x)
+        return valued, (self._of_trained(gradients, params, batch), dx[0] if in_x else None)
+
+    def statistics(self, params: Params, batch: Batch) -> Params:
+        """Return which parameters are running statistics: a bool for each leaf, in the structure of ``params``.
+
+        They are those that the network's ``learn`` replaces after a forward pass of training.
+        """
+        found: list[bool] = []
+
+        def learned(params: Params, batch: Batch, key: jax.Array) -> None:
+            _, cache = self.network.call(params, batch.x, key=key, weights=batch.weights)
+            before, after = jax.tree.leaves(params), jax.tree.leaves(self.network.learn(params, cache))
+            found.extend(new is not old for new, old in zip(after, before, strict=True))
+
+        jax.eval_shape(learned, params, batch, jax.eval_shape(lambda: jax.random.key(0)))
+        return jax.tree.unflatten(jax.tree.structure(params), found)
+
+    def _of_trained(self, gradients: Params, params: Params, batch: Batch) -> Params:
+        """Return the gradients with 0 for running statistics, which are not trained."""
+        if not self.network.learns:
+            return gradients
+        statistics = self.statistics(params, batch)
+        return jax.tree.map(lambda g, fixed: jnp.zeros_like(g) if fixed else g, gradients, statistics)
+
+
+def _share_of_the_mean(output: jax.Array, weights: jax.Array | None) -> jax.Array:
+    """Return each sample's share wᵢ / Σ wᵢ of the cost, 1/n without weights, shaped to multiply the output by."""
+    if weights is None:
+        return jnp.asarray(1 / output.shape[0], output.dtype)
+    share = shares(jnp.asarray(weights)).astype(output.dtype)
+    return share.reshape(-1, *(1,) * (output.ndim - 1))
+
+
+def backprop(network: Layer, loss: Loss, *, with_output: bool = False) -> CostAndGradient:
+    """Return the function that computes the cost and its gradients by hand, by backpropagation.
+
+    The function is ``(params, x, y, *, key=None, weights=None, penalty=None) -> (cost, gradients)``, pure, as
+    ``autodiff`` returns one. It goes through the layers' own ``backward`` and never differentiates automatically. With
+    δ^l = ∂C/∂z^l and ⊙ the elementwise product, over a batch the mean of the samples':
+
+    - BP1  δ^L = ∇ₐC ⊙ σ′(z^L), the loss's ``gradient`` through the last activation's ``backward``;
+    - BP2  δ^l = ((w^(l+1))ᵀ δ^(l+1)) ⊙ σ′(z^l), the dense layer's ``backward``, then the activation's;
+    - BP3  ∂C/∂w^l = δ^l (a^(l−1))ᵀ and BP4  ∂C/∂b^l = δ^l, the dense layer's ``backward``.
+
+    A penalty Ω adds its own ``gradient`` ∂Ω/∂w^l. With ``with_output=True`` the first of the pair is (cost, output),
+    so that metrics need no second forward pass.
+
+    Rumelhart, Hinton, Williams (1986), in the notation of Nielsen (2015), chapter 2.
+
+    >>> import funcnet as fn
+    >>> network, x, y = fn.mlp([2, 1], output=fn.sigmoid), jnp.ones((1, 2)), jnp.zeros((1, 1))
+    >>> params, _ = network.init(jax.random.key(0), (2,))
+    >>> cost, gradients = fn.backprop(network, fn.binary_cross_entropy)(params, x, y)
+    >>> bool(jnp.allclose(gradients[0].bias, network.apply(params, x)[0]))  # σ(z) − y, and y = 0
+    True
+    """
+    return _cost_and_gradient(Objective.by_hand, network, loss, with_output)
+
+
+def autodiff(network: Layer, loss: Loss, *, with_output: bool = False) -> CostAndGradient:
+    """Return the function that computes the cost and its automatic gradients, by ``jax.value_and_grad``.
+
+    The function is called as that of ``backprop``. It uses the layers' ``forward`` and the ``value`` of the loss and of
+    the penalty alone, and nothing that is differentiated by hand.
+
+    >>> import funcnet as fn
+    >>> network, x, y = fn.mlp([2, 1], output=fn.sigmoid), jnp.ones((1, 2)), jnp.zeros((1, 1))
+    >>> params, _ = network.init(jax.random.key(0), (2,))
+    >>> cost, gradients = fn.autodiff(network, fn.binary_cross_entropy)(params, x, y)
+    >>> bool(jnp.allclose(gradients[0].bias, network.apply(params, x)[0]))
+    True
+    """
+    return _cost_and_gradient(Objective.automatic, network, loss, with_output)
+
+
+def _cost_and_gradient(
+    route: Callable[..., tuple[Valued, Gradients]], network: Layer, loss: Loss, with_output: bool
+) -> CostAndGradient:
+    def cost_and_gradient(
+        params: Params,
+        x: jax.Array,
+        y: jax.Array,
+        *,
+        key: jax.Array | None = None,
+        weights: jax.Array | None = None,
+        penalty: Penalty | None = None,
+    ) -> tuple[Any, Params]:
+        check_penalty("gradients", penalty)
+        (cost, (output, _)), (gradients, _) = route(
+            Objective(network, loss, penalty), params, Batch(x, y, weights), key
+        )
+        return ((cost, output) if with_output else cost), gradients
+
+    return cost_and_gradient
