@@ -18,7 +18,7 @@ _PARAMETERS = (
         "",
         "abs acos acosh add add_any and asin asinh atan atan2 atanh ceil cholesky clamp copy digamma div "
         "dynamic_update_slice cosh eq erf erf_inv erfc floor ge gt is_finite le lgamma lt lu max min ne neg nextafter "
-        "not one_minus_square optimization_barrier or pow random_fold_in random_unwrap rem "
+        "not one_minus_square optimization_barrier or polynomial pow random_fold_in random_unwrap rem "
         "select_n shift_left shift_right_arithmetic shift_right_logical sign sinh square stop_gradient sub xor",
     ),
     ("accuracy", "cbrt cos erfc exp exp2 expm1 log log1p log2 logistic rsqrt sin sqrt tan tanh"),
@@ -76,6 +76,7 @@ _PARAMETERS = (
     ("rounding_method", "round"),
     ("shape", "random_split"),
     ("slice_sizes", "dynamic_slice"),
+    ("unroll", "polynomial"),
     ("y", "integer_pow"),
 )
 KNOWN = {(name, frozenset(parameters.split())) for parameters, names in _PARAMETERS for name in names.split()}

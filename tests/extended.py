@@ -50,6 +50,8 @@ def evaluate(jaxpr, consts, operands):
         called = called_program(equation)
         if is_known(equation) and (name == "random_seed" or any(map(is_key, inputs))):
             results = as_it_is(equation, inputs)
+        elif called is not None and called[0].debug_info.func_name in BY_THEIR_FORMULA:
+            results = [BY_THEIR_FORMULA[called[0].debug_info.func_name](*inputs)]
         elif called is not None:
             results = evaluate(*called, inputs)
         elif name in OPERATIONS and is_known(equation):
@@ -119,6 +121,9 @@ def bitcast_convert_type(x, *, new_dtype):
 def iota(*, dtype, shape, dimension, **_):
     return np.indices(shape, dtype)[dimension]
 
+
+# Functions of JAX whose programs take the bits of their own dtype apart, from 0.12 on: exp(−x²) in erfc's derivative.
+BY_THEIR_FORMULA = {"exp_neg_sq": lambda x: np.exp(-x * x)}
 
 OPERATIONS: dict[str, Any] = {
     **{

@@ -167,6 +167,9 @@ OF_NEWER_VERSIONS = {  # operations that JAX 0.10 does not have
     name: (getattr(lax, name), where)
     for name, where in (("log2", POSITIVE), ("one_minus_square", ANY))
     if hasattr(lax, name)
+} | {
+    "polynomial": (lambda x: jnp.polyval(np.array([2.0, -1.0, 3.0]), x), POSITIVE),
+    "polynomial of a tail": (jax.scipy.special.ndtri, POSITIVE / 3),
 }
 UNSTACKED = {"unstack": (lambda x: 2 * jnp.unstack(x, axis=1)[1], matrix(3, 2))}
 

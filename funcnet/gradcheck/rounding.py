@@ -30,7 +30,7 @@ ROUNDED = (
     SUMS
     | CONTROL
     | _names(
-        "add add_any sub mul div rem square one_minus_square reduce_prod cumprod",
+        "add add_any sub mul div rem square one_minus_square polynomial reduce_prod cumprod",
         "sqrt rsqrt cbrt pow integer_pow exp exp2 expm1 log log1p log2 logistic cumlogsumexp",
         "sin cos tan asin acos atan atan2 sinh cosh tanh asinh acosh atanh",
         "erf erfc erf_inv lgamma digamma",
