@@ -1,8 +1,8 @@
 """Small loops as one kernel each: the one module that is here for speed alone.
 
 On a CPU every operation of a compiled program is a kernel of its own, and each call of a kernel takes about 50 ns. For
-arrays as small as XOR's this is most of the time. XLA can compile a whole loop into one kernel. From JAX 0.12 on it does
-so by itself. Before 0.12 it does so only for loops of less than a kilobyte, or where a hint asks for it.
+arrays as small as XOR's this is most of the time. XLA can compile a whole loop into one kernel. From JAX 0.12 on it
+does so by itself. Before 0.12 it does so only for loops of less than a kilobyte, or where a hint asks for it.
 
 Microseconds per step, with the hint and without (an Intel Xeon with AVX-512, two processors):
 
