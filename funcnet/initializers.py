@@ -10,8 +10,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from .checks import check_number
 from .configuration import Configuration
-from .errors import ShapeError, check_number
+from .errors import ShapeError
 from .layer import Shape
 
 # The standard deviation of a standard normal cut off at ±2; dividing by it gives the variance that was asked for.

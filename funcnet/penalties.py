@@ -11,9 +11,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .checks import check_number, floating_array, is_concrete
 from .configuration import Configuration
 from .dtypes import accumulator_dtype, params_dtype
-from .errors import check_number, floating_array, is_concrete, message
+from .errors import message
 from .layer import Params
 
 

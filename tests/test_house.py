@@ -11,11 +11,12 @@ ROOT = Path(__file__).parent.parent
 MODULES = sorted((ROOT / "funcnet").rglob("*.py"))
 
 # Rooms from the ground up; a module imports only from rooms that its own stands on.
-HELPERS = {"configuration", "errors", "dtypes", "layer"}
+HELPERS = {"configuration", "errors", "checks", "dtypes", "layer"}
 STANDS_ON = {
     "errors": set(),
     "dtypes": set(),
     "configuration": set(),
+    "checks": {"errors"},
     "layer": {"configuration", "errors"},
     "activations": HELPERS,
     "information": HELPERS,
@@ -23,10 +24,10 @@ STANDS_ON = {
     "losses": HELPERS | {"activations"},
     "penalties": HELPERS,
     "programs": set(),
-    "compilation": {"errors"},
+    "compilation": {"checks", "errors"},
     "layers": HELPERS | {"activations", "initializers"},
     "objective": HELPERS | {"losses", "layers", "penalties"},
-    "graph": {"errors", "programs"},
+    "graph": {"checks", "errors", "programs"},
     "gradcheck": HELPERS | {"programs", "losses", "penalties", "layers", "objective"},
     "inspection": HELPERS | {"activations", "losses", "layers"},
     "neurons": HELPERS | {"programs", "activations", "layers"},
@@ -34,8 +35,8 @@ STANDS_ON = {
     "search": HELPERS,
     "training": HELPERS
     | {"programs", "activations", "losses", "penalties", "layers", "objective", "optimizers", "search"},
-    "data": {"errors"},
-    "plots": {"errors"},
+    "data": {"checks", "errors"},
+    "plots": {"checks", "errors"},
     "cli": {"activations", "losses", "data", "errors", "funcnet"},
     "__main__": {"cli"},
 }

@@ -7,7 +7,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ..errors import check_dtype, check_number, floating_array, message
+from ..checks import check_dtype, check_number, floating_array
+from ..errors import message
 from ..layer import Cache, Layer, Params, Shape
 
 

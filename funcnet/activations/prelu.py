@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from ..errors import DtypeError, check_dtype, floating_array
+from ..checks import check_dtype, floating_array
+from ..errors import DtypeError
 from ..layer import Cache, Layer, Shape
 from .base import keep_number
 

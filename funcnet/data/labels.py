@@ -5,7 +5,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from ..errors import check_count, check_key, message
+from ..checks import check_count, check_key
+from ..errors import message
 
 
 def one_hot(labels: Any, classes: int) -> np.ndarray:

@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..errors import check_key, check_number, is_concrete, message
+from ..checks import check_key, check_number, is_concrete
+from ..errors import message
 from ..layer import Layer
 from ..losses import Loss
 from ..penalties import check_penalty

@@ -5,8 +5,9 @@ import math
 from collections.abc import Hashable, Iterable, Mapping
 from itertools import count
 
+from ..checks import check_number
 from ..configuration import Configuration
-from ..errors import check_number, message
+from ..errors import message
 
 
 class HuffmanCode(Configuration):

@@ -16,17 +16,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..checks import check_count, check_dtype, floating_array, integer_array, is_concrete
 from ..dtypes import accumulator_dtype
-from ..errors import (
-    DtypeError,
-    ShapeError,
-    check_count,
-    check_dtype,
-    floating_array,
-    integer_array,
-    is_concrete,
-    message,
-)
+from ..errors import DtypeError, ShapeError, message
 
 NATS = {"bits": math.log(2), "nats": 1.0}  # how many nats one of each unit is
 

@@ -7,7 +7,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ..errors import DtypeError, ShapeError, check_dtype, check_key, message
+from ..checks import check_dtype, check_key
+from ..errors import DtypeError, ShapeError, message
 from ..layer import Cache, Layer, Shape, check_needs
 
 

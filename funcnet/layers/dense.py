@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ..errors import DtypeError, ShapeError, check_count, check_dtype
+from ..checks import check_count, check_dtype
+from ..errors import DtypeError, ShapeError
 from ..initializers import Initializer, glorot_uniform, zeros
 from ..layer import Cache, Layer, Shape
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..activations.base import keep_number
-from ..errors import check_dtype, floating_array
+from ..checks import check_dtype, floating_array
 from ..layer import Cache, Layer, Params, Shape
 
 

@@ -6,7 +6,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ..errors import ShapeError, check_dtype
+from ..checks import check_dtype
+from ..errors import ShapeError
 from ..layer import Cache, Layer, Params, Shape
 
 

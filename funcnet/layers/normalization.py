@@ -6,8 +6,9 @@ import jax
 import jax.numpy as jnp
 
 from ..activations.base import keep_number
+from ..checks import check_dtype, floating_array
 from ..dtypes import accumulator_dtype
-from ..errors import DtypeError, ShapeError, check_dtype, floating_array
+from ..errors import DtypeError, ShapeError
 from ..layer import Cache, Layer, Shape
 
 

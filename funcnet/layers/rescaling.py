@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..errors import DtypeError, check_dtype, check_number
+from ..checks import check_dtype, check_number
+from ..errors import DtypeError
 from ..layer import Cache, Layer, Params, Shape
 
 

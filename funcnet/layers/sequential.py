@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..activations import Activation, PReLU, linear, relu
-from ..errors import check_count, message
+from ..checks import check_count
+from ..errors import message
 from ..layer import Layer
 from .chain import Chain
 from .dense import Dense

@@ -5,9 +5,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from ..checks import floating_array
 from ..configuration import Configuration
 from ..dtypes import accumulator_dtype
-from ..errors import DtypeError, ShapeError, floating_array
+from ..errors import DtypeError, ShapeError
 
 
 class Loss(Configuration):

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from ..errors import ShapeError, check_count, integer_array, is_concrete, message
+from ..checks import check_count, integer_array, is_concrete
+from ..errors import ShapeError, message
 from ..programs import NoRuleError, called_program, inner_programs, name_of, scan_of
 from .logic import checked_bits, circuit, nand, not_, xor_and_nand
 

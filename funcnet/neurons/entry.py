@@ -5,7 +5,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from ..errors import ShapeError, floating_array, is_concrete, message
+from ..checks import floating_array, is_concrete
+from ..errors import ShapeError, message
 
 
 def inputs(where: str, x: Any) -> jax.Array:

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from ..errors import DtypeError, ShapeError, check_count, check_dtype, check_key, check_number, is_concrete, message
+from ..checks import check_count, check_dtype, check_key, check_number, is_concrete
+from ..errors import DtypeError, ShapeError, message
 from ..layers import DenseParams
 from .entry import inputs
 from .perceptron import weighted_input

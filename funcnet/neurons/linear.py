@@ -6,8 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..checks import check_key, check_number, is_concrete
 from ..dtypes import accumulator_dtype
-from ..errors import DtypeError, ShapeError, check_key, check_number, is_concrete, message
+from ..errors import DtypeError, ShapeError, message
 from ..layers import DenseParams
 from .entry import check_finite, inputs
 from .perceptron import weighted_input

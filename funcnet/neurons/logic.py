@@ -13,7 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..errors import DtypeError, ShapeError, is_concrete, message
+from ..checks import is_concrete
+from ..errors import DtypeError, ShapeError, message
 from ..layers import DenseParams
 from .perceptron import perceptron
 

@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ..errors import DtypeError, ShapeError, floating_array
+from ..checks import floating_array
+from ..errors import DtypeError, ShapeError
 from ..layers import DenseParams
 
 

@@ -18,9 +18,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..checks import check_number
 from ..configuration import Configuration
 from ..dtypes import accumulator_dtype
-from ..errors import check_number, message
+from ..errors import message
 from ..layer import Params
 
 Rate = float | jax.Array | Callable[[jax.Array], jax.Array]  # a number, or a schedule: step -> learning rate

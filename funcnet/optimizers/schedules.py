@@ -15,8 +15,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..checks import check_number, is_concrete
 from ..configuration import Configuration
-from ..errors import check_number, is_concrete, message
+from ..errors import message
 
 
 class Schedule(Configuration):

@@ -24,9 +24,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..checks import check_key, check_number, floating_array
 from ..configuration import Configuration
 from ..dtypes import accumulator_dtype
-from ..errors import DtypeError, ShapeError, check_key, check_number, floating_array, message
+from ..errors import DtypeError, ShapeError, message
 from ..layer import Params
 
 Cost = Callable[[Params], jax.Array]  # params -> ()

@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..errors import check_count, message
+from ..checks import check_count
+from ..errors import message
 from ..layer import Params
 from .base import (
     Cost,

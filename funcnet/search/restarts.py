@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from ..checks import check_count
 from ..configuration import Configuration
-from ..errors import check_count, message
+from ..errors import message
 from ..layer import Params
 from .base import (
     Cost,

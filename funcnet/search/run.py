@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from ..errors import check_count, check_number, message
+from ..checks import check_count, check_number
+from ..errors import message
 from ..layer import Params
 from .base import Cost, Search, Start, State, as_pytree, check_call
 

@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..errors import DtypeError, ShapeError, check_count, integer_array, is_concrete, message
+from ..checks import check_count, integer_array, is_concrete
+from ..errors import DtypeError, ShapeError, message
 
 
 def predicted_classes(prediction: jax.Array) -> jax.Array:

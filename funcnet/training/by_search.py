@@ -5,8 +5,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from ..checks import check_dtype, check_key
 from ..configuration import Configuration
-from ..errors import check_dtype, check_key
 from ..layer import Layer, Params, Shape
 from ..losses import Loss, batch_mean
 from ..penalties import Penalty, check_penalty

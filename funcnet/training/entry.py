@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..errors import is_concrete, message
+from ..checks import is_concrete
+from ..errors import message
 from ..layer import Layer, Params
 from ..losses import Loss
 from .metrics import metric_name

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from ..checks import check_count
 from ..dtypes import accumulator_dtype, params_dtype
-from ..errors import check_count
 from ..layer import Layer, Params
 from ..losses import Loss, batch_mean
 from .batches import rows, scan_batches

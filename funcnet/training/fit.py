@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from ..checks import check_count, check_key
 from ..dtypes import params_dtype
-from ..errors import check_count, check_key
 from ..layer import Layer, Params, Shape
 from ..losses import Loss
 from ..objective import autodiff

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from ..errors import check_key, message
+from ..checks import check_key
+from ..errors import message
 from ..layer import Layer, Params, Shape
 from ..losses import Loss, batch_mean
 from ..objective import autodiff

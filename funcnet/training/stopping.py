@@ -8,9 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..checks import check_count, check_number
 from ..configuration import Configuration
 from ..dtypes import accumulator_dtype, params_dtype
-from ..errors import check_count, check_number, message
+from ..errors import message
 from ..layer import Params
 from .step import TrainState
 
