@@ -86,6 +86,7 @@ from .search import genetic as genetic
 from .search import restarts as restarts
 from .training import EarlyStopping as EarlyStopping
 from .training import FitResult as FitResult
+from .training import Run as Run
 from .training import TrainState as TrainState
 from .training import accuracy as accuracy
 from .training import confusion_matrix as confusion_matrix
@@ -95,6 +96,7 @@ from .training import fit_by_search as fit_by_search
 from .training import init_state as init_state
 from .training import predict as predict
 from .training import predicted_classes as predicted_classes
+from .training import run_epochs as run_epochs
 from .training import train_step as train_step
 from .training import worst_mistakes as worst_mistakes
 

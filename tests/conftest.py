@@ -19,7 +19,13 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
 # Most tests compile much, run little of it, and look at equations rather than at what the compiler makes of them. These
 # are compiled as a user's programs are: whole runs whose bits are compared, what one kernel can hold, the README's, and
 # counts of steps.
-FULLY_COMPILED = {"test_fit.py", "test_small_products.py", "test_readme.py", "test_convergence.py", "test_jax.py"}
+FULLY_COMPILED = {
+    "test_fitting.py",
+    "test_one_kernel_products.py",
+    "test_readme.py",
+    "test_convergence.py",
+    "test_jax.py",
+}
 
 # Of the 20 ms that a small program takes, XLA's fusion emitters take 8 to set up a compiler of their own; and parts
 # compiled side by side gain nothing where two processes test. These flags let a program do without. A jaxlib that knows

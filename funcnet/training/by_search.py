@@ -5,13 +5,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ..checks import check_dtype, check_key
+from ..checks import check_data, check_dtype, check_key, check_part
 from ..configuration import Configuration
+from ..errors import message
 from ..layer import Layer, Params, Shape
-from ..losses import Loss, batch_mean
+from ..losses import Loss
+from ..objective import Batch, Objective
 from ..penalties import Penalty, check_penalty
 from ..search import Search, SearchResult, run
-from .entry import check_layer, check_loss, samples
 
 
 def fit_by_search(
@@ -28,15 +29,26 @@ def fit_by_search(
     penalty: Penalty | None = None,
     dtype: Any = jnp.float32,
 ) -> SearchResult:
-    """Train a network on ``data`` = (x, y), by at most ``steps`` of a search; x and y are as ``fit`` takes them.
+    """Train a network by a search and return the result of ``fn.search.run``.
 
-    The cost is the loss's mean over all samples, plus the ``penalty`` where there is one; every start is a
-    ``network.init(key, x.shape[1:])`` of ``dtype``. ``search`` is ``fn.restarts(...)``, ``fn.annealing(...)``,
-    ``fn.genetic(...)`` or another pair; ``goal``, ``patience``, ``min_delta`` and the result are those of
-    ``fn.search.run``. Other data of the same shapes, or a network built anew, compile nothing. Many runs go side by
-    side by ``jax.vmap`` over the keys.
+    The cost is the mean of the loss over all samples, plus the penalty. Other data of the same shapes, or a network
+    built anew, compile nothing. Many runs go side by side by ``jax.vmap`` over the keys.
 
-    Raises ``ValueError`` and ``TypeError``, naming the argument, for data or settings that cannot be trained on.
+    Args:
+        network: the network to train; it may not keep running statistics, which no search can learn.
+        loss: the loss of each sample.
+        search: ``fn.restarts(...)``, ``fn.annealing(...)``, ``fn.genetic(...)`` or another (init, step) pair.
+        data: (x, y), as ``fit`` takes them.
+        key: the random key of the search. Every start is ``network.init(key, x.shape[1:])`` for a key of its own.
+        steps: how many steps of the search at most.
+        goal: the search ends at a cost of at most this; None for no goal.
+        patience: steps without improvement after which the search ends; None for no limit.
+        min_delta: a cost is an improvement where it is lower by more than this.
+        penalty: such as ``fn.l2(0.0001)``, or None.
+        dtype: the parameters' dtype.
+
+    Raises:
+        TypeError, ValueError: data or settings cannot be trained with; the error names the argument.
 
     >>> import funcnet as fn
     >>> x = jnp.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
@@ -51,26 +63,20 @@ def fit_by_search(
     >>> jax.vmap(train)(jax.random.split(jax.random.key(1), 3)).reason
     array(['goal reached', 'goal reached', 'goal reached'], dtype=object)
     """
-    check_layer("fit_by_search", network)
-    check_loss("fit_by_search", loss)
+    check_part("fit_by_search", "network", network, Layer)
+    check_part("fit_by_search", "loss", loss, Loss)
     check_penalty("fit_by_search", penalty)
     check_key("fit_by_search", key)
-    x, y = samples("fit_by_search", network, data, check_dtype("fit_by_search", dtype))
-    cost = jax.tree_util.Partial(_MeanLoss(network, loss), x, y, penalty)
-    start = _Start(network, x.shape[1:], jnp.dtype(dtype))
+    if network.learns:
+        raise TypeError(message("fit_by_search", "a network without running statistics", network))
+    batch = Batch(*check_data("fit_by_search", network, data, check_dtype("fit_by_search", dtype)))
+    cost = jax.tree_util.Partial(_cost, Objective(network, loss, penalty), batch)
+    start = _Start(network, batch.x.shape[1:], jnp.dtype(dtype))
     return run(search, cost, start, key=key, steps=steps, goal=goal, patience=patience, min_delta=min_delta)
 
 
-class _MeanLoss(Configuration):
-    """The cost of a network's parameters on samples: a value, so that a network built anew compiles nothing."""
-
-    network: Layer
-    loss: Loss
-
-    def __call__(self, x: jax.Array, y: jax.Array, penalty: Penalty | None, params: Params) -> jax.Array:
-        """Return the mean of the loss, plus the penalty: ()."""
-        cost = batch_mean(self.loss.value(self.network.apply(params, x), y), where=self.loss)
-        return cost if penalty is None else cost + penalty.value(params).astype(cost.dtype)
+def _cost(objective: Objective, batch: Batch, params: Params) -> jax.Array:
+    return objective.value(params, batch)[0]
 
 
 class _Start(Configuration):

@@ -8,14 +8,13 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ..checks import check_count
+from ..checks import check_count, check_data, check_inputs, check_metrics, check_part
 from ..dtypes import accumulator_dtype, params_dtype
 from ..layer import Layer, Params
-from ..losses import Loss, batch_mean
+from ..losses import Loss
+from ..objective import Batch, Objective
 from .batches import rows, scan_batches
-from .entry import check_layer, check_loss, check_metrics, inputs, samples
-from .metrics import Metric, metric_name
-from .step import measure
+from .metrics import Metric, means, metric_name
 
 EVALUATION_BATCH = 1024  # samples at once where nothing needs another number: wide enough to fill the matrix units
 
@@ -29,12 +28,19 @@ def evaluate(
     metrics: Sequence[Metric] = (),
     batch_size: int | None = EVALUATION_BATCH,
 ) -> dict[str, float]:
-    """Return the mean loss and metrics of all samples: {"loss": ..., "accuracy": ...}.
+    """Return the mean loss and metrics of all samples: {"loss": ..., "accuracy": ...}, as Python floats.
 
-    ``data`` is (x, y) with x (n, ...) and y like the output; ``batch_size`` None takes all at once.
-    A metric is a function of (prediction, target) that returns one number a sample, (batch,); the prediction is the
-    loss's ``predict`` of the output. The means are Python floats, so this cannot be traced. Raises ``ValueError`` and
-    ``TypeError`` for data that cannot be evaluated, naming what is wrong.
+    Args:
+        network: the network; it is evaluated without a key, so that nothing is dropped.
+        loss: the loss of each sample.
+        params: the network's parameters.
+        data: (x, y) with x (n, ...) and y like the output.
+        metrics: functions (prediction, target) -> one number per sample, (batch,). The prediction is the loss's
+            ``predict`` of the output.
+        batch_size: samples at a time; None for all at once.
+
+    Raises:
+        TypeError, ValueError: the data cannot be evaluated, or an argument is of another type; the error names it.
 
     >>> import funcnet as fn
     >>> network = fn.mlp([2, 1])
@@ -42,25 +48,28 @@ def evaluate(
     >>> fn.evaluate(network, fn.quadratic, params, (jnp.zeros((3, 2)), jnp.ones((3, 1))))
     {'loss': 0.5}
     """
-    check_layer("evaluate", network)
-    check_loss("evaluate", loss)
+    check_part("evaluate", "network", network, Layer)
+    check_part("evaluate", "loss", loss, Loss)
     check_metrics("evaluate", metrics)
-    x, y = samples("evaluate", network, data, params_dtype(params))
-    means = _compiled_means(
-        params,
-        (x, y),
-        network=network,
-        loss=loss,
-        metrics=tuple(metrics),
-        batch_size=width("evaluate", batch_size, len(x)),
-    )
-    return {name: float(means[name]) for name in ("loss", *map(metric_name, metrics))}
+    x, y = check_data("evaluate", network, data, params_dtype(params))
+    size = effective_batch_size("evaluate", batch_size, len(x))
+    found = _compiled_means(Objective(network, loss), params, Batch(x, y), metrics=tuple(metrics), batch_size=size)
+    return {name: float(found[name]) for name in ("loss", *map(metric_name, metrics))}
 
 
 def predict(network: Layer, params: Params, x: Any, *, batch_size: int | None = EVALUATION_BATCH) -> jax.Array:
     """Return the network's outputs (n, outputs) for x (n, ...): ``network.apply``, ``batch_size`` rows at a time.
 
-    For a network that gives logits these are logits: ``loss.predict`` of them are the probabilities.
+    For a network that returns logits these are logits: ``loss.predict`` of them are the probabilities.
+
+    Args:
+        network: the network; it is evaluated without a key, so that nothing is dropped.
+        params: the network's parameters.
+        x: the inputs (n, ...).
+        batch_size: rows at a time; None for all at once.
+
+    Raises:
+        TypeError, ValueError: the inputs are not what the network takes; the error names what is wrong.
 
     >>> import funcnet as fn
     >>> network = fn.mlp([2, 1])
@@ -68,16 +77,18 @@ def predict(network: Layer, params: Params, x: Any, *, batch_size: int | None = 
     >>> fn.predict(network, params, jnp.zeros((3, 2))).shape
     (3, 1)
     """
-    check_layer("predict", network)
-    x = inputs("predict", network, x, params_dtype(params))
-    return _compiled_outputs(params, x, network=network, batch_size=width("predict", batch_size, len(x)))
+    check_part("predict", "network", network, Layer)
+    x = check_inputs("predict", network, x, params_dtype(params))
+    size = effective_batch_size("predict", batch_size, len(x))
+    return _compiled_outputs(params, x, network=network, batch_size=size)
 
 
-def width(where: str, batch_size: int | None, samples: int) -> int:
+def effective_batch_size(where: str, batch_size: int | None, samples: int) -> int:
     """Return the batch size for that many samples: all of them for None, and no more than there are.
 
-    >>> width("fit", 128, samples=1000), width("fit", None, samples=1000), width("fit", 128, samples=100)
-    (128, 1000, 100)
+    >>> sizes = effective_batch_size("fit", 128, 1000), effective_batch_size("fit", None, 1000)
+    >>> sizes, effective_batch_size("fit", 128, samples=100)
+    ((128, 1000), 100)
     """
     if batch_size is None:
         return samples
@@ -86,29 +97,21 @@ def width(where: str, batch_size: int | None, samples: int) -> int:
 
 
 def sample_means(
-    params: Params,
-    data: tuple[jax.Array, jax.Array],
-    *,
-    network: Layer,
-    loss: Loss,
-    metrics: tuple[Metric, ...],
-    batch_size: int,
+    objective: Objective, params: Params, data: Batch, *, metrics: tuple[Metric, ...], batch_size: int
 ) -> dict[str, jax.Array]:
-    """Return the mean loss and metrics over the samples; pure, for use inside a compiled program."""
-    x, y = data
+    """Return the mean cost and metrics over the samples, without training. Pure: for use inside a compiled program."""
 
     def one_batch(carry: None, start: jax.Array, weights: jax.Array | None) -> tuple[None, dict[str, jax.Array]]:
-        batch_x, batch_y = rows(x, start, batch_size), rows(y, start, batch_size)
-        output = network.apply(params, batch_x)
-        cost = batch_mean(loss.value(output, batch_y), weights, where=loss)
-        return carry, {"loss": cost, **measure(metrics, loss.predict(output), batch_y, weights)}
+        batch = Batch(rows(data.x, start, batch_size), rows(data.y, start, batch_size), weights)
+        cost, (output, _) = objective.value(params, batch)
+        return carry, {"loss": cost, **means(metrics, objective.loss.predict(output), batch.y, weights)}
 
     names = ("loss", *map(metric_name, metrics))
     dtype = accumulator_dtype(params_dtype(params))
-    return scan_batches(one_batch, None, names, len(x), batch_size, dtype)[1]
+    return scan_batches(one_batch, None, names, len(data.x), batch_size, dtype)[1]
 
 
-_compiled_means = jax.jit(sample_means, static_argnames=("network", "loss", "metrics", "batch_size"))
+_compiled_means = jax.jit(sample_means, static_argnames=("metrics", "batch_size"))
 
 
 @partial(jax.jit, static_argnames=("network", "batch_size"))

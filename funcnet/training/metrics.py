@@ -1,22 +1,28 @@
-"""Metrics: functions of a prediction and a target that give one number a sample; training takes their mean."""
+"""What predictions are worth: metrics, whose mean training takes, and a classifier's answers and mistakes.
+
+A metric is a function of a prediction and a target that returns one number per sample.
+"""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from ..errors import ShapeError
-from .answers import predicted_classes
+from ..checks import check_count, integer_array, is_concrete
+from ..errors import DtypeError, ShapeError, message
+from ..losses import batch_mean
 
-Metric = Callable[[jax.Array, jax.Array], jax.Array]  # (prediction, target) -> one number a sample, (batch,)
+Metric = Callable[[jax.Array, jax.Array], jax.Array]  # (prediction, target) -> one number per sample, (batch,)
 
 
 def accuracy(prediction: jax.Array, target: jax.Array) -> jax.Array:
-    """Return whether each sample is classified right: (batch,) of float32 0 or 1.
+    """Return 1 for each sample that is classified correctly, else 0: (batch,) of float32.
 
     The prediction (batch, outputs) is what the loss's ``predict`` makes of the network's output. With several
-    outputs the largest one names the class, in the prediction and in the target; with one output the class is
-    whether it is at least ½.
+    outputs the class is the index of the largest, in the prediction and in the target. With one output the class is
+    1 where the output is at least ½, else 0.
 
     >>> accuracy(jnp.array([[0.1, 0.9], [0.6, 0.4]]), jnp.array([[0, 1], [0, 1]]))
     Array([1., 0.], dtype=float32)
@@ -31,5 +37,100 @@ def accuracy(prediction: jax.Array, target: jax.Array) -> jax.Array:
 
 
 def metric_name(metric: Metric) -> str:
-    """Return the name that a metric's history stands under: its function's, or what it prints as."""
+    """Return the name of a metric in histories: its function's name, or what it prints as."""
     return getattr(metric, "__name__", repr(metric))
+
+
+def means(
+    metrics: tuple[Metric, ...], prediction: jax.Array, target: jax.Array, weights: jax.Array | None
+) -> dict[str, jax.Array]:
+    """Return the mean of every metric over the batch, by the metric's name."""
+    named = {metric_name(metric): metric(prediction, target) for metric in metrics}
+    return {name: batch_mean(values, weights, where=name) for name, values in named.items()}
+
+
+def predicted_classes(prediction: jax.Array) -> jax.Array:
+    """Return the class that each row of a prediction (batch, outputs) names: (batch,) of int32.
+
+    The prediction is what the loss's ``predict`` makes of the network's output, or targets, of any real dtype. With
+    several outputs the class is that of the largest, the first of equals; with one output it is 1 where that is at
+    least ½, and else 0. Raises ``ShapeError`` and ``DtypeError``. Bishop, *Pattern Recognition and Machine Learning*
+    (2006), section 1.5.1: the decision with the fewest mistakes.
+
+    >>> predicted_classes(jnp.array([[0.1, 0.7, 0.2], [0.6, 0.3, 0.1]]))
+    Array([1, 0], dtype=int32)
+    >>> predicted_classes(jnp.array([[0.7], [0.2]]))
+    Array([1, 0], dtype=int32)
+    """
+    prediction = jnp.asarray(prediction)
+    if jnp.issubdtype(prediction.dtype, jnp.complexfloating):
+        raise DtypeError("predicted_classes", "prediction of a real dtype", prediction.dtype)
+    if prediction.ndim != 2 or prediction.shape[1] == 0:
+        raise ShapeError("predicted_classes", "prediction of shape (batch, outputs)", prediction.shape)
+    if prediction.shape[1] == 1:
+        floating = jnp.issubdtype(prediction.dtype, jnp.floating)
+        only = prediction[:, 0] if floating else prediction[:, 0].astype(jnp.float32)
+        return (only >= 0.5).astype(jnp.int32)
+    return jnp.argmax(prediction, axis=1).astype(jnp.int32)
+
+
+def confusion_matrix(labels: Any, answers: Any, classes: int) -> jax.Array:
+    """Return how often each class was answered for each: counts (classes, classes) of int32.
+
+    Nᵢⱼ = Σₙ [labelₙ = i][answerₙ = j], with a row for each class and a column for each answer, so that the diagonal
+    counts what is right. Labels and answers are integers (n,) in [0, classes); inside a traced program a pair with
+    one outside is not counted. Raises ``ShapeError``, ``DtypeError``, and ``ValueError`` that names the first one
+    outside. Fawcett, "An introduction to ROC analysis" (2006), section 2, transposed.
+
+    >>> import funcnet as fn
+    >>> fn.confusion_matrix([0, 0, 1, 1], [0, 1, 1, 1], classes=2)
+    Array([[1, 1],
+           [0, 2]], dtype=int32)
+    """
+    check_count("confusion_matrix", "classes", classes)
+    labels, answers = _classes("labels", labels, classes), _classes("answers", answers, classes)
+    if labels.shape != answers.shape:
+        raise ShapeError("confusion_matrix", f"answers of the labels' shape {labels.shape}", answers.shape)
+    inside = (labels >= 0) & (answers >= 0)  # a negative index would count from the end
+    counts = jnp.zeros((classes, classes), jnp.int32)
+    return counts.at[labels, answers].add(inside.astype(jnp.int32), mode="drop")
+
+
+def worst_mistakes(prediction: Any, labels: Any, most: int | None = None) -> np.ndarray:
+    """Return the rows (mistakes,) of the prediction that name a wrong class, the surest of it first; int64.
+
+    ``prediction`` (n, outputs) is as in ``predicted_classes``, ``labels`` are integers (n,). How sure a row is of its
+    answer is the largest of its outputs, and max(p, 1 − p) for one output p; equally sure ones keep their order.
+    At most ``most`` rows are returned, all of them for None. On the host: how many there are depends on the values.
+    Raises ``ShapeError`` and ``DtypeError``, and ``TypeError`` or ``ValueError`` for a ``most`` that is no count.
+
+    >>> import funcnet as fn
+    >>> prediction = jnp.array([[0.6, 0.4], [0.1, 0.9], [0.2, 0.8], [0.7, 0.3]])
+    >>> fn.worst_mistakes(prediction, [1, 0, 1, 1])
+    array([1, 3, 0])
+    """
+    if most is not None:
+        check_count("worst_mistakes", "most", most)
+    outputs, answers = np.asarray(prediction), np.asarray(predicted_classes(prediction))
+    labels = np.asarray(integer_array("worst_mistakes", "labels", labels))
+    if labels.shape != answers.shape:
+        raise ShapeError("worst_mistakes", f"labels of shape {answers.shape}, one a row", labels.shape)
+    if not jnp.issubdtype(outputs.dtype, jnp.floating):
+        outputs = outputs.astype(np.float64)  # whose negatives neither wrap nor are refused
+    both = np.concatenate([1 - outputs, outputs], axis=1) if outputs.shape[1] == 1 else outputs
+    wrong = np.flatnonzero(answers != labels)
+    return wrong[np.argsort(-both[wrong].max(axis=1), kind="stable")][:most]
+
+
+def _classes(name: str, values: Any, classes: int) -> jax.Array:
+    """Return labels as an int32 array; every one must be in [0, classes), where they can be looked at."""
+    array = integer_array("confusion_matrix", name, values)
+    if array.ndim != 1:
+        raise ShapeError("confusion_matrix", f"{name} of shape (n,)", array.shape)
+    if is_concrete(array):
+        outside = np.flatnonzero((np.asarray(array) < 0) | (np.asarray(array) >= classes))
+        if outside.size:
+            first = int(outside[0])
+            got = f"{array[first]} at index {first}"
+            raise ValueError(message("confusion_matrix", f"{name} in [0, {classes})", got))
+    return jnp.asarray(array).astype(jnp.int32)

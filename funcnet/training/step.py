@@ -1,23 +1,23 @@
-"""The training state and the pure step, of which everything else in training is made."""
+"""One training step: the state, and the pure function from one state to the next."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from ..checks import check_key
+from ..checks import check_gradients_for, check_key, check_metrics, check_optimizer, check_part
 from ..errors import message
 from ..layer import Layer, Params, Shape
-from ..losses import Loss, batch_mean
-from ..objective import autodiff
+from ..losses import Loss
+from ..objective import Batch, Objective, Valued, autodiff, backprop
 from ..optimizers import Optimizer, apply_updates
 from ..penalties import Penalty, check_penalty
-from .entry import check_layer, check_optimizer, check_parts
-from .metrics import Metric, metric_name
+from .metrics import Metric, means
 
-Gradients = Callable[..., Any]  # fn.autodiff, fn.backprop or another function with their signature
+GradientsOf = Callable[..., Any]  # fn.autodiff, fn.backprop or another function with their signature
 
 # Random streams of a run, folded into its key before the count of epochs or steps. They are beyond any layer's
 # index, which the network's own initialization folds in.
@@ -25,7 +25,7 @@ SHUFFLE, FORWARD = 2**31, 2**31 + 1
 
 
 class TrainState(NamedTuple):
-    """Everything that the next step depends on, and so everything that a resume needs."""
+    """Everything that the next step depends on, and so everything that is needed to resume a run."""
 
     params: Params  # the network's parameters
     optimizer_state: Any  # what the optimizer's init and update return
@@ -44,25 +44,33 @@ def init_state(
     params: Params | None = None,
     dtype: Any = jnp.float32,
 ) -> TrainState:
-    """Return the state before the first step, for inputs of ``input_shape`` (without the batch axis).
+    """Return the state before the first step. It shares no buffers with its inputs. Pure: it can be mapped over keys.
 
-    The parameters are ``network.init(key, input_shape, dtype=dtype)``, unless ``params`` gives them. All arrays
-    of the state are its own. Raises ``TypeError`` for a key that is none.
+    Args:
+        network: the network to train.
+        optimizer: an (init, update) pair, funcnet's or optax's.
+        key: the run's random key, ``jax.random.key(seed)``.
+        input_shape: the shape of one input, without the batch axis.
+        params: the initial parameters; None for ``network.init(key, input_shape, dtype=dtype)``.
+        dtype: the parameters' dtype where ``params`` is None.
+
+    Raises:
+        TypeError: ``network``, ``optimizer`` or ``key`` is of another type.
 
     >>> import funcnet as fn
     >>> state = fn.init_state(fn.mlp([4, 2]), fn.sgd(0.1), jax.random.key(0), (4,))
     >>> state.params[0].weight.shape, int(state.step)
     ((2, 4), 0)
     """
-    check_layer("init_state", network)
+    check_part("init_state", "network", network, Layer)
     check_optimizer("init_state", optimizer)
     check_key("init_state", key)
     if params is None:
         params, _ = network.init(key, tuple(input_shape), dtype=dtype)
-    return own_copy(TrainState(params, optimizer.init(params), key, jnp.int32(0), jnp.int32(0)))
+    return copy_for_donation(TrainState(params, optimizer.init(params), key, jnp.int32(0), jnp.int32(0)))
 
 
-def own_copy(tree: Any) -> Any:
+def copy_for_donation(tree: Any) -> Any:
     """Return the tree with every leaf copied to a buffer of its own, of strong type, so that it can be donated."""
     return _compiled_copy(tree)
 
@@ -75,23 +83,88 @@ def _strong_copy(leaf: jax.Array) -> jax.Array:
 _compiled_copy = jax.jit(lambda tree: jax.tree.map(_strong_copy, tree))
 
 
+@partial(jax.tree_util.register_dataclass, data_fields=("objective",), meta_fields=("update", "gradients", "metrics"))
+@dataclass(frozen=True)
+class Step:
+    """The pure step: gradients, update, addition. A pytree, so that a compiled program takes it as an argument."""
+
+    objective: Objective
+    update: Callable[..., Any]  # the optimizer's
+    gradients: GradientsOf
+    metrics: tuple[Metric, ...]
+
+    def __call__(self, state: TrainState, batch: Batch) -> tuple[TrainState, dict[str, jax.Array]]:
+        """Return the next state, and the batch's cost and mean metrics before the update."""
+        network, loss = self.objective.network, self.objective.loss
+        key = jax.random.fold_in(jax.random.fold_in(state.key, FORWARD), state.step)
+        (cost, (output, cache)), gradients = self._cost_and_gradients(state.params, batch, key)
+        updates, optimizer_state = self.update(gradients, state.optimizer_state, state.params)
+        params = apply_updates(state.params, updates)
+        if network.learns:
+            params = network.learn(params, cache)
+        info = {"loss": cost, **means(self.metrics, loss.predict(output), batch.y, batch.weights)}
+        return state._replace(params=params, optimizer_state=optimizer_state, step=state.step + 1), info
+
+    def _cost_and_gradients(self, params: Params, batch: Batch, key: jax.Array) -> tuple[Valued, Params]:
+        objective = self.objective
+        if self.gradients in (autodiff, backprop):
+            route = objective.automatic if self.gradients is autodiff else objective.by_hand
+            valued, (gradients, _) = route(params, batch, key)
+            return valued, gradients
+        keywords = {"key": key, "weights": batch.weights}
+        if objective.penalty is not None:
+            keywords["penalty"] = objective.penalty
+        function = self.gradients(objective.network, objective.loss, with_output=True)
+        (cost, output), gradients = function(params, batch.x, batch.y, **keywords)
+        return (cost, (output, None)), gradients
+
+
+def make_step(
+    where: str,
+    network: Layer,
+    loss: Loss,
+    optimizer: Optimizer,
+    *,
+    gradients: GradientsOf,
+    metrics: Sequence[Metric],
+    penalty: Penalty | None,
+) -> Step:
+    """Return the pure step of these parts; ``TypeError`` or ``ValueError`` that names the part that is wrong."""
+    check_part(where, "network", network, Layer)
+    check_part(where, "loss", loss, Loss)
+    check_optimizer(where, optimizer)
+    check_metrics(where, metrics)
+    check_penalty(where, penalty)
+    check_gradients_for(where, network, gradients, (autodiff, backprop))
+    return Step(Objective(network, loss, penalty), optimizer.update, gradients, tuple(metrics))
+
+
 def train_step(
     network: Layer,
     loss: Loss,
     optimizer: Optimizer,
     *,
-    gradients: Gradients = autodiff,
+    gradients: GradientsOf = autodiff,
     metrics: Sequence[Metric] = (),
     penalty: Penalty | None = None,
 ) -> Callable[[TrainState, tuple[Any, ...]], tuple[TrainState, dict[str, jax.Array]]]:
-    """Return the compiled pure step: ``state, info = step(state, (x, y))``, for a training loop of one's own.
+    """Return the compiled pure step ``state, info = step(state, (x, y))``, for your own training loop.
 
-    ``info`` holds the batch's "loss" and each metric under its function's name, as means over the batch,
-    from before the update. The "loss" is the cost that is descended: with a ``penalty``, such as fn.l2(0.0001), the
-    penalty is part of it. A batch may be (x, y, weights), with weights (batch,): finite samples of weight 0 count
-    for nothing. Steps of equal networks and losses share one compilation, whatever the optimizer's hyper-parameters and
-    the penalty's strength. A ``gradients`` function of one's own is given ``penalty=`` only where there is one. Raises
-    ``TypeError`` for a penalty that is none.
+    ``info`` holds the batch's "loss" and each metric by name, as means over the batch before the update. A batch may
+    be (x, y, weights) with weights (batch,): samples of weight 0 do not count, but must be finite. Steps of equal
+    networks and losses share one compilation, whatever the optimizer's hyper-parameters and the penalty's strength.
+
+    Args:
+        network: the network to train.
+        loss: the loss of each sample.
+        optimizer: an (init, update) pair, funcnet's or optax's.
+        gradients: ``fn.autodiff``, ``fn.backprop``, or your own function with their signature. Your own function is
+            given ``penalty=`` only where there is a penalty.
+        metrics: functions (prediction, target) -> one number per sample.
+        penalty: such as ``fn.l2(0.0001)``; it is part of the "loss".
+
+    Raises:
+        TypeError, ValueError: an argument is of another type, or two metrics have one name.
 
     >>> import funcnet as fn
     >>> network, optimizer = fn.mlp([2, 1]), fn.sgd(0.1)
@@ -103,52 +176,14 @@ def train_step(
     >>> int(state.step), bool(info["loss"] < 1e-6)
     (50, True)
     """
-    check_parts("train_step", network, loss, optimizer, metrics, gradients)
-    check_penalty("train_step", penalty)
-    return partial(
-        _compiled_step,
-        penalty=penalty,
-        network=network,
-        loss=loss,
-        update=optimizer.update,
-        gradients=gradients,
-        metrics=tuple(metrics),
-    )
+    parts = make_step("train_step", network, loss, optimizer, gradients=gradients, metrics=metrics, penalty=penalty)
+    return partial(_compiled_step, parts)
 
 
-def pure_step(
-    state: TrainState,
-    batch: tuple[Any, ...],
-    *,
-    network: Layer,
-    loss: Loss,
-    update: Callable[..., Any],
-    gradients: Gradients,
-    metrics: tuple[Metric, ...],
-    penalty: Penalty | None = None,
-) -> tuple[TrainState, dict[str, jax.Array]]:
-    """Return the next state, and the batch's mean loss and metrics: gradients, update, addition."""
+@jax.jit
+def _compiled_step(step: Step, state: TrainState, batch: Any) -> tuple[TrainState, dict[str, jax.Array]]:
     if not isinstance(state, TrainState):
         raise TypeError(message("train_step", "state made by init_state", f"a {type(state).__name__}"))
     if not isinstance(batch, tuple | list) or len(batch) not in (2, 3):
         raise TypeError(message("train_step", "a batch (x, y) or (x, y, weights)", f"a {type(batch).__name__}"))
-    x, y, weights = (*batch, None)[:3]
-    key = jax.random.fold_in(jax.random.fold_in(state.key, FORWARD), state.step)
-    keywords = {"key": key, "weights": weights} | ({} if penalty is None else {"penalty": penalty})
-    (cost, output), grads = gradients(network, loss, with_output=True)(state.params, x, y, **keywords)
-    updates, optimizer_state = update(grads, state.optimizer_state, state.params)
-    params = apply_updates(state.params, updates)
-    info = {"loss": cost, **measure(metrics, loss.predict(output), y, weights)}
-    return state._replace(params=params, optimizer_state=optimizer_state, step=state.step + 1), info
-
-
-_compiled_step = jax.jit(pure_step, static_argnames=("network", "loss", "update", "gradients", "metrics"))
-
-
-def measure(
-    metrics: tuple[Metric, ...], prediction: jax.Array, y: jax.Array, weights: jax.Array | None
-) -> dict[str, jax.Array]:
-    """Return the mean of every metric over the batch, under the metric's name."""
-    return {
-        metric_name(metric): batch_mean(metric(prediction, y), weights, where=metric_name(metric)) for metric in metrics
-    }
+    return step(state, Batch(*batch))

@@ -3,7 +3,7 @@
 import jax
 from jax import lax
 
-from funcnet.training.small_loops import as_one_kernel
+from funcnet.training.one_kernel import as_one_kernel
 
 
 def looped(function, *operands):

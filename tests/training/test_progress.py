@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import funcnet as fn
-from funcnet.training import progress
+from funcnet.training import fitting
 
 X, Y = np.ones((4, 2), np.float32), np.ones((4, 1), np.float32)
 
@@ -52,8 +52,8 @@ def test_on_a_terminal_a_bar_tells_epochs_loss_and_time(monkeypatch):
 
 
 def test_lines_come_at_most_once_a_second_and_tell_the_time_left(monkeypatch, capsys):
-    monkeypatch.setattr(progress, "time", Clock())
-    with progress.reporting(True, 100) as report:
+    monkeypatch.setattr(fitting, "time", Clock())
+    with fitting.reporting(True, 100) as report:
         for done in range(1, 101):
             report(done, {"loss": 1 / done})
     lines = capsys.readouterr().err.splitlines()

@@ -1,4 +1,4 @@
-"""Small loops as one kernel each: the one module that is here for speed alone.
+"""Small loops as one kernel each: the one module that exists for speed alone.
 
 On a CPU every operation of a compiled program is a kernel of its own, and each call of a kernel takes about 50 ns. For
 arrays as small as XOR's this is most of the time. XLA can compile a whole loop into one kernel. From JAX 0.12 on it
@@ -23,6 +23,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.custom_batching import custom_vmap
 from jax.experimental.xla_metadata import set_xla_metadata
 from jax.extend.core import jaxpr_as_fun
 
@@ -53,24 +54,40 @@ HELD = frozenset(name for names in _NAMES for name in names.split())
 
 
 def as_one_kernel(function: Callable[..., Any], *operands: Any) -> Any:
-    """Return function(*operands), of a function that loops, computed in one kernel where all that it does is small.
+    """Return function(*operands), of a function that loops, computed in one kernel where all its operations are small.
 
-    For use within a compiled function that is not mapped: a mapped operation may be another, which no kernel holds.
+    For use within a compiled function. Where the function is mapped, it is computed as it comes: a mapped operation may
+    be another, which no kernel holds.
 
     >>> def halved(x, times):
     ...     return as_one_kernel(lambda x: jax.lax.fori_loop(0, times, lambda _, x: x / 2, x), x)
     >>> jax.jit(halved)(jnp.ones(2), 3)
     Array([0.125, 0.125], dtype=float32)
     """
+    if not _hint_pays():
+        return function(*operands)
     program, shapes = jax.make_jaxpr(function, return_shape=True)(*operands)
     run, leaves = jaxpr_as_fun(program), jax.tree.leaves(operands)
     found = list(islice(operations(program.jaxpr), MOST + 1))
-    if _hint_pays() and len(found) <= MOST and all(map(_is_small, found)):
-        with set_xla_metadata(**ONE_KERNEL):  # of the call alone: what it calls is traced already
-            results = jax.jit(run)(*leaves)
-    else:
-        results = run(*leaves)
+    small = len(found) <= MOST and all(map(_is_small, found))
+    results = _hinted(run)(*leaves) if small else run(*leaves)
     return jax.tree.unflatten(jax.tree.structure(shapes), results)
+
+
+def _hinted(run: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function with the hint to XLA, which is left out where the function is mapped."""
+
+    @custom_vmap
+    def hinted(*leaves: jax.Array) -> Any:
+        with set_xla_metadata(**ONE_KERNEL):  # of the call alone: what it calls is traced already
+            return jax.jit(run)(*leaves)
+
+    @hinted.def_vmap
+    def _mapped(axis_size: int, mapped: list[bool], *leaves: jax.Array) -> tuple[Any, list[bool]]:
+        results = jax.vmap(run, in_axes=[0 if each else None for each in mapped], axis_size=axis_size)(*leaves)
+        return results, [True] * len(results)
+
+    return hinted
 
 
 def _hint_pays() -> bool:

@@ -9,7 +9,7 @@ import optax
 import pytest
 
 import funcnet as fn
-from funcnet.training.shuffle import random_order
+from funcnet.training.batches import random_order
 
 NETWORK = fn.mlp([3, 5, 2], hidden=fn.tanh)
 RANDOM = np.random.default_rng(0)
@@ -65,11 +65,11 @@ def test_the_same_key_gives_the_same_bits_and_another_does_not():
 
 def test_every_chunking_gives_the_same_bits(monkeypatch):
     whole = fit(epochs=12)
-    fit_module = sys.modules["funcnet.training.fit"]
+    fit_module = sys.modules["funcnet.training.fitting"]
     monkeypatch.setattr(fit_module, "_BETWEEN_REPORTS", 0.0)  # one epoch a call
     chex.assert_trees_all_equal(fit(epochs=12)[:2], whole[:2])
     monkeypatch.setattr(fit_module, "_BETWEEN_REPORTS", 1e9)  # all that is left in one call
-    monkeypatch.setattr(fit_module, "MOST_EPOCHS", 4)
+    monkeypatch.setattr(fit_module, "_MOST_EPOCHS", 4)
     chex.assert_trees_all_equal(fit(epochs=12)[:2], whole[:2])
 
 
@@ -220,14 +220,14 @@ def test_weakly_typed_parameters_compile_once():
 
     with Compilations() as compiled:
         fit(network=fn.Sequential(fn.Dense(2), Gain()), epochs=40)
-    assert compiled.names.count("jit(run_epochs)") == 1
+    assert compiled.names.count("jit(epochs_of)") == 1
 
 
 def test_a_partial_last_batch_costs_no_second_compilation():
     with Compilations() as compiled:
         fit(network=fn.mlp([3, 6, 2]), batch_size=5)  # four full batches, and three samples
-    assert compiled.names.count("jit(run_epochs)") == 1
-    assert compiled.names.count("jit(pure_step)") == 0
+    assert compiled.names.count("jit(epochs_of)") == 1
+    assert compiled.names.count("jit(_compiled_step)") == 0
 
 
 def test_the_gradients_are_traced_once_whatever_the_batches():

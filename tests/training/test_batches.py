@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from funcnet.training.shuffle import random_order
+from funcnet.training.batches import random_order
 
 
 def orders(count, runs, seed=0):

@@ -6,12 +6,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from funcnet.training import small_loops
+from funcnet.training import one_kernel
 from tests.agreement import worst_error
 from tests.training.loops import looped
 
 
-@pytest.mark.skipif(not small_loops._hint_pays(), reason="no hint is given to XLA here")
+@pytest.mark.skipif(not one_kernel._hint_pays(), reason="no hint is given to XLA here")
 @pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "float16"])
 @pytest.mark.parametrize(
     ("rows", "inner", "columns"), [*itertools.product([1, 7, 8], repeat=3), (1, 45, 45), (45, 1, 45), (45, 45, 1)]

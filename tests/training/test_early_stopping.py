@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tests.training.test_fit import Compilations
 
 import funcnet as fn
-from tests.training.test_fit import Compilations
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(24, 6)).astype(np.float32)
@@ -76,7 +76,7 @@ def test_an_accuracy_is_to_grow():
 
 def test_every_chunking_stops_at_the_same_epoch(monkeypatch):
     whole = fit()
-    monkeypatch.setattr(sys.modules["funcnet.training.fit"], "_BETWEEN_REPORTS", 0.0)  # one epoch a call
+    monkeypatch.setattr(sys.modules["funcnet.training.fitting"], "_BETWEEN_REPORTS", 0.0)  # one epoch a call
     chex.assert_trees_all_equal(fit()[:2], whole[:2])
 
 

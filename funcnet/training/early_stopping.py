@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -21,13 +21,20 @@ MODES = ("auto", "min", "max")
 class EarlyStopping(Configuration):
     """Stop a run once ``monitor`` has not got better for ``patience`` epochs in a row, and keep the best parameters.
 
-    ``monitor`` is a name of the history: "loss", "val_loss", "accuracy", "val_accuracy" or another metric's. Better is
-    smaller by more than ``min_delta`` in ``mode`` "min", larger by more than that in "max"; "auto" takes "min" for a
-    loss and "max" for an accuracy, and must be told for all else. With ``restore_best`` the parameters that ``fit``
-    returns are those of the best epoch, however the run ends: stopped, completed, or not finite any more. What the
-    decision depends on is part of the state, so that a run in parts stops where the whole would.
+    What the decision depends on is part of the state, so that a run in several calls stops where one call would.
+    Prechelt, "Early Stopping - But When?" (1998).
 
-    Raises ``TypeError`` and ``ValueError`` for settings that are none. Prechelt, "Early Stopping - But When?" (1998).
+    Args:
+        monitor: a name of the history: "loss", "val_loss", "accuracy", "val_accuracy" or another metric's.
+        patience: epochs in a row without improvement after which the run stops.
+        min_delta: a value must be better than the best by more than this.
+        restore_best: whether the parameters that ``fit`` returns are those of the best epoch. They are so however the
+            run ends: stopped, completed, or with a value that is not finite.
+        mode: "min" where smaller is better, "max" where larger is; "auto" takes "min" for a loss and "max" for an
+            accuracy. Every other monitor needs an explicit mode.
+
+    Raises:
+        TypeError, ValueError: a setting is of another type or out of range.
 
     >>> import funcnet as fn
     >>> fn.EarlyStopping(patience=3)
@@ -79,7 +86,7 @@ class EarlyStopping(Configuration):
 )
 @dataclass(frozen=True)
 class Best:
-    """The best epoch so far: what early stopping compares with and gives back."""
+    """The best epoch so far: what early stopping compares with and restores."""
 
     value: jax.Array  # (): the monitored value, in float32 at least; at first the worst there is
     epoch: jax.Array  # int32 (): epochs finished then
@@ -89,17 +96,31 @@ class Best:
     restores: bool  # whether the parameters are kept
 
 
-def with_stopping(state: TrainState, stopping: EarlyStopping | None, names: tuple[str, ...]) -> TrainState:
-    """Return the state with what early stopping needs: as an earlier part of the run left it, or as at its start."""
+class Limits(NamedTuple):
+    """The numbers of an ``EarlyStopping``, which are data: other numbers compile nothing."""
+
+    patience: Any = 0  # int
+    min_delta: Any = 0.0  # float
+
+
+def limits_of(stopping: EarlyStopping | None) -> Limits:
+    """Return the numbers of the early stopping, zeros where there is none."""
+    return Limits() if stopping is None else Limits(int(stopping.patience), float(stopping.min_delta))
+
+
+def with_early_stopping(
+    where: str, state: TrainState, stopping: EarlyStopping | None, names: tuple[str, ...]
+) -> TrainState:
+    """Return the state with what early stopping needs: as an earlier call left it, or as at the start of a run."""
     if stopping is None:
         return state._replace(best=())
     if not isinstance(stopping, EarlyStopping):
         expected = "early_stopping to be None or fn.EarlyStopping(...)"
-        raise TypeError(message("fit", expected, f"a {type(stopping).__name__}"))
+        raise TypeError(message(where, expected, f"a {type(stopping).__name__}"))
     if stopping.monitor not in names:
         hint = ": validation= gives it data" if f"val_{names[0]}" not in names else ""
         expected = f"early_stopping.monitor to be one of {', '.join(names)}"
-        raise ValueError(message("fit", expected, f"{stopping.monitor!r}{hint}"))
+        raise ValueError(message(where, expected, f"{stopping.monitor!r}{hint}"))
     smaller = stopping.smaller_is_better
     fresh = Best(
         value=jnp.asarray(np.inf if smaller else -np.inf, accumulator_dtype(params_dtype(state.params))),
@@ -113,8 +134,8 @@ def with_stopping(state: TrainState, stopping: EarlyStopping | None, names: tupl
     return state if same == jax.tree.structure(state.best) else state._replace(best=fresh)
 
 
-def noted(state: TrainState, row: dict[str, jax.Array], finite: jax.Array, min_delta: Any) -> TrainState:
-    """Return the state with this epoch as the best where it is: its value better, and all of it finite."""
+def update_best(state: TrainState, row: dict[str, jax.Array], finite: jax.Array, min_delta: Any) -> TrainState:
+    """Return the state with this epoch as the best where its value is better and everything in it is finite."""
     best = state.best
     if not isinstance(best, Best):
         return state

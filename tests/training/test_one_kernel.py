@@ -10,23 +10,24 @@ from jax import lax
 from jax.experimental.xla_metadata import set_xla_metadata
 
 import funcnet as fn
-from funcnet.training import small_loops
-from funcnet.training.step import pure_step
+from funcnet.objective import Batch
+from funcnet.training import one_kernel
+from funcnet.training.step import make_step
 from tests import registry
 from tests.agreement import worst_error
 from tests.training.loops import looped
 
-pytestmark = pytest.mark.skipif(not small_loops._hint_pays(), reason="no hint is given to XLA here")
+pytestmark = pytest.mark.skipif(not one_kernel._hint_pays(), reason="no hint is given to XLA here")
 
 
 def both_ways(network, loss, optimizer, x, y, gradients=fn.autodiff, penalty=None):
     """Return the state after three steps in one kernel, and as they come."""
     key = jax.random.key(0)
     state = fn.init_state(network, optimizer, key, x.shape[1:])
-    parts = {"network": network, "loss": loss, "update": optimizer.update, "gradients": gradients, "penalty": penalty}
+    pure_step = make_step("test", network, loss, optimizer, gradients=gradients, metrics=(), penalty=penalty)
 
     def step(state, x, y):
-        return pure_step(state, (x, y), metrics=(), **parts)[0]
+        return pure_step(state, Batch(x, y))[0]
 
     one_kernel, result = looped(step, state, x, y)
     assert one_kernel
@@ -42,7 +43,7 @@ HIDDEN = [*{type(each): each for each in registry.ACTIVATIONS}.values(), fn.PReL
     ("case", "gradients"), [*zip(registry.LOSSES, itertools.cycle([fn.autodiff, fn.backprop]), strict=False)]
 )
 def test_every_loss_and_activation_trains_alike(case, gradients, monkeypatch):
-    monkeypatch.setattr(small_loops, "MOST", 2000)  # for all activations at once
+    monkeypatch.setattr(one_kernel, "MOST", 2000)  # for all activations at once
     layers = [part for activation in HIDDEN[::-1] for part in (fn.Dense(6), activation)]
     network = fn.Sequential(*layers, fn.Dense(3), case.output)
     y = case.target(jax.random.key(1), (1, 3), jnp.float32)
@@ -80,7 +81,7 @@ def test_only_what_a_kernel_can_hold_is_in_one(function, held):
 
 
 def deep(x):
-    for _ in range(small_loops.MOST):
+    for _ in range(one_kernel.MOST):
         x = jnp.tanh(x)
     return x
 
@@ -99,20 +100,20 @@ def test_with_several_devices_loops_run_as_they_come(monkeypatch):
     ("width", "batch_size", "kernels"),
     [(5, None, 2), (50, 1, 1), (5, 6, 3), (50, 6, 0)],  # steps, validation, and where both are small the epochs
 )
-def test_a_fit_makes_kernels_of_its_small_loops(width, batch_size, kernels, monkeypatch):
+def test_a_fit_makes_kernels_of_its_one_kernel(width, batch_size, kernels, monkeypatch):
     marked = []
 
     def spy(**attributes):
         marked.append(attributes)
         return set_xla_metadata(**attributes)
 
-    monkeypatch.setattr(small_loops, "set_xla_metadata", spy)
+    monkeypatch.setattr(one_kernel, "set_xla_metadata", spy)
     x = jnp.linspace(-1, 1, 21).reshape(7, 3)
     y = jnp.concatenate([x[:, :1], -x[:, :1]], axis=1)
     network = fn.Sequential(fn.Dense(width), fn.tanh, fn.Dense(2), fn.Rescaling(1.0625))  # that no other test compiles
     settings = {"epochs": 40, "batch_size": batch_size, "metrics": [fn.accuracy], "validation": (x, y)}
     result = fn.fit(network, fn.quadratic, fn.sgd(0.05), (x, y), key=jax.random.key(0), progress=False, **settings)
-    assert marked == [small_loops.ONE_KERNEL] * kernels
+    assert marked == [one_kernel.ONE_KERNEL] * kernels
     assert result.history["loss"][-1] < result.history["loss"][0] / 2
     assert (
         result.history["val_accuracy"][-1]

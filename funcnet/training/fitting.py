@@ -1,0 +1,266 @@
+"""``fit``: a whole training run, the host's part: checks, blocks of epochs, progress, and the result."""
+
+import shutil
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from ..checks import check_count, check_data, check_key, check_params
+from ..dtypes import params_dtype
+from ..errors import message
+from ..layer import Layer, Params, Shape
+from ..losses import Loss
+from ..objective import Batch, autodiff
+from ..optimizers import HYPERPARAMETERS, Optimizer
+from ..penalties import Penalty
+from .early_stopping import EarlyStopping, limits_of, with_early_stopping
+from .evaluation import effective_batch_size
+from .metrics import Metric
+from .run import Run, epochs_of, history_names
+from .step import GradientsOf, TrainState, copy_for_donation, init_state, make_step
+
+_MOST_EPOCHS = 1024  # epochs in one call of the compiled program at most: the length of its history
+_BETWEEN_REPORTS = 0.5  # seconds that a call of the compiled program should take, so that progress is shown
+_BETWEEN_LINES = 1.0  # seconds
+
+Report = Callable[[int, Mapping[str, float]], None]  # epochs done in all, and the last one's history row
+
+
+class FitResult(NamedTuple):
+    """What ``fit`` returns."""
+
+    params: Params  # the trained parameters; those of the best epoch where early stopping restores them
+    history: dict[str, np.ndarray]  # (epochs,) each: "loss", the metrics' names, and the same after "val_"
+    state: TrainState  # what another fit needs to go on from here, as its ``state``
+    reason: str  # why the run ended: "completed", "stopped early", "non-finite loss" or "non-finite parameters"
+    best_epoch: int | None = None  # with early stopping the best epoch, counted from 1; 0 where none was better
+
+
+def fit(
+    network: Layer,
+    loss: Loss,
+    optimizer: Optimizer,
+    data: tuple[Any, Any],
+    *,
+    key: jax.Array | None = None,
+    epochs: int,
+    batch_size: int | None = 32,
+    validation: tuple[Any, Any] | None = None,
+    metrics: Sequence[Metric] = (),
+    penalty: Penalty | None = None,
+    early_stopping: EarlyStopping | None = None,
+    gradients: GradientsOf = autodiff,
+    params: Params | None = None,
+    state: TrainState | None = None,
+    progress: bool = True,
+) -> FitResult:
+    """Train a network and return the result: parameters, history, state, and the reason why the run ended.
+
+    The samples are shuffled every epoch into batches; the last batch is partial and still counted right. One key
+    explains the whole run: the same key gives the same bits. A loss or a parameter that is not finite ends the run at
+    the end of that epoch, with a ``RuntimeWarning``. A layer that acts at random, such as ``Dropout``, does so anew in
+    every step, and not in the validation.
+
+    Args:
+        network: the network to train.
+        loss: the loss of each sample.
+        optimizer: an (init, update) pair, funcnet's or optax's.
+        data: (x, y) with x (n, ...) and y (n, outputs). x is floating, or integers for a network that takes them, as
+            one that begins with ``Rescaling`` does.
+        key: the run's random key, ``jax.random.key(seed)``; not with ``state``.
+        epochs: how many passes over the data at most.
+        batch_size: samples per step; None for the full set.
+        validation: (x, y) that is evaluated after every epoch, or None.
+        metrics: functions (prediction, target) -> one number per sample, whose means stand in the history.
+        penalty: such as ``fn.l2(0.0001)``. It is part of the "loss" that is minimized; "val_loss" and ``evaluate``
+            are of the data alone, so that runs with different penalties compare.
+        early_stopping: ``fn.EarlyStopping(...)``, or None.
+        gradients: ``fn.autodiff``, ``fn.backprop``, or your own function with their signature.
+        params: the initial parameters; None for ``network.init(key, x.shape[1:])``.
+        state: an earlier result's ``state``. The run goes on from there, with its own key, optimizer state and counts,
+            as if it had never stopped; other hyper-parameters of the same optimizer, such as a lower learning rate,
+            take effect.
+        progress: whether progress is shown on the standard error stream: a bar on a terminal, lines elsewhere.
+
+    Raises:
+        TypeError, ValueError: data or settings cannot be trained with; the error names the argument.
+
+    >>> import funcnet as fn
+    >>> import jax.numpy as jnp
+    >>> x = jnp.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    >>> y = jnp.array([[0.0], [1.0], [1.0], [0.0]])
+    >>> result = fn.fit(fn.mlp([2, 8, 1], hidden=fn.tanh), fn.sigmoid_cross_entropy, fn.adam(0.05), (x, y),
+    ...                 key=jax.random.key(0), epochs=200, batch_size=None, metrics=[fn.accuracy], progress=False)
+    >>> result.history["accuracy"].shape, float(result.history["accuracy"][-1]), result.reason
+    ((200,), 1.0, 'completed')
+    """
+    step = make_step("fit", network, loss, optimizer, gradients=gradients, metrics=metrics, penalty=penalty)
+    check_count("fit", "epochs", epochs)
+    dtype = params_dtype(state.params if isinstance(state, TrainState) else params)
+    batch = Batch(*check_data("fit", network, data, dtype))
+    held_out = None
+    if validation is not None:
+        held_out = Batch(*check_data("fit (validation)", network, validation, dtype, batch.x.shape[1:]))
+    names = history_names(step.metrics, validated=validation is not None)
+    state = _starting_state(network, optimizer, batch.x.shape[1:], key, params, state)
+    state = copy_for_donation(with_early_stopping("fit", state, early_stopping, names))
+    program = partial(
+        _compiled_epochs,
+        data=batch,
+        validation=held_out,
+        limits=limits_of(early_stopping),
+        batch_size=effective_batch_size("fit", batch_size, len(batch.x)),
+        rows=_MOST_EPOCHS,
+    )
+    with reporting(progress, epochs) as report:
+        run, history = _run(partial(program, step), state, epochs, names, report)
+    reason = _reason(run, history, epochs)
+    if not run.finite:
+        ended = f"{reason} in epoch {run.state.epoch}: training ended there"
+        hint = "a lower learning rate or a loss from logits may help"
+        warnings.warn(f"fit: {ended}; {hint}", RuntimeWarning, stacklevel=2)
+    if early_stopping is None:
+        return FitResult(run.state.params, history, run.state, reason)
+    best = run.state.best
+    if not np.isfinite(best.value):
+        never = f"{early_stopping.monitor} was never finite: the best parameters are those of the start"
+        warnings.warn(f"fit: {never}", RuntimeWarning, stacklevel=2)
+    params = best.params if early_stopping.restore_best else run.state.params
+    return FitResult(params, history, run.state, reason, int(best.epoch))
+
+
+_compiled_epochs = jax.jit(epochs_of, static_argnames=("batch_size", "rows"), donate_argnames="state")
+
+
+def _starting_state(
+    network: Layer,
+    optimizer: Optimizer,
+    input_shape: Shape,
+    key: jax.Array | None,
+    params: Params | None,
+    state: TrainState | None,
+) -> TrainState:
+    """Return a new state from a key, or the state of a run to go on with."""
+    if key is not None and state is None:
+        check_key("fit", key)
+        if params is not None:
+            check_params("fit", network, params, input_shape)
+        return init_state(network, optimizer, key, input_shape, params=params)
+    if key is None and params is None and isinstance(state, TrainState):
+        check_params("fit", network, state.params, input_shape)
+        return _resumed("fit", state, optimizer)
+    raise ValueError("fit: expected either a key, with or without params, or an earlier result's .state alone")
+
+
+def _run(
+    program: Callable[..., Run], state: TrainState, epochs: int, names: tuple[str, ...], report: Report
+) -> tuple[Run, dict[str, np.ndarray]]:
+    """Return where the run ended and its history: of ``epochs`` epochs, or of fewer where it ends by itself.
+
+    Each call of the program runs as many epochs as take about the time between two reports.
+    """
+    blocks: list[dict[str, np.ndarray]] = []
+    done, call, ended = 0, 1, False
+    while done < epochs and not ended:
+        started = time.perf_counter()
+        run = program(state, call)
+        state = run.state
+        ran = int(run.done)
+        ended = bool(run.stopped) or not run.finite
+        blocks.append({name: np.asarray(run.history[name])[:ran] for name in names})
+        done += ran
+        if ran:  # a run that had stopped before runs none
+            report(done, {name: blocks[-1][name][-1] for name in names})
+            seconds_each = (time.perf_counter() - started) / ran
+            call = min(int(epochs) - done, _MOST_EPOCHS, max(1, int(_BETWEEN_REPORTS / seconds_each)))
+    return run, {name: np.concatenate([block[name] for block in blocks]) for name in names}
+
+
+def _reason(run: Run, history: dict[str, np.ndarray], epochs: int) -> str:
+    """Return why a run ended."""
+    losses = history["loss"]
+    if not run.finite:
+        return "non-finite parameters" if np.isfinite(losses[-1]) else "non-finite loss"
+    return "stopped early" if run.stopped and len(losses) < epochs else "completed"
+
+
+def _resumed(where: str, state: TrainState, optimizer: Optimizer) -> TrainState:
+    """Return the state with its own accumulators and the given optimizer's hyper-parameters.
+
+    Raises ``ValueError`` where the state is another optimizer's.
+    """
+    fresh = optimizer.init(state.params)
+    taken_over = _with_hyperparameters(state.optimizer_state, fresh)
+    structure: Any = jax.tree.structure(fresh)
+    shapes = [[np.shape(leaf) for leaf in jax.tree.leaves(tree)] for tree in (fresh, taken_over)]
+    if structure != jax.tree.structure(taken_over) or shapes[0] != shapes[1]:
+        owner = type(state.optimizer_state).__name__
+        raise ValueError(message(where, f"the state of a run with {optimizer}", f"an optimizer_state {owner}"))
+    return state._replace(optimizer_state=taken_over)
+
+
+def _with_hyperparameters(state: Any, fresh: Any) -> Any:
+    """Return an optimizer's state with the hyper-parameters, wherever they stand in it, of a fresh one."""
+    if type(state) is not type(fresh) or not isinstance(state, tuple) or len(state) != len(fresh):
+        return state
+    names = getattr(state, "_fields", (None,) * len(state))
+    parts = [
+        new if name in HYPERPARAMETERS else _with_hyperparameters(old, new)
+        for name, old, new in zip(names, state, fresh, strict=True)
+    ]
+    return type(state)(*parts) if hasattr(state, "_fields") else tuple(parts)
+
+
+@contextmanager
+def reporting(progress: bool, epochs: int) -> Iterator[Report]:
+    """Give a function to call with (epochs done, last row), which shows them on the standard error stream."""
+    if not progress:
+        yield lambda done, row: None
+    elif sys.stderr.isatty():
+        with _bar(epochs) as report:
+            yield report
+    else:
+        yield _lines(epochs)
+
+
+@contextmanager
+def _bar(epochs: int) -> Iterator[Report]:
+    from tqdm import tqdm  # imported where it is used, so that importing funcnet stays quick
+
+    form = "epoch {n_fmt}/{total_fmt} |{bar:10}| {elapsed}<{remaining} {desc}"
+    columns = shutil.get_terminal_size().columns  # 80 where a terminal does not tell, of which tqdm would print nothing
+    with tqdm(total=epochs, desc="compiling", bar_format=form, ncols=columns) as bar:
+
+        def report(done: int, row: Mapping[str, float]) -> None:
+            bar.set_description_str(_text(row), refresh=False)
+            bar.update(done - bar.n)
+
+        yield report
+
+
+def _lines(epochs: int) -> Report:
+    started = last = time.perf_counter()
+    compiled: tuple[int, float] | None = None  # epochs done and the time when the first call, which compiles, ended
+
+    def report(done: int, row: Mapping[str, float]) -> None:
+        nonlocal last, compiled
+        now = time.perf_counter()
+        if done == epochs or now - last >= _BETWEEN_LINES:
+            last, end = now, f"{now - started:.1f} s"
+            if compiled and done < epochs:
+                end = f"{(now - compiled[1]) / (done - compiled[0]) * (epochs - done):.0f} s left"
+            print(f"epoch {done}/{epochs}  {_text(row)}  {end}", file=sys.stderr, flush=True)
+        compiled = compiled or (done, now)
+
+    return report
+
+
+def _text(row: Mapping[str, float]) -> str:
+    return "  ".join(f"{name} {value:.4f}" for name, value in row.items())

@@ -1,0 +1,181 @@
+"""Whole epochs as one pure program: shuffle, batches, partial last batch, validation, early stopping.
+
+Everything random is derived from the run's key and the state's counts of epochs and steps. So a run that is divided
+into several calls is the same run to the last bit.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from ..checks import check_count, check_data
+from ..dtypes import accumulator_dtype, params_dtype
+from ..layer import Layer, Params
+from ..losses import Loss
+from ..objective import Batch, autodiff
+from ..optimizers import Optimizer
+from ..penalties import Penalty
+from .batches import random_order, scan_batches, shuffled
+from .early_stopping import EarlyStopping, Limits, is_stopped, limits_of, update_best, with_early_stopping
+from .evaluation import EVALUATION_BATCH, effective_batch_size, sample_means
+from .metrics import Metric, metric_name
+from .one_kernel import as_one_kernel
+from .step import SHUFFLE, GradientsOf, Step, TrainState, make_step
+
+
+class Run(NamedTuple):
+    """A run after some epochs."""
+
+    state: TrainState
+    done: jax.Array  # int32 (): epochs that this call ran
+    finite: jax.Array  # bool (): whether the last epoch's loss and the parameters are finite
+    stopped: jax.Array  # bool (): whether early stopping has stopped the run
+    history: dict[str, jax.Array]  # (epochs,) each, of which the first ``done`` rows are filled, the others NaN
+
+
+def run_epochs(
+    network: Layer,
+    loss: Loss,
+    optimizer: Optimizer,
+    state: TrainState,
+    data: tuple[Any, Any],
+    *,
+    epochs: int,
+    batch_size: int | None = 32,
+    validation: tuple[Any, Any] | None = None,
+    metrics: Sequence[Metric] = (),
+    penalty: Penalty | None = None,
+    early_stopping: EarlyStopping | None = None,
+    gradients: GradientsOf = autodiff,
+) -> Run:
+    """Return the run after ``epochs`` more epochs, or after fewer where a value is not finite or the run stops early.
+
+    This is the pure run that ``fit`` drives, for use under ``jax.jit``, ``jax.vmap`` and device meshes: a sweep over
+    keys or over learning rates is a ``vmap``. Its results are those of ``fit``.
+
+    Args:
+        network: the network to train.
+        loss: the loss of each sample.
+        optimizer: an (init, update) pair, funcnet's or optax's.
+        state: the state of ``init_state``, or of an earlier run.
+        data: (x, y), x (n, ...) and y (n, outputs).
+        epochs: how many passes over the data; the length of the history.
+        batch_size: samples per step; None for the full set.
+        validation: (x, y) that is evaluated after every epoch, or None.
+        metrics: functions (prediction, target) -> one number per sample.
+        penalty: such as ``fn.l2(0.0001)``; it is part of the "loss", not of the "val_loss".
+        early_stopping: when to stop, or None.
+        gradients: ``fn.autodiff``, ``fn.backprop``, or your own function with their signature.
+
+    Raises:
+        TypeError, ValueError: an argument cannot be trained with; the error names it.
+
+    >>> import funcnet as fn
+    >>> x = jnp.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    >>> y = jnp.array([[0.0], [1.0], [1.0], [0.0]])
+    >>> network, optimizer = fn.mlp([2, 8, 1], hidden=fn.tanh), fn.adam(0.05)
+    >>> def train(key):
+    ...     state = fn.init_state(network, optimizer, key, (2,))
+    ...     return fn.run_epochs(network, fn.sigmoid_cross_entropy, optimizer, state, (x, y), epochs=200)
+    >>> runs = jax.jit(jax.vmap(train))(jax.random.split(jax.random.key(0), 3))
+    >>> runs.history["loss"].shape, bool((runs.history["loss"][:, -1] < 0.05).all())
+    ((3, 200), True)
+    """
+    where = "run_epochs"
+    step = make_step(where, network, loss, optimizer, gradients=gradients, metrics=metrics, penalty=penalty)
+    check_count(where, "epochs", epochs)
+    dtype = params_dtype(state.params)
+    batch = Batch(*check_data(where, network, data, dtype))
+    held_out = None
+    if validation is not None:
+        held_out = Batch(*check_data(f"{where} (validation)", network, validation, dtype, batch.x.shape[1:]))
+    state = with_early_stopping(
+        where, state, early_stopping, history_names(step.metrics, validated=held_out is not None)
+    )
+    size = effective_batch_size(where, batch_size, len(batch.x))
+    return epochs_of(step, state, epochs, batch, held_out, limits_of(early_stopping), batch_size=size, rows=int(epochs))
+
+
+def history_names(metrics: tuple[Metric, ...], *, validated: bool) -> tuple[str, ...]:
+    """Return the names in a history: "loss", the metrics', and after "val_" the same of the validation data."""
+    names = ("loss", *map(metric_name, metrics))
+    return (*names, *(f"val_{name}" for name in names)) if validated else names
+
+
+def epochs_of(
+    step: Step,
+    state: TrainState,
+    epochs: int | jax.Array,
+    data: Batch,
+    validation: Batch | None,
+    limits: Limits,
+    *,
+    batch_size: int,
+    rows: int,
+) -> Run:
+    """Return the run after ``epochs`` more epochs, or fewer, with a history of ``rows`` rows.
+
+    ``epochs`` is data, so that one program runs any number of epochs up to ``rows``.
+    """
+    dtype = accumulator_dtype(params_dtype(state.params))
+
+    def one_epoch(state: TrainState) -> tuple[TrainState, dict[str, jax.Array]]:
+        state, row = _train_epoch(step, state, data, batch_size, dtype)
+        if validation is not None:
+            size = min(EVALUATION_BATCH, len(validation.x))
+            unpenalized = replace(step.objective, penalty=None)
+            means = sample_means(unpenalized, state.params, validation, metrics=step.metrics, batch_size=size)
+            row |= {f"val_{name}": mean for name, mean in means.items()}
+        return state, row
+
+    def unfinished(run: Run) -> jax.Array:
+        return (run.done < epochs) & run.finite & ~run.stopped
+
+    def body(run: Run) -> Run:
+        state, row = one_epoch(run.state)
+        history = {name: _with_row(run.history[name], run.done, row[name]) for name in run.history}
+        finite = jnp.isfinite(row["loss"]) & _all_finite(state.params)
+        state = update_best(state, row, finite, limits.min_delta)
+        return Run(state, run.done + 1, finite, is_stopped(state, limits.patience), history)
+
+    columns = history_names(step.metrics, validated=validation is not None)
+    history = {name: jnp.full(rows, jnp.nan, dtype) for name in columns}
+    start = Run(state, jnp.int32(0), jnp.bool_(True), is_stopped(state, limits.patience), history)
+    return as_one_kernel(lambda start: lax.while_loop(unfinished, body, start), start)
+
+
+def _with_row(column: jax.Array, index: jax.Array, value: jax.Array) -> jax.Array:
+    """Return the column with the value at that index; a scatter would keep the loop from being one kernel."""
+    return lax.dynamic_update_index_in_dim(column, value, index, axis=0)
+
+
+def _all_finite(params: Params) -> jax.Array:
+    """Return whether every parameter is finite: the loss of a step is from before its update, and would not tell."""
+    leaves = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(params)]
+    return jnp.all(jnp.stack(leaves)) if leaves else jnp.bool_(True)
+
+
+def _train_epoch(
+    step: Step, state: TrainState, data: Batch, batch_size: int, dtype: Any
+) -> tuple[TrainState, dict[str, jax.Array]]:
+    """Return the state after one pass over the shuffled data, and the mean cost and metrics before each update."""
+    if batch_size == len(data.x):  # the full set: its mean does not depend on the order
+        state, row = step(state, data)
+        row = {name: value.astype(dtype) for name, value in row.items()}
+        return state._replace(epoch=state.epoch + 1), row
+    key = jax.random.fold_in(jax.random.fold_in(state.key, SHUFFLE), state.epoch)
+    order = random_order(key, len(data.x))
+    batch_of_x, batch_of_y = (shuffled(array, order, batch_size) for array in (data.x, data.y))
+
+    def one_batch(
+        state: TrainState, start: jax.Array, weights: jax.Array | None
+    ) -> tuple[TrainState, dict[str, jax.Array]]:
+        return step(state, Batch(batch_of_x(start), batch_of_y(start), weights))
+
+    names = history_names(step.metrics, validated=False)
+    state, row = scan_batches(one_batch, state, names, len(data.x), batch_size, dtype)
+    return state._replace(epoch=state.epoch + 1), row
