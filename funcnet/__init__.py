@@ -14,7 +14,9 @@ from . import initializers as initializers
 from . import neurons as neurons
 from . import plots as plots
 from . import search as search
+from .activations import ELU as ELU
 from .activations import Activation as Activation
+from .activations import LeakyReLU as LeakyReLU
 from .activations import PReLU as PReLU
 from .activations import PReLUParams as PReLUParams
 from .activations import activation as activation

@@ -105,3 +105,20 @@ def integer_array(where: object, name: str, value: Any) -> Any:
     if not jnp.issubdtype(array.dtype, jnp.integer):
         raise DtypeError(where, f"{name} of an integer dtype", array.dtype)
     return array
+
+
+def set_number(configuration: Any, name: str, valid: Callable[[Any], Any], expected: str) -> None:
+    """Convert a field of a configuration to a Python float, which is hashable and prints as it is typed.
+
+    Raises ``TypeError`` or ``ValueError`` unless its value is a finite number that is valid.
+
+    >>> import funcnet as fn
+    >>> fn.Dropout(1.5)
+    Traceback (most recent call last):
+    ValueError: Dropout: expected rate in [0, 1), got 1.5
+    """
+    where, value = type(configuration).__name__, getattr(configuration, name)
+    if callable(value):  # check_number accepts schedules
+        raise TypeError(message(where, f"{name} to be a real number", repr(value)))
+    check_number(where, name, value, lambda number: np.isfinite(number) and valid(number), expected)
+    object.__setattr__(configuration, name, float(value))

@@ -36,7 +36,7 @@ def name_of(value):
 
 
 KINDS = {
-    "activation": (fn.Activation, registry.ACTIVATIONS),
+    "activation": (fn.Activation, [*registry.ACTIVATIONS, fn.PReLU()]),
     "loss": (fn.Loss, [case.loss for case in registry.LOSSES]),
     "layer": (fn.Layer, [case.layer for case in registry.LAYERS]),
     "optimizer": (fn.Optimizer, [case.pair for case in registry.PAIRS]),

@@ -6,8 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..activations.base import keep_number
-from ..checks import check_dtype, floating_array
+from ..checks import check_dtype, floating_array, set_number
 from ..layer import Cache, Layer, Params, Shape
 
 
@@ -32,7 +31,7 @@ class Dropout(Layer):
     rate: float
 
     def __post_init__(self) -> None:
-        keep_number(self, "rate", lambda rate: 0 <= rate < 1, "in [0, 1)")
+        set_number(self, "rate", lambda rate: 0 <= rate < 1, "in [0, 1)")
 
     def init(self, key: jax.Array, input_shape: Shape, *, dtype: Any = jnp.float32) -> tuple[Params, Shape]:
         """Return no parameters, and the shape that came."""

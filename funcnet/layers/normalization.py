@@ -5,8 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from ..activations.base import keep_number
-from ..checks import check_dtype, floating_array
+from ..checks import check_dtype, floating_array, set_number
 from ..dtypes import accumulator_dtype
 from ..errors import DtypeError, ShapeError
 from ..layer import Cache, Layer, Shape
@@ -40,7 +39,7 @@ class LayerNorm(Layer):
     epsilon: float = 1e-5
 
     def __post_init__(self) -> None:
-        keep_number(self, "epsilon", lambda epsilon: epsilon > 0, "that is finite and above 0")
+        set_number(self, "epsilon", lambda epsilon: epsilon > 0, "to be finite and above 0")
 
     def init(self, key: jax.Array, input_shape: Shape, *, dtype: Any = jnp.float32) -> tuple[LayerNormParams, Shape]:
         """Return the scale 1 and the shift 0, (features,) each, and the shape that came."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ..activations import Activation, PReLU, linear, relu
+from ..activations import Activation, linear, relu
 from ..checks import check_count
 from ..errors import message
 from ..layer import Layer
@@ -54,7 +54,7 @@ def flattened(network: Layer, *trees: Any, path: tuple[int, ...] = ()) -> Iterat
         yield from flattened(layer, *entries, path=(*path, index))
 
 
-def mlp(sizes: Sequence[int], *, hidden: Activation | PReLU = relu, output: Activation | PReLU = linear) -> Sequential:
+def mlp(sizes: Sequence[int], *, hidden: Activation = relu, output: Activation = linear) -> Sequential:
     """Return the multilayer perceptron of those sizes, the input's first, with an activation after each dense layer.
 
     A linear output needs no layer of its own. ``ValueError`` for fewer than two sizes or for one below 1.

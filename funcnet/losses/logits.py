@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from ..activations import sigmoid, softmax, softplus
-from ..activations.softmax import below_largest, is_largest, sum_to_zero
+from ..activations.rowwise import below_largest, is_largest, sum_to_zero
 from .base import Loss
 
 
