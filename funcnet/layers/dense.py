@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from ..checks import check_count, check_dtype
-from ..errors import DtypeError, ShapeError
+from ..errors import DtypeError, ShapeError, message
 from ..initializers import Initializer, glorot_uniform, zeros
 from ..layer import Cache, Layer, Shape
 
@@ -46,8 +46,9 @@ class Dense(Layer):
         if self.inputs is not None:
             check_count("Dense", "inputs", self.inputs)
         for name in ("weight_initializer", "bias_initializer"):
-            if not isinstance(getattr(self, name), Initializer):
-                raise TypeError(f"Dense: expected {name} from funcnet.initializers, got {getattr(self, name)!r}")
+            if not isinstance(given := getattr(self, name), Initializer):
+                expected = f"{name} from funcnet.initializers (one of JAX's by initializers.from_jax(factory, *args))"
+                raise TypeError(message("Dense", expected, repr(given)))
 
     def init(self, key: jax.Array, input_shape: Shape, *, dtype: Any = jnp.float32) -> tuple[DenseParams, Shape]:
         """Return the initial weight (units, inputs) and bias (units,), and the output's shape (units,)."""
