@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks import check_count, check_dtype, floating_array, integer_array, is_concrete
+from ..checks import check_count, check_dtype, check_values, floating_array, integer_array, is_concrete
 from ..dtypes import accumulator_dtype
 from ..errors import DtypeError, ShapeError, message
 
@@ -80,7 +80,7 @@ def binary_entropy(p: Any, *, unit: str = "bits") -> jax.Array:
     p = floating_array("binary_entropy", "p", p)
     if is_concrete(p):
         values = np.asarray(p, np.float64)
-        _refuse("binary_entropy", "p in [0, 1]", ~((values >= 0) & (values <= 1)), values)
+        check_values("binary_entropy", "p in [0, 1]", values, (values >= 0) & (values <= 1))
     inside = jnp.where(p == 1, jnp.zeros_like(p), p)
     other = -(1 - inside) * jnp.log1p(-inside)  # log1p is accurate where p is small
     return (_information(p, p) + other) / _nats("binary_entropy", unit)
@@ -106,7 +106,7 @@ def empirical(labels: Any, classes: int, *, dtype: Any = jnp.float32) -> jax.Arr
     labels = integer_array("empirical", "labels", labels)
     if is_concrete(labels):
         values = np.asarray(labels)
-        _refuse("empirical", f"labels in [0, {classes})", (values < 0) | (values >= classes), values)
+        check_values("empirical", f"labels in [0, {classes})", values, (values >= 0) & (values < classes))
     counts = jnp.bincount(jnp.asarray(labels), length=classes).astype(accumulator_dtype(dtype))
     return (counts / labels.size).astype(dtype)
 
@@ -129,10 +129,10 @@ def _distribution(where: str, name: str, value: Any) -> jax.Array:
         raise ShapeError(where, f"{name} of shape (..., outcomes), with at least one outcome", p.shape)
     if is_concrete(p):
         values = np.asarray(p, np.float64)
-        _refuse(where, f"{name} of probabilities, at least 0", ~(values >= 0), values)
+        check_values(where, f"{name} of probabilities, at least 0", values, values >= 0)
         sums = values.sum(axis=-1)
-        far = ~(abs(sums - 1) <= math.sqrt(jnp.finfo(p.dtype).eps))
-        _refuse(where, f"{name} that sums to 1 over the last axis", far, sums)
+        is_near = abs(sums - 1) <= math.sqrt(jnp.finfo(p.dtype).eps)
+        check_values(where, f"{name} that sums to 1 over the last axis", sums, is_near)
     return p
 
 
@@ -143,11 +143,3 @@ def _two_distributions(where: str, p: Any, q: Any) -> tuple[jax.Array, jax.Array
     if p.dtype != q.dtype:
         raise DtypeError(where, f"q of p's dtype {p.dtype}", q.dtype)
     return p, q
-
-
-def _refuse(where: str, expected: str, wrong: np.ndarray, values: np.ndarray) -> None:
-    """Raise ``ValueError`` that names the first value that is wrong, if one is."""
-    if wrong.any():
-        index = tuple(map(int, np.argwhere(wrong)[0]))
-        place = "" if not index else f" at index {index[0] if len(index) == 1 else index}"
-        raise ValueError(message(where, expected, f"{values[index]:g}{place}"))

@@ -1,4 +1,4 @@
-"""A neuron with any activation."""
+"""A neuron with any activation, as a network."""
 
 from ..activations import Activation
 from ..activations import activation as activation_named
@@ -7,10 +7,10 @@ from ..layers import Dense, Sequential
 
 
 def neuron(activation: str | Activation, *, units: int = 1) -> Sequential:
-    """Return the neuron a = σ(w·x + b) as a network, or ``units`` of them side by side; σ is an activation or its name.
+    """Return the neuron a = σ(w·x + b) as a network, or ``units`` of them in parallel; σ is an activation or its name.
 
     Like every network it is a value: ``init`` makes its parameters, ``apply`` computes it, ``fn.fit`` trains it.
-    ``ValueError`` for a name that is unknown lists the known ones, ``TypeError`` for what is no activation. Nielsen
+    Raises ``ValueError`` that lists the known names for an unknown one, and ``TypeError`` for another object. Nielsen
     (2015), chapter 1, on sigmoid neurons; McCulloch, Pitts (1943) for the step.
 
     >>> import jax, jax.numpy as jnp, funcnet as fn
