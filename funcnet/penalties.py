@@ -153,8 +153,8 @@ def l1(strength: float | jax.Array) -> Penalty:
 
     At w = 0 every slope in [−s, s] is a subgradient. The hand-written and the automatic gradient are 0 there, so that a
     weight at 0 stays 0; the right-hand convention of the activations would push it away. Raises ``TypeError`` or
-    ``ValueError`` unless the strength is a finite number of at least 0. Tibshirani, "Regression Shrinkage and Selection via the Lasso" (1996); Nielsen (2015), chapter 3, on L1
-    regularization, with s = λ/n.
+    ``ValueError`` unless the strength is a finite number of at least 0. Tibshirani, "Regression Shrinkage and Selection
+    via the Lasso" (1996); Nielsen (2015), chapter 3, on L1 regularization, with s = λ/n.
 
     >>> import funcnet as fn
     >>> penalty, params = fn.l1(0.1), fn.DenseParams(weight=jnp.array([[3.0, 0.0, -4.0]]), bias=jnp.array([5.0]))
@@ -181,7 +181,8 @@ def check_penalty(where: str, penalty: Any) -> None:
 
     >>> check_penalty("fit", 0.1)
     Traceback (most recent call last):
-    TypeError: fit: expected penalty to be None or a Penalty, such as fn.l2(0.0001), got 0.1
+    TypeError: fit: expected penalty to be None or a penalty, such as fn.l2(0.0001), got a float
     """
     if penalty is not None and not isinstance(penalty, Penalty):
-        raise TypeError(message(where, "penalty to be None or a Penalty, such as fn.l2(0.0001)", repr(penalty)))
+        expected = "penalty to be None or a penalty, such as fn.l2(0.0001)"
+        raise TypeError(message(where, expected, f"a {type(penalty).__name__}"))

@@ -13,7 +13,7 @@ from tests import registry
 
 ROOMS = [fn, activations, losses, layers, optimizers, schedules, search]
 CONTRACTS = [fn.Activation, fn.Layer, fn.Loss, fn.Optimizer, schedules.Schedule, search.Search]
-PRINTS_AS_ANOTHER = {"mlp"}  # as the Sequential that it returns
+PRINTS_AS_ANOTHER = {"mlp", "activation"}  # as the value that it returns
 
 
 def makes(value, kind):

@@ -42,7 +42,9 @@ def from_one_hot(rows: Any) -> np.ndarray:
         raise ValueError(message("from_one_hot", "rows of shape (n, classes)", rows.shape))
     wrong = np.flatnonzero(((rows != 0) & (rows != 1)).any(axis=1) | ((rows == 1).sum(axis=1) != 1))
     if wrong.size:
-        raise ValueError(message("from_one_hot", "a single 1 among 0s in every row", f"another row at index {wrong[0]}"))
+        raise ValueError(
+            message("from_one_hot", "a single 1 among 0s in every row", f"another row at index {wrong[0]}")
+        )
     return rows.argmax(axis=1)
 
 

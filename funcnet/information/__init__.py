@@ -1,8 +1,8 @@
 """Information theory: entropy, cross-entropy, the Kullback-Leibler divergence, and Huffman's code.
 
-- ``entropy(p)``, ``binary_entropy(p)``, ``cross_entropy(p, q)`` and ``kl_divergence(p, q)`` are in bits, or in nats with
-  ``unit="nats"``, of distributions along the last axis. They take the distributions (p, q), of which p is the true one;
-  a loss such as ``fn.kl_divergence`` takes (output, target).
+- ``entropy(p)``, ``binary_entropy(p)``, ``cross_entropy(p, q)`` and ``kl_divergence(p, q)`` are in bits, or in nats
+  with ``unit="nats"``, of distributions along the last axis. They take (p, q), of which p is the true distribution,
+  while a loss such as ``fn.kl_divergence`` takes (output, target).
 - ``empirical(labels, classes)`` is the distribution of samples.
 - ``huffman(weights)`` is the prefix-free code of the smallest mean length.
 

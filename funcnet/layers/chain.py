@@ -1,4 +1,4 @@
-"""``Chain``: layers in sequence, forward, and backward by the chain rule; the base of ``Sequential`` and ``Residual``."""
+"""``Chain``: layers in sequence, forward and backward; the base of ``Sequential`` and ``Residual``."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -94,7 +94,9 @@ class Chain(Layer):
         """Raise ``ValueError`` unless ``params`` is a tuple with one entry per layer."""
         if not isinstance(params, tuple) or len(params) != len(self.layers):
             got = f"a tuple of {len(params)}" if isinstance(params, tuple) else type(params).__name__
-            raise ValueError(message(self._kind, f"params to be a tuple of {len(self.layers)}, one entry per layer", got))
+            raise ValueError(
+                message(self._kind, f"params to be a tuple of {len(self.layers)}, one entry per layer", got)
+            )
 
 
 @contextmanager

@@ -14,8 +14,8 @@ from ..layer import Cache, Layer, Params, Shape
 class Flatten(Layer):
     """The layer y = x with each sample as a row: x (batch, ...) of any dtype, y (batch, product of the other axes).
 
-    The order is row-major: x at (i, j, k) of (batch, m, n) becomes y at (i, n j + k), and ∂C/∂x is ∂C/∂y in the shape of
-    x. It keeps the dtype. Raises ``ShapeError`` where x has no batch axis. Row-major order: Knuth, *The Art of
+    The order is row-major: x at (i, j, k) of (batch, m, n) becomes y at (i, n j + k), and ∂C/∂x is ∂C/∂y in the shape
+    of x. It keeps the dtype. Raises ``ShapeError`` where x has no batch axis. Row-major order: Knuth, *The Art of
     Computer Programming*, volume 1 (1997), section 2.2.6.
 
     >>> import funcnet as fn

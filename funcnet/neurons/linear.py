@@ -104,12 +104,13 @@ def from_points(x: Any, y: Any) -> DenseParams:
 def least_squares(x: Any, y: Any) -> DenseParams:
     """Return the neuron of smallest Σᵢ ‖yᵢ − w·xᵢ − b‖²: w solves Σᵢ (w·(xᵢ − x̄) − (yᵢ − ȳ))² → min, b = ȳ − w·x̄.
 
-    With the means x̄ and ȳ, the normal equations are w X̃ᵀX̃ = ỸᵀX̃ for X̃ = X − x̄. They are solved by the singular values
-    of X̃, since forming X̃ᵀX̃ would lose digits. x is (n, inputs), n ≥ inputs + 1, and y (n, outputs), as ``fn.fit`` takes
-    them, of one floating dtype, which the parameters get; weight is (outputs, inputs) and bias (outputs,). Raises
-    ``SingularError`` where more than one neuron is best, such as for an input that is constant or the sum of others
-    (inside a JAX transformation the parameters are then NaN instead), and ``ShapeError``, ``DtypeError`` or
-    ``ValueError`` for arrays of another shape, dtype or with values that are not finite. Bishop, *Pattern Recognition and Machine Learning* (2006), section 3.1.1.
+    With the means x̄ and ȳ, the normal equations are w X̃ᵀX̃ = ỸᵀX̃ for X̃ = X − x̄. They are solved by the singular
+    values of X̃, since forming X̃ᵀX̃ would lose digits. x is (n, inputs), n ≥ inputs + 1, and y (n, outputs), as
+    ``fn.fit`` takes them, of one floating dtype, which the parameters get; weight is (outputs, inputs) and bias
+    (outputs,). Raises ``SingularError`` where more than one neuron is best, such as for an input that is constant or
+    the sum of others (inside a JAX transformation the parameters are then NaN instead), and ``ShapeError``,
+    ``DtypeError`` or ``ValueError`` for arrays of another shape, dtype or with values that are not finite. Bishop,
+    *Pattern Recognition and Machine Learning* (2006), section 3.1.1.
 
     >>> import funcnet as fn
     >>> x, y = jnp.array([[-1.0], [0.0], [1.0], [2.0]]), jnp.array([[-1.0], [2.0], [3.0], [6.0]])
@@ -146,7 +147,7 @@ def _solve(where: str, x: jax.Array, y: jax.Array, size: jax.Array) -> jax.Array
 
 @jax.jit
 def _scaled_solution(x: jax.Array, y: jax.Array, size: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Return w, or NaN where it is not unique, and the rank of x. Inputs are scaled, so that their units do not matter."""
+    """Return w, or NaN where it is not unique, and the rank of x. Scaled inputs make their units irrelevant."""
     rounding = jnp.finfo(x.dtype).eps * x.shape[0]
     largest = jnp.max(abs(x), axis=0)
     differs = largest > rounding * size

@@ -16,7 +16,8 @@ def perceptron(params: DenseParams, x: jax.Array) -> jax.Array:
 
     The bias is minus the threshold, and a perceptron fires only above the threshold: where w·x + b = 0 the output is 0,
     while ``fn.step(0)`` is 1. Weight (1, inputs) and bias (1,) are one perceptron; more rows are several in parallel.
-    It passes no gradient. Raises ``ShapeError`` and ``DtypeError`` where x does not fit the weight. Rosenblatt, "The Perceptron: A Probabilistic Model for Information Storage and Organization in the Brain" (1958).
+    It passes no gradient. Raises ``ShapeError`` and ``DtypeError`` where x does not fit the weight. Rosenblatt, "The
+    Perceptron: A Probabilistic Model for Information Storage and Organization in the Brain" (1958).
 
     >>> import funcnet as fn
     >>> params = fn.DenseParams(weight=jnp.array([[1.0, 1.0]]), bias=jnp.array([-1.0]))

@@ -92,9 +92,7 @@ def test_it_is_a_value_and_prints_as_what_builds_it():
 
 def test_what_does_not_fit_is_named():
     layer, params, _, _ = problem(jnp.float32)
-    with pytest.raises(
-        fn.DtypeError, match=r"PReLU\(0\.3\): expected x of dtype float32 as the slope, got bfloa"
-    ):
+    with pytest.raises(fn.DtypeError, match=r"PReLU\(0\.3\): expected x of dtype float32 as the slope, got bfloa"):
         layer.apply(params, jnp.ones(3, jnp.bfloat16))
     with pytest.raises(fn.DtypeError, match=r"PReLU\(0\.3\): expected x of a floating dtype, got int32"):
         layer.apply(params, jnp.ones(3, jnp.int32))

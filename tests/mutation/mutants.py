@@ -16,7 +16,9 @@ class Mutant(NamedTuple):
 NOTHING = Mutant("__init__.py", "", "", "no bug at all")
 
 SMOOTH, PIECEWISE, PRELU, SOFTMAX = (f"activations/{f}.py" for f in ("smooth", "piecewise", "prelu", "rowwise"))
-SQUARES, PROBABILITIES, LOGITS, MARGIN = (f"losses/{f}.py" for f in ("squared_errors", "probabilities", "logits", "margin"))
+SQUARES, PROBABILITIES, LOGITS, MARGIN = (
+    f"losses/{f}.py" for f in ("squared_errors", "probabilities", "logits", "margin")
+)
 DENSE, CHAIN, NORM, DROPOUT = (f"layers/{f}.py" for f in ("dense", "chain", "normalization", "dropout"))
 DESCENT, LOOKAHEAD, ADAPTIVE = (f"optimizers/{f}.py" for f in ("descent", "lookahead", "adaptive"))
 STEP = "training/step.py"

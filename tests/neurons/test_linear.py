@@ -187,9 +187,7 @@ def test_what_are_no_points_is_named():
         neurons.least_squares(x, y[:2])
     with pytest.raises(fn.DtypeError, match=r"^least_squares: expected y of dtype float32 as x, got float16"):
         neurons.least_squares(x, y.astype(jnp.float16))
-    with pytest.raises(
-        ValueError, match=r"^least_squares: expected y to be finite, got (nan|inf) at index \(1, 0\)"
-    ):
+    with pytest.raises(ValueError, match=r"^least_squares: expected y to be finite, got (nan|inf) at index \(1, 0\)"):
         neurons.least_squares(x, y.at[1].set(jnp.inf))
     with pytest.raises(ValueError, match=r"^from_two_points: expected x to be finite, got (nan|inf) at index"):
         neurons.from_two_points(column(jnp.nan, 1.0), y[:2])
