@@ -7,100 +7,193 @@ import time
 
 _started = time.perf_counter()
 
-from . import data as data
-from . import graph as graph
-from . import information as information
-from . import initializers as initializers
-from . import neurons as neurons
-from . import plots as plots
-from . import search as search
-from .activations import Activation as Activation
-from .activations import PReLU as PReLU
-from .activations import PReLUParams as PReLUParams
-from .activations import activation as activation
-from .activations import elu as elu
-from .activations import gelu as gelu
-from .activations import leaky_relu as leaky_relu
-from .activations import linear as linear
-from .activations import relu as relu
-from .activations import sigmoid as sigmoid
-from .activations import sign as sign
-from .activations import silu as silu
-from .activations import softmax as softmax
-from .activations import softplus as softplus
-from .activations import step as step
-from .activations import tanh as tanh
-from .compilation import enable_compilation_cache as enable_compilation_cache
-from .errors import DtypeError as DtypeError
-from .errors import ShapeError as ShapeError
-from .gradcheck import GradientReport as GradientReport
-from .gradcheck import GradientRow as GradientRow
-from .gradcheck import check_gradients as check_gradients
-from .inspection import LayerError as LayerError
-from .inspection import layer_errors as layer_errors
-from .layer import Layer as Layer
-from .layers import Dense as Dense
-from .layers import DenseParams as DenseParams
-from .layers import Dropout as Dropout
-from .layers import Flatten as Flatten
-from .layers import LayerNorm as LayerNorm
-from .layers import LayerNormParams as LayerNormParams
-from .layers import Rescaling as Rescaling
-from .layers import Residual as Residual
-from .layers import Sequential as Sequential
-from .layers import collapse as collapse
-from .layers import mlp as mlp
-from .losses import Loss as Loss
-from .losses import binary_cross_entropy as binary_cross_entropy
-from .losses import categorical_cross_entropy as categorical_cross_entropy
-from .losses import hinge as hinge
-from .losses import kl_divergence as kl_divergence
-from .losses import mean_squared_error as mean_squared_error
-from .losses import quadratic as quadratic
-from .losses import sigmoid_cross_entropy as sigmoid_cross_entropy
-from .losses import softmax_cross_entropy as softmax_cross_entropy
-from .losses import squared_error as squared_error
-from .objective import Objective as Objective
-from .objective import autodiff as autodiff
-from .objective import backprop as backprop
-from .optimizers import Optimizer as Optimizer
-from .optimizers import adagrad as adagrad
-from .optimizers import adam as adam
-from .optimizers import adamw as adamw
-from .optimizers import apply_updates as apply_updates
-from .optimizers import chain as chain
-from .optimizers import clip_by_global_norm as clip_by_global_norm
-from .optimizers import clip_by_value as clip_by_value
-from .optimizers import momentum as momentum
-from .optimizers import nesterov as nesterov
-from .optimizers import rmsprop as rmsprop
-from .optimizers import rmsprop_nesterov as rmsprop_nesterov
-from .optimizers import schedules as schedules
-from .optimizers import sgd as sgd
-from .optimizers import without_lookahead as without_lookahead
-from .penalties import Penalty as Penalty
-from .penalties import l1 as l1
-from .penalties import l2 as l2
-from .search import annealing as annealing
-from .search import genetic as genetic
-from .search import restarts as restarts
-from .training import EarlyStopping as EarlyStopping
-from .training import FitResult as FitResult
-from .training import Run as Run
-from .training import TrainState as TrainState
-from .training import accuracy as accuracy
-from .training import confusion_matrix as confusion_matrix
-from .training import evaluate as evaluate
-from .training import fit as fit
-from .training import fit_by_search as fit_by_search
-from .training import init_state as init_state
-from .training import predict as predict
-from .training import predicted_classes as predicted_classes
-from .training import run_epochs as run_epochs
-from .training import train_step as train_step
-from .training import worst_mistakes as worst_mistakes
+from . import data, graph, information, initializers, neurons, plots, search
+from .activations import (
+    ELU,
+    Activation,
+    LeakyReLU,
+    PReLU,
+    PReLUParams,
+    activation,
+    elu,
+    gelu,
+    leaky_relu,
+    linear,
+    relu,
+    sigmoid,
+    sign,
+    silu,
+    softmax,
+    softplus,
+    step,
+    tanh,
+)
+from .compilation import enable_compilation_cache
+from .errors import DtypeError, ShapeError
+from .gradcheck import GradientReport, GradientRow, check_gradients
+from .inspection import LayerError, layer_errors
+from .layer import Layer
+from .layers import (
+    Dense,
+    DenseParams,
+    Dropout,
+    Flatten,
+    LayerNorm,
+    LayerNormParams,
+    Rescaling,
+    Residual,
+    Sequential,
+    collapse,
+    mlp,
+)
+from .losses import (
+    Loss,
+    binary_cross_entropy,
+    categorical_cross_entropy,
+    hinge,
+    kl_divergence,
+    mean_squared_error,
+    quadratic,
+    sigmoid_cross_entropy,
+    softmax_cross_entropy,
+    squared_error,
+)
+from .objective import Objective, autodiff, backprop
+from .optimizers import (
+    Optimizer,
+    adagrad,
+    adam,
+    adamw,
+    apply_updates,
+    chain,
+    clip_by_global_norm,
+    clip_by_value,
+    momentum,
+    nesterov,
+    rmsprop,
+    rmsprop_nesterov,
+    schedules,
+    sgd,
+    without_lookahead,
+)
+from .penalties import Penalty, l1, l2
+from .search import annealing, genetic, restarts
+from .training import (
+    EarlyStopping,
+    FitResult,
+    Run,
+    TrainState,
+    accuracy,
+    confusion_matrix,
+    evaluate,
+    fit,
+    fit_by_search,
+    init_state,
+    predict,
+    predicted_classes,
+    run_epochs,
+    train_step,
+    worst_mistakes,
+)
 
-_import_seconds = time.perf_counter() - _started  # with JAX's import, where funcnet's was the first
+__all__ = [
+    "ELU",
+    "Activation",
+    "Dense",
+    "DenseParams",
+    "Dropout",
+    "DtypeError",
+    "EarlyStopping",
+    "FitResult",
+    "Flatten",
+    "GradientReport",
+    "GradientRow",
+    "Layer",
+    "LayerError",
+    "LayerNorm",
+    "LayerNormParams",
+    "LeakyReLU",
+    "Loss",
+    "Objective",
+    "Optimizer",
+    "PReLU",
+    "PReLUParams",
+    "Penalty",
+    "Rescaling",
+    "Residual",
+    "Run",
+    "Sequential",
+    "ShapeError",
+    "TrainState",
+    "accuracy",
+    "activation",
+    "adagrad",
+    "adam",
+    "adamw",
+    "annealing",
+    "apply_updates",
+    "autodiff",
+    "backprop",
+    "binary_cross_entropy",
+    "categorical_cross_entropy",
+    "chain",
+    "check_gradients",
+    "clip_by_global_norm",
+    "clip_by_value",
+    "collapse",
+    "confusion_matrix",
+    "data",
+    "elu",
+    "enable_compilation_cache",
+    "evaluate",
+    "fit",
+    "fit_by_search",
+    "gelu",
+    "genetic",
+    "graph",
+    "hinge",
+    "information",
+    "init_state",
+    "initializers",
+    "kl_divergence",
+    "l1",
+    "l2",
+    "layer_errors",
+    "leaky_relu",
+    "linear",
+    "mean_squared_error",
+    "mlp",
+    "momentum",
+    "nesterov",
+    "neurons",
+    "plots",
+    "predict",
+    "predicted_classes",
+    "quadratic",
+    "relu",
+    "restarts",
+    "rmsprop",
+    "rmsprop_nesterov",
+    "run_epochs",
+    "schedules",
+    "search",
+    "sgd",
+    "sigmoid",
+    "sigmoid_cross_entropy",
+    "sign",
+    "silu",
+    "softmax",
+    "softmax_cross_entropy",
+    "softplus",
+    "squared_error",
+    "step",
+    "tanh",
+    "train_step",
+    "without_lookahead",
+    "worst_mistakes",
+]
+
+__version__ = "0.1.0"
+
+_import_seconds = time.perf_counter() - _started  # includes the import of JAX, unless it was imported before
 del _started, time
-
-__all__ = [name for name in globals() if not name.startswith("_")]  # so that help(funcnet) tells all of them

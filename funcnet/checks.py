@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .errors import DtypeError, message
+from .errors import DtypeError, ShapeError, message
 
 
 def is_concrete(value: object) -> bool:
@@ -96,7 +96,9 @@ def floating_array(where: object, name: str, value: Any) -> jax.Array:
 
 
 def integer_array(where: object, name: str, value: Any) -> Any:
-    """Return ``value`` as an array of an integer dtype, NumPy's or JAX's as it was, so that nothing is narrowed yet.
+    """Return ``value`` as an array of an integer dtype: a JAX array unchanged, anything else as a NumPy array.
+
+    So a 64-bit value is checked before JAX narrows it to 32 bits.
 
     >>> integer_array("one_hot", "labels", [0.5])
     Traceback (most recent call last):
@@ -270,3 +272,62 @@ def _shortly(value: Any) -> str:
     """Return what a value is, without the contents of arrays."""
     described = isinstance(value, str) or hasattr(type(value), "described_as")
     return repr(value) if described else f"a {type(value).__name__}"
+
+
+def set_number(configuration: Any, name: str, valid: Callable[[Any], Any], expected: str) -> None:
+    """Convert a field of a configuration to a Python float, which is hashable and prints as it is typed.
+
+    Raises ``TypeError`` or ``ValueError`` unless its value is a finite number that is valid.
+
+    >>> import funcnet as fn
+    >>> fn.Dropout(1.5)
+    Traceback (most recent call last):
+    ValueError: Dropout: expected rate in [0, 1), got 1.5
+    """
+    where, value = type(configuration).__name__, getattr(configuration, name)
+    if callable(value):  # check_number accepts schedules
+        raise TypeError(message(where, f"{name} to be a real number", repr(value)))
+    check_number(where, name, value, lambda number: np.isfinite(number) and valid(number), expected)
+    object.__setattr__(configuration, name, float(value))
+
+
+def check_values(where: object, expected: str, values: np.ndarray, valid: np.ndarray) -> None:
+    """Raise ``ValueError`` that names the first value at which ``valid`` is False, and its index.
+
+    >>> labels = np.array([0, 3])
+    >>> check_values("one_hot", "labels in [0, 3)", labels, labels < 3)
+    Traceback (most recent call last):
+    ValueError: one_hot: expected labels in [0, 3), got 3 at index 1
+    """
+    invalid = np.argwhere(~valid)
+    if len(invalid):
+        index = tuple(map(int, invalid[0]))
+        value = f"{float(values[index]):g}" if jnp.issubdtype(values.dtype, jnp.floating) else f"{values[index]}"
+        place = f" at index {index[0] if len(index) == 1 else index}" if index else ""
+        raise ValueError(message(where, expected, value + place))
+
+
+def check_finite(where: object, name: str, array: jax.Array) -> None:
+    """Raise ``ValueError`` that names the first value that is not finite; a tracer passes.
+
+    >>> check_finite("least_squares", "y", jnp.array([[0.0], [jnp.inf]]))
+    Traceback (most recent call last):
+    ValueError: least_squares: expected y to be finite, got inf at index (1, 0)
+    """
+    if is_concrete(array):
+        values = np.asarray(array)
+        check_values(where, f"{name} to be finite", values, np.isfinite(values))
+
+
+def input_rows(where: object, x: Any) -> jax.Array:
+    """Return the samples x (n, inputs), n ≥ 1, inputs ≥ 1, as an array of finite values of a floating dtype.
+
+    >>> input_rows("least_squares", np.ones(3))
+    Traceback (most recent call last):
+    funcnet.errors.ShapeError: least_squares: expected x of shape (n, inputs), both at least 1, got (3,)
+    """
+    x = floating_array(where, "x", x)
+    if x.ndim != 2 or 0 in x.shape:
+        raise ShapeError(where, "x of shape (n, inputs), both at least 1", x.shape)
+    check_finite(where, "x", x)
+    return x

@@ -1,4 +1,4 @@
-"""Compiled programs that outlive their process."""
+"""The cache of compiled programs on disk."""
 
 from os import PathLike, fspath
 from pathlib import Path
@@ -10,14 +10,14 @@ from .errors import message
 
 
 def enable_compilation_cache(directory: str | PathLike[str]) -> None:
-    """Keep every program that JAX compiles from now on in ``directory``, for this process and later ones.
+    """Store every program that JAX compiles from now on in ``directory``, for this process and later ones.
 
-    The directory is made if need be. A later process that compiles the same program, with the same JAX on the same kind
-    of machine, reads it instead: a first ``fit`` then starts in a fraction of the time. It is JAX's persistent
-    compilation cache, with its thresholds on time and size taken away, since small networks compile quickly and often;
-    the setting holds for everything in the process that uses JAX. Nothing is ever removed from the directory, and a
-    process runs what it finds there: let nobody else write to it. Raises ``TypeError`` for what is no path, and
-    ``OSError`` for a directory that cannot be made.
+    The directory is created if it does not exist. A later process that needs the same program, with the same JAX on the
+    same kind of machine, reads it instead of compiling it, so that its first ``fit`` starts in a fraction of the time.
+    This is JAX's persistent compilation cache without its thresholds on time and size, since small networks compile
+    quickly and often. The setting applies to all uses of JAX in the process. Nothing is ever removed from the
+    directory, and a process executes the programs in it: nobody else must be able to write to it. Raises ``TypeError``
+    unless ``directory`` is a path, and ``OSError`` where it cannot be created.
 
     >>> import tempfile
     >>> directory = tempfile.mkdtemp()
@@ -33,4 +33,4 @@ def enable_compilation_cache(directory: str | PathLike[str]) -> None:
     jax.config.update("jax_compilation_cache_dir", fspath(directory))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
-    compilation_cache.reset_cache()  # JAX looks for the directory once, when it first compiles
+    compilation_cache.reset_cache()  # otherwise JAX reads the setting only once, at its first compilation

@@ -17,18 +17,22 @@ class Configuration:
     (True, Scale(2.0), Scale(2.0, axis=0))
     """
 
-    name: ClassVar[str]  # what a value without parameters prints as: the public name that holds it
+    name: ClassVar[str]  # the public name: of the value where the class has no fields, else of the class
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         dataclass(frozen=True, repr=False)(cls)
 
     def __repr__(self) -> str:
-        callee = getattr(self, "name", type(self).__name__)
+        if hasattr(self, "name") and not fields(self):  # type: ignore[arg-type]
+            return self.name
+        return f"{getattr(self, 'name', type(self).__name__)}({self.arguments()})"
+
+    def arguments(self) -> str:
+        """Return the arguments of the call that builds this value, as text; those left at their default are omitted."""
         required = [f for f in fields(self) if f.default is MISSING]  # type: ignore[arg-type]
         optional = [f for f in fields(self) if f.default is not MISSING]  # type: ignore[arg-type]
         arguments = [repr(getattr(self, f.name)) for f in required] + [
             f"{f.name}={getattr(self, f.name)!r}" for f in optional if getattr(self, f.name) != f.default
         ]
-        is_constant = hasattr(self, "name") and not required and not optional
-        return callee if is_constant else f"{callee}({', '.join(arguments)})"
+        return ", ".join(arguments)

@@ -1,37 +1,49 @@
 """Initial weights: each initializer is a value, called with a key, a shape (outputs, inputs) and a dtype.
 
-``zeros``, ``normal``, ``truncated_normal`` and ``uniform`` fill any shape. Glorot's and He's scale the variance
-by the weight's fan: 2/(inputs + outputs) for Glorot and Bengio (2010), 2/inputs for He et al. (2015).
+``zeros``, ``normal(stddev)``, ``truncated_normal(stddev)`` and ``uniform(limit)`` take any shape. ``glorot_normal``,
+``glorot_uniform``, ``he_normal`` and ``he_uniform`` take the shape of a weight, which sets their variance:
+2/(inputs + outputs) for Glorot and Bengio (2010), 2/inputs for He et al. (2015). ``from_jax`` makes an initializer of
+one of ``jax.nn.initializers``.
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from .checks import check_number
+from .checks import set_number
 from .configuration import Configuration
-from .errors import ShapeError
+from .errors import ShapeError, message
 from .layer import Shape
 
-# The standard deviation of a standard normal cut off at ±2; dividing by it gives the variance that was asked for.
+__all__ = [
+    "Initializer",
+    "from_jax",
+    "glorot_normal",
+    "glorot_uniform",
+    "he_normal",
+    "he_uniform",
+    "normal",
+    "truncated_normal",
+    "uniform",
+    "zeros",
+]
+
+# The standard deviation of the standard normal distribution truncated at ±2.
 _TRUNCATED_STDDEV = 0.87962566103423978
 
 
 class Initializer(Configuration):
-    """The contract of an initializer: ``initializer(key, shape, dtype)`` is an array."""
+    """The contract of an initializer: ``initializer(key, shape, dtype)`` returns an array.
+
+    To define an initializer, subclass this and write ``__call__``.
+    """
 
     def __call__(self, key: jax.Array, shape: Shape, dtype: Any = jnp.float32) -> jax.Array:
         """Return initial values of that shape and dtype."""
         raise NotImplementedError(f"{type(self).__name__} has no __call__")
-
-
-def _check_width(initializer: Initializer, name: str) -> None:
-    """Raise unless the field of that name is a number of at least 0; keep it as a float, which is hashable."""
-    value = getattr(initializer, name)
-    check_number(type(initializer).name, name, value, lambda width: width >= 0, "at least 0")
-    object.__setattr__(initializer, name, float(value))
 
 
 class _Zeros(Initializer):
@@ -42,7 +54,7 @@ class _Zeros(Initializer):
 
 
 class normal(Initializer):  # noqa: N801 - read as the call that builds it
-    """Normal with mean 0 and standard deviation ``stddev``.
+    """The normal distribution with mean 0 and standard deviation ``stddev``.
 
     >>> normal(0.01)(jax.random.key(0), (512, 784)).std().round(4)
     Array(0.01, dtype=float32)
@@ -52,7 +64,7 @@ class normal(Initializer):  # noqa: N801 - read as the call that builds it
     stddev: float = 1.0
 
     def __post_init__(self) -> None:
-        _check_width(self, "stddev")
+        set_number(self, "stddev", lambda stddev: stddev >= 0, "to be finite and at least 0")
 
     def __call__(self, key: jax.Array, shape: Shape, dtype: Any = jnp.float32) -> jax.Array:
         """Return stddev · N(0, 1)."""
@@ -60,7 +72,7 @@ class normal(Initializer):  # noqa: N801 - read as the call that builds it
 
 
 class truncated_normal(Initializer):  # noqa: N801
-    """Normal cut off at two widths, scaled so that its standard deviation is ``stddev`` after the cut.
+    """The normal distribution truncated at two standard deviations, scaled to a standard deviation of ``stddev``.
 
     >>> truncated_normal(0.01)(jax.random.key(0), (512, 784)).std().round(4)
     Array(0.01, dtype=float32)
@@ -70,16 +82,16 @@ class truncated_normal(Initializer):  # noqa: N801
     stddev: float = 1.0
 
     def __post_init__(self) -> None:
-        _check_width(self, "stddev")
+        set_number(self, "stddev", lambda stddev: stddev >= 0, "to be finite and at least 0")
 
     def __call__(self, key: jax.Array, shape: Shape, dtype: Any = jnp.float32) -> jax.Array:
-        """Return stddev/0.8796 · N(0, 1) given that it lies within ±2."""
+        """Return stddev/0.8796 · z, where z is N(0, 1) truncated at ±2."""
         width = jnp.asarray(self.stddev / _TRUNCATED_STDDEV, dtype)
         return width * jax.random.truncated_normal(key, -2, 2, shape, dtype)
 
 
 class uniform(Initializer):  # noqa: N801
-    """Uniform in [−limit, limit).
+    """The uniform distribution on [−limit, limit).
 
     >>> bool(abs(uniform(0.1)(jax.random.key(0), (512, 784))).max() <= 0.1)
     True
@@ -89,17 +101,17 @@ class uniform(Initializer):  # noqa: N801
     limit: float = 0.05
 
     def __post_init__(self) -> None:
-        _check_width(self, "limit")
+        set_number(self, "limit", lambda limit: limit >= 0, "to be finite and at least 0")
 
     def __call__(self, key: jax.Array, shape: Shape, dtype: Any = jnp.float32) -> jax.Array:
-        """Return U(−limit, limit)."""
+        """Return values of U(−limit, limit)."""
         return jax.random.uniform(key, shape, dtype, -self.limit, self.limit)
 
 
 def _fans(initializer: Initializer, shape: Shape) -> tuple[int, int]:
     """Return (outputs, inputs) of a weight's shape."""
     if len(shape) != 2 or 0 in shape:
-        raise ShapeError(initializer, "a weight's shape (outputs, inputs) without a 0", shape)
+        raise ShapeError(initializer, "shape (outputs, inputs) of a weight, both at least 1", shape)
     return shape[0], shape[1]
 
 
@@ -133,6 +145,51 @@ class _HeUniform(Initializer):
     def __call__(self, key: jax.Array, shape: Shape, dtype: Any = jnp.float32) -> jax.Array:
         _, inputs = _fans(self, shape)
         return uniform(math.sqrt(6 / inputs))(key, shape, dtype)
+
+
+class _FromJAX(Initializer):
+    factory: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: tuple[tuple[str, Any], ...]
+
+    def __post_init__(self) -> None:
+        try:
+            hash(self)
+            is_initializer = callable(self._initializer())
+        except TypeError as error:
+            expected = "a factory of jax.nn.initializers and its hashable arguments"
+            raise TypeError(message("from_jax", expected, f"{self}: {error}")) from None
+        if not is_initializer:
+            raise TypeError(message("from_jax", "a factory that returns an initializer", self))
+
+    def __repr__(self) -> str:
+        module = getattr(self.factory, "__module__", "").replace("jax._src.", "jax.")
+        factory = f"{module}.{getattr(self.factory, '__qualname__', self.factory)}"
+        keywords = (f"{name}={value!r}" for name, value in self.kwargs)
+        return f"initializers.from_jax({', '.join([factory, *map(repr, self.args), *keywords])})"
+
+    def _initializer(self) -> Any:
+        return self.factory(*self.args, **dict(self.kwargs))
+
+    def __call__(self, key: jax.Array, shape: Shape, dtype: Any = jnp.float32) -> jax.Array:
+        return self._initializer()(key, tuple(shape)[::-1], dtype).T
+
+
+def from_jax(factory: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Initializer:
+    """Return one of JAX's initializers, ``factory(*args, **kwargs)``, as an initializer of funcnet.
+
+    JAX's weights are (inputs, outputs) and funcnet's (outputs, inputs): the initializer of JAX is called with the
+    reversed shape, so that it sees the right fans, and its result is transposed. The factory and its arguments, which
+    must be hashable, make the value: two calls with equal ones are equal, and print as the call. Raises ``TypeError``
+    where they do not make an initializer.
+
+    >>> initializer = from_jax(jax.nn.initializers.variance_scaling, 2.0, "fan_in", "truncated_normal")
+    >>> initializer
+    initializers.from_jax(jax.nn.initializers.variance_scaling, 2.0, 'fan_in', 'truncated_normal')
+    >>> initializer(jax.random.key(0), (300, 500)).std().round(3)  # √(2/500)
+    Array(0.063, dtype=float32)
+    """
+    return _FromJAX(factory, args, tuple(sorted(kwargs.items())))
 
 
 zeros = _Zeros()

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from .activations import Activation, PReLU
+from .activations import Activation
 from .errors import message
 from .layer import Cache, Layer, Params
 from .layers import Dense, Residual, Sequential, flattened
@@ -93,6 +93,6 @@ def _in_order(network: Layer, *trees: Any) -> Iterator[tuple[Any, ...]]:
 def _activated(z: jax.Array, following: list[tuple[Any, ...]]) -> jax.Array:
     """Return σ(z) for the activation that follows a layer, and z where none does."""
     for layer, params, *_ in following:
-        if isinstance(layer, Activation | PReLU):
+        if isinstance(layer, Activation):
             return layer.apply(params, z)
     return z

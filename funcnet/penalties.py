@@ -1,8 +1,9 @@
 """Penalties on the size of weights, which training adds to the cost: value and hand-written gradient side by side.
 
-A penalty is over the weights alone: the parameters in a field named ``weight`` of a NamedTuple or a dataclass, wherever
-in the network that is. Biases, the scale and shift of a ``LayerNorm`` and all else stay free. A penalty is a value that
-prints as the call that builds it, and a pytree whose strength is a leaf: another strength compiles nothing.
+A penalty applies to the weights only: the parameters in a field named ``weight`` of a NamedTuple or dataclass, anywhere
+in the network. Biases, the scale and shift of a ``LayerNorm`` and other parameters are not penalized. A penalty is a
+value that prints as the call that builds it, and a pytree whose strength is a leaf, so that another strength does not
+recompile.
 """
 
 from typing import Any
@@ -21,7 +22,7 @@ from .layer import Params
 class Penalty(Configuration):
     """The contract of a penalty: ``value`` and ``gradient``, pure functions of the parameters; ``+`` adds two.
 
-    A penalty of one's own subclasses this and writes both. Its fields are the leaves of a pytree.
+    To define a penalty, subclass this and write both methods. Its fields are the leaves of a pytree.
     """
 
     def __init_subclass__(cls) -> None:
@@ -65,7 +66,7 @@ def _terms(penalty: Penalty) -> tuple[Penalty, ...]:
 
 
 class _Norm(Penalty):
-    """A penalty s ‖w‖ of every weight w, for the norm and its derivative that a subclass gives."""
+    """A penalty s ‖w‖ of every weight w; a subclass defines the norm and its derivative."""
 
     strength: Any  # s: a number, or an array () while a program is traced
 
@@ -87,7 +88,7 @@ class _Norm(Penalty):
         return jnp.asarray(self.strength, dtype) * total
 
     def gradient(self, params: Params) -> Params:
-        """Return s ∂‖w‖/∂w for the weights, and 0 for all else."""
+        """Return s ∂‖w‖/∂w for the weights, and 0 for the other parameters."""
 
         def of_leaf(path: tuple[Any, ...], leaf: jax.Array) -> jax.Array:
             if not _is_weight(path):
@@ -103,7 +104,7 @@ class _Norm(Penalty):
 
 
 def _is_weight(path: tuple[Any, ...]) -> bool:
-    """Return whether a leaf stands in a field named ``weight``."""
+    """Return whether a leaf is in a field named ``weight``."""
     return bool(path) and isinstance(path[-1], jax.tree_util.GetAttrKey) and path[-1].name == "weight"
 
 
@@ -123,7 +124,7 @@ class _L1(_Norm):
     name = "l1"
 
     def norm(self, w: jax.Array) -> jax.Array:
-        """Return Σ |w|, as Σ w sign w, whose automatic derivative at 0 is 0, where that of ``jnp.abs`` is 1."""
+        """Return Σ |w| as Σ w sign w, whose automatic derivative at 0 is 0, while that of ``jnp.abs`` is 1."""
         return jnp.sum(w * jnp.sign(w))
 
     def derivative(self, w: jax.Array) -> jax.Array:
@@ -134,7 +135,7 @@ class _L1(_Norm):
 def l2(strength: float | jax.Array) -> Penalty:
     """Return the penalty ½ s Σ w² over the weights, with gradient s w: weight decay. s = ``strength`` ≥ 0.
 
-    Raises ``TypeError`` and ``ValueError`` for a strength that is no finite number of at least 0. Nielsen (2015),
+    Raises ``TypeError`` or ``ValueError`` unless the strength is a finite number of at least 0. Nielsen (2015),
     chapter 3, on L2 regularization, with s = λ/n.
 
     >>> import funcnet as fn
@@ -150,11 +151,10 @@ def l2(strength: float | jax.Array) -> Penalty:
 def l1(strength: float | jax.Array) -> Penalty:
     """Return the penalty s Σ |w| over the weights, with gradient s sign w, which drives weights to 0. s ≥ 0.
 
-    At w = 0 every slope in [−s, s] is a subgradient; 0 is taken, by hand and by automatic differentiation alike, so
-    that a weight at 0 stays there. (The right-hand convention is for kinks of activations; here it would push the
-    weight away from 0.) Raises ``TypeError`` and ``ValueError`` for a strength that is no finite number of at least 0.
-    Tibshirani, "Regression Shrinkage and Selection via the Lasso" (1996); Nielsen (2015), chapter 3, on L1
-    regularization, with s = λ/n.
+    At w = 0 every slope in [−s, s] is a subgradient. The hand-written and the automatic gradient are 0 there, so that a
+    weight at 0 stays 0; the right-hand convention of the activations would push it away. Raises ``TypeError`` or
+    ``ValueError`` unless the strength is a finite number of at least 0. Tibshirani, "Regression Shrinkage and Selection
+    via the Lasso" (1996); Nielsen (2015), chapter 3, on L1 regularization, with s = λ/n.
 
     >>> import funcnet as fn
     >>> penalty, params = fn.l1(0.1), fn.DenseParams(weight=jnp.array([[3.0, 0.0, -4.0]]), bias=jnp.array([5.0]))
@@ -169,7 +169,7 @@ def l1(strength: float | jax.Array) -> Penalty:
 
 
 def _checked(where: str, strength: Any) -> Any:
-    """Return a strength that is a finite number of at least 0; one on the host as a float, which is hashable."""
+    """Return a strength that is a finite number of at least 0: as a float, which is hashable, unless it is a tracer."""
     if callable(strength):
         raise TypeError(message(where, "strength to be a real number", repr(strength)))
     check_number(where, "strength", strength, lambda s: (s >= 0) & np.isfinite(s), "to be finite and at least 0")
@@ -177,7 +177,7 @@ def _checked(where: str, strength: Any) -> Any:
 
 
 def check_penalty(where: str, penalty: Any) -> None:
-    """Raise ``TypeError`` unless ``penalty`` is None or a penalty.
+    """Raise ``TypeError`` unless ``penalty`` is None or a ``Penalty``.
 
     >>> check_penalty("fit", 0.1)
     Traceback (most recent call last):

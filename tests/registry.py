@@ -25,15 +25,15 @@ ELEMENTWISE = [
     activations.silu,
     activations.gelu,
     activations.relu,
-    activations.leaky_relu(),
-    activations.leaky_relu(0.1),
-    activations.elu(),
-    activations.elu(0.7),
+    activations.leaky_relu,
+    activations.LeakyReLU(0.1),
+    activations.elu,
+    activations.ELU(0.7),
     activations.step,
     activations.sign,
 ]
-ACTIVATIONS = [*ELEMENTWISE, activations.softmax]  # all of them are layers too; PReLU, with a parameter, is only that
-KINK = [activations.relu, *(each for each in ELEMENTWISE if isinstance(each, activations.leaky_relu | activations.elu))]
+ACTIVATIONS = [*ELEMENTWISE, activations.softmax]  # without parameters; PReLU, which has one, is among the layers
+KINK = [activations.relu, *(each for each in ELEMENTWISE if isinstance(each, activations.LeakyReLU | activations.ELU))]
 JUMP = [activations.step, activations.sign]
 
 

@@ -29,5 +29,5 @@ def test_a_value_that_is_not_a_number_has_no_bar_and_the_axis_may_be_logarithmic
 
 def test_values_that_do_not_fit_the_groups_are_named():
     _, axes = plots.figure()
-    with pytest.raises(ValueError, match=r"^bars: expected sgd of shape \(2,\), one a group, got \(3,\)$"):
+    with pytest.raises(ValueError, match=r"^bars: expected sgd of shape \(2,\), one per group, got \(3,\)$"):
         plots.bars(axes[0, 0], ["a", "b"], {"sgd": [1, 2, 3]}, ylabel="rate")

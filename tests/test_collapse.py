@@ -96,5 +96,7 @@ def test_a_network_without_a_dense_layer_is_named():
 
 
 def test_wrong_parameters_are_named():
-    with pytest.raises(ValueError, match="Sequential: expected params to be a tuple of 1, one entry a layer, got list"):
+    with pytest.raises(
+        ValueError, match="Sequential: expected params to be a tuple of 1, one entry per layer, got list"
+    ):
         fn.collapse(fn.Sequential(fn.Dense(3)), [])

@@ -5,6 +5,7 @@ import pytest
 
 import funcnet as fn
 from funcnet import initializers
+from funcnet.initializers import from_jax
 
 SHAPE = (300, 500)  # outputs, inputs
 EXPECTED_STDDEV = {
@@ -16,6 +17,12 @@ EXPECTED_STDDEV = {
     initializers.glorot_uniform: np.sqrt(2 / 800),
     initializers.he_normal: np.sqrt(2 / 500),
     initializers.he_uniform: np.sqrt(2 / 500),
+    from_jax(jax.nn.initializers.normal, 0.3): 0.3,
+    from_jax(jax.nn.initializers.lecun_uniform): np.sqrt(1 / 500),
+    from_jax(jax.nn.initializers.glorot_normal): np.sqrt(2 / 800),
+    from_jax(jax.nn.initializers.variance_scaling, 2.0, "fan_in", "truncated_normal"): np.sqrt(2 / 500),
+    from_jax(jax.nn.initializers.variance_scaling, 2.0, "fan_out", distribution="normal"): np.sqrt(2 / 300),
+    from_jax(jax.nn.initializers.variance_scaling, scale=3.0, mode="fan_avg", distribution="uniform"): np.sqrt(3 / 400),
 }
 ALL = list(EXPECTED_STDDEV)
 
@@ -58,18 +65,57 @@ def test_initializers_are_values_that_print_as_their_calls():
     assert initializers.normal(0.1) == initializers.normal(0.1)
     assert initializers.normal(0.1) != initializers.normal(0.2)
     for initializer in ALL:
-        assert eval(repr(initializer), {"initializers": initializers}) == initializer
+        assert eval(repr(initializer), {"initializers": initializers, "jax": jax}) == initializer
 
 
 def test_fan_needs_a_weight():
-    with pytest.raises(fn.ShapeError, match=r"initializers\.he_normal: expected a weight's shape .* got \(5,\)"):
+    with pytest.raises(
+        fn.ShapeError, match=r"initializers\.he_normal: expected shape \(outputs, inputs\) .* got \(5,\)"
+    ):
         initializers.he_normal(jax.random.key(0), (5,))
-    with pytest.raises(fn.ShapeError, match=r"without a 0, got \(5, 0\)"):
+    with pytest.raises(fn.ShapeError, match=r"both at least 1, got \(5, 0\)"):
         initializers.glorot_uniform(jax.random.key(0), (5, 0))
 
 
-def test_negative_width_is_refused():
-    with pytest.raises(ValueError, match=r"expected stddev at least 0, got -1"):
-        initializers.normal(-1.0)
-    with pytest.raises(ValueError, match=r"expected limit at least 0, got -1"):
-        initializers.uniform(-1.0)
+@pytest.mark.parametrize("width", [-1.0, np.inf, np.nan])
+def test_an_impossible_width_is_refused(width):
+    with pytest.raises(ValueError, match=rf"^normal: expected stddev to be finite and at least 0, got {width}"):
+        initializers.normal(width)
+    with pytest.raises(ValueError, match=rf"^uniform: expected limit to be finite and at least 0, got {width}"):
+        initializers.uniform(width)
+
+
+def test_an_initializer_of_jax_gives_jax_s_own_weights_transposed():
+    factory, key = jax.nn.initializers.lecun_normal, jax.random.key(3)
+    theirs = factory()(key, SHAPE[::-1], jnp.float32)
+    np.testing.assert_array_equal(from_jax(factory)(key, SHAPE), theirs.T)
+    bias = from_jax(jax.nn.initializers.constant, 0.5)(key, (4,))
+    np.testing.assert_array_equal(bias, np.full(4, 0.5, np.float32))
+
+
+def test_an_initializer_of_jax_is_a_value():
+    scaling = jax.nn.initializers.variance_scaling
+    made = [from_jax(scaling, 2.0, mode="fan_in", distribution="normal") for _ in range(2)]
+    assert made[0] == made[1]
+    assert hash(made[0]) == hash(made[1])
+    assert made[0] != from_jax(scaling, 1.0, mode="fan_in", distribution="normal")
+    assert repr(fn.Dense(3, weight_initializer=from_jax(jax.nn.initializers.normal, 0.1))) == (
+        "Dense(3, weight_initializer=initializers.from_jax(jax.nn.initializers.normal, 0.1))"
+    )
+    params, _ = fn.Dense(3, weight_initializer=made[0]).init(jax.random.key(0), (5,))
+    assert params.weight.shape == (3, 5)
+
+
+def test_what_is_not_a_factory_of_an_initializer_is_refused():
+    with pytest.raises(TypeError, match=r"^from_jax: expected a factory of .*, got .*initializers\.zeros.*missing"):
+        from_jax(jax.nn.initializers.zeros)  # which is an initializer already
+    with pytest.raises(TypeError, match=r"^from_jax: expected .* hashable arguments, got"):
+        from_jax(jax.nn.initializers.constant, np.zeros(3))
+    with pytest.raises(TypeError, match=r"^from_jax: expected a factory that returns an initializer, got"):
+        from_jax(float, 1.0)
+
+
+@pytest.mark.parametrize("name", ["weight_initializer", "bias_initializer"])
+def test_a_bare_initializer_of_jax_is_refused_with_the_remedy(name):
+    with pytest.raises(TypeError, match=rf"^Dense: expected {name} .* by initializers\.from_jax\(factory"):
+        fn.Dense(3, **{name: jax.nn.initializers.lecun_normal()})

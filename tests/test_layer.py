@@ -68,7 +68,9 @@ class KeyedWrapper(Wrapper):
 
 @pytest.mark.parametrize("inner", [fn.Dropout(0.5), fn.Sequential(fn.Dense(3), fn.Dropout(0.5))], ids=repr)
 def test_a_wrapper_that_hides_what_its_layer_needs_is_refused_when_the_chain_is_built(inner):
-    with pytest.raises(TypeError, match=r"Wrapper\(.*\): expected forward to declare key=None, which .* needs, got none"):
+    with pytest.raises(
+        TypeError, match=r"Wrapper\(.*\): expected forward to declare key=None, which .* needs, got none"
+    ):
         fn.Sequential(fn.Dense(3), Wrapper(inner))
     with pytest.raises(TypeError, match="declare key=None"):
         fn.Residual(KeyedWrapper(Wrapper(inner)))

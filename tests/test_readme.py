@@ -32,9 +32,16 @@ def test_each_command_starts_from_a_fresh_environment():
     assert commands[1].rstrip().endswith(".venv/bin/python -m pytest")
 
 
-def test_everything_the_readme_names_exists():
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
+@pytest.mark.parametrize("name", ["README.md", "scripts/gallery/README.md", "scripts/benchmarks/README.md"])
+def test_every_link_and_command_of_a_readme_names_what_exists(name):
+    text = (ROOT / name).read_text()
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)", text):
+        assert ((ROOT / name).parent / target).exists(), target
+    for target in re.findall(r"python (scripts/\S+)", text):
         assert (ROOT / target).exists(), target
+
+
+def test_every_room_that_the_readme_names_exists():
     for room in re.findall(r"^\| ((?:`[\w./]+`(?:, )?)+) \|", README, flags=re.MULTILINE):
         for name in re.findall(r"`([\w./]+)`", room):
             assert (ROOT / "funcnet" / name).exists(), name

@@ -13,7 +13,7 @@ from tests import registry
 
 ROOMS = [fn, activations, losses, layers, optimizers, schedules, search]
 CONTRACTS = [fn.Activation, fn.Layer, fn.Loss, fn.Optimizer, schedules.Schedule, search.Search]
-PRINTS_AS_ANOTHER = {"mlp"}  # as the Sequential that it returns
+PRINTS_AS_ANOTHER = {"mlp", "activation"}  # as the value that it returns
 
 
 def makes(value, kind):
@@ -36,7 +36,7 @@ def name_of(value):
 
 
 KINDS = {
-    "activation": (fn.Activation, registry.ACTIVATIONS),
+    "activation": (fn.Activation, [*registry.ACTIVATIONS, fn.PReLU()]),
     "loss": (fn.Loss, [case.loss for case in registry.LOSSES]),
     "layer": (fn.Layer, [case.layer for case in registry.LAYERS]),
     "optimizer": (fn.Optimizer, [case.pair for case in registry.PAIRS]),

@@ -17,7 +17,7 @@ from tests.agreement import worst_error
 
 TOLERANCE = 1e-14
 OUTPUTS = 3
-z, slope, alpha = sp.symbols("z slope alpha", real=True)
+z, slope, alpha = sp.symbols("z negative_slope alpha", real=True)
 a = sp.symbols(f"a:{OUTPUTS}", real=True)
 y = sp.symbols(f"y:{OUTPUTS}", real=True)
 
@@ -56,7 +56,7 @@ TERMS = {  # of a loss: one output's share of its value
     "quadratic": lambda p, t: (t - p) ** 2 / 2,
     "squared_error": lambda p, t: (t - p) ** 2,
     "mean_squared_error": lambda p, t: (t - p) ** 2 / OUTPUTS,
-    "cross_entropy": binary,
+    "binary_cross_entropy": binary,
     "categorical_cross_entropy": lambda p, t: -t * sp.log(p),
     "kl_divergence": lambda p, t: t * sp.log(t / p),
     "sigmoid_cross_entropy": lambda p, t: binary(sigmoid_of(p), t),
@@ -96,7 +96,7 @@ def test_both_derivatives_of_prelu(branch, x64):
     rows = [[each, 0.3] for each in points]
     params, layer = PReLUParams(jnp.float64(0.3)), PReLU()
     assert worst_error(layer.apply(params, points), evaluated([z, slope], branch, rows)) <= TOLERANCE
-    for symbol, by_hand in ((z, layer.derivative), (slope, layer.slope_derivative)):
+    for symbol, by_hand in ((z, layer.z_derivative), (slope, layer.slope_derivative)):
         expected = evaluated([z, slope], sp.diff(branch, symbol), rows)
         assert worst_error(by_hand(params, points), expected) <= TOLERANCE
 

@@ -1,40 +1,56 @@
 """Activations a = σ(z), each with its hand-written derivative beside it.
 
-An activation is a function, ``fn.relu(z)``, with a method, ``fn.relu.derivative(z)``, and it is a layer without
-parameters, so that it stands in a ``Sequential`` as it is. At a kink the right-hand branch (z ≥ 0) is taken,
-for the value and for the derivative, by hand and by automatic differentiation alike: relu′(0) = 1, where
-``jax.nn.relu`` takes 0. NaN stays NaN. ``PReLU``, whose slope is learned, is a layer with a parameter.
+An activation is a function, ``fn.relu(z)``, has a method ``fn.relu.derivative(z)``, and is a layer, so that it can
+stand in a ``Sequential``. Those with a setting have a class: ``fn.leaky_relu`` is ``fn.LeakyReLU()``, and
+``fn.LeakyReLU(negative_slope=0.3)`` has another slope. ``PReLU`` learns its slope, which is its parameter.
+
+At a kink the right-hand branch (z ≥ 0) is taken, in the value, the hand-written and the automatic derivative:
+relu′(0) = 1, where ``jax.nn.relu`` has 0. NaN stays NaN.
 """
 
 from ..errors import message
-from .base import Activation as Activation
-from .piecewise import elu as elu
-from .piecewise import leaky_relu as leaky_relu
-from .piecewise import relu as relu
-from .piecewise import sign as sign
-from .piecewise import step as step
-from .prelu import PReLU as PReLU
-from .prelu import PReLUParams as PReLUParams
-from .smooth import gelu as gelu
-from .smooth import linear as linear
-from .smooth import sigmoid as sigmoid
-from .smooth import silu as silu
-from .smooth import softplus as softplus
-from .smooth import tanh as tanh
-from .softmax import softmax as softmax
+from .base import Activation
+from .piecewise import ELU, LeakyReLU, elu, leaky_relu, relu, sign, step
+from .prelu import PReLU, PReLUParams
+from .rowwise import softmax
+from .smooth import gelu, linear, sigmoid, silu, softplus, tanh
 
-ACTIVATIONS: dict[str, Activation | PReLU] = {
-    **{each.name: each for each in (linear, sigmoid, tanh, relu, softmax, step, sign, leaky_relu(), elu())},
-    "prelu": PReLU(),
-    **{each.name: each for each in (softplus, silu, gelu)},
+__all__ = [
+    "ACTIVATIONS",
+    "ELU",
+    "Activation",
+    "LeakyReLU",
+    "PReLU",
+    "PReLUParams",
+    "activation",
+    "elu",
+    "gelu",
+    "leaky_relu",
+    "linear",
+    "relu",
+    "sigmoid",
+    "sign",
+    "silu",
+    "softmax",
+    "softplus",
+    "step",
+    "tanh",
+]
+
+ACTIVATIONS: dict[str, Activation] = {
+    each.name: each
+    for each in (
+        *(linear, sigmoid, tanh, relu, softmax, step, sign),
+        *(leaky_relu, elu, PReLU(), softplus, silu, gelu),
+    )
 }
 
 
-def activation(name: str) -> Activation | PReLU:
-    """Return the activation of that name, with its usual slope or scale; ``ValueError`` lists the known ones.
+def activation(name: str) -> Activation:
+    """Return the activation of that name, with its default settings. ``ValueError`` lists the known names.
 
-    >>> activation("relu"), activation("elu")
-    (relu, elu())
+    >>> activation("relu"), activation("prelu")
+    (relu, PReLU(0.25))
     >>> activation("rectifier")
     Traceback (most recent call last):
     ValueError: activation: expected one of linear, sigmoid, tanh, relu, softmax, step, sign, leaky_relu, elu, prelu,

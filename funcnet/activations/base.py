@@ -1,22 +1,35 @@
-"""What every activation is: a value σ(z), its derivative σ′(z), and a layer without parameters."""
+"""``Activation``: the contract of an activation, which is a function σ(z), its derivative σ′(z), and a layer."""
 
-import math
-from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from ..checks import check_dtype, check_number, floating_array
-from ..errors import message
+from ..checks import check_dtype, floating_array
 from ..layer import Cache, Layer, Params, Shape
 
 
 class Activation(Layer):
-    """An elementwise activation: ``value`` and ``derivative`` make it a function and a layer.
+    """The contract of an activation: ``value`` and ``derivative`` make it a function and a layer without parameters.
 
-    Shapes: any; the output has the shape and the dtype of ``z``, which must be floating (``DtypeError``).
+    To define an activation, subclass this and write both. ``z`` may have any shape and must have a floating dtype
+    (``DtypeError``); the output has the shape and dtype of ``z``.
+
+    >>> import funcnet as fn
+    >>> class Square(fn.Activation):
+    ...     def value(self, z):
+    ...         return z**2
+    ...
+    ...     def derivative(self, z):
+    ...         return 2 * z
+    >>> square = Square()
+    >>> square(jnp.array([3.0])), square.derivative(jnp.array([3.0])), fn.Sequential(fn.Dense(10), square)
+    (Array([9.], dtype=float32), Array([6.], dtype=float32), Sequential(Dense(10), Square()))
     """
+
+    def __repr__(self) -> str:
+        arguments = self.arguments()
+        return self.name if hasattr(self, "name") and not arguments else f"{type(self).__name__}({arguments})"
 
     def __call__(self, z: jax.Array) -> jax.Array:
         """Return σ(z), elementwise, of the shape and dtype of ``z``."""
@@ -31,7 +44,7 @@ class Activation(Layer):
         raise NotImplementedError(f"{type(self).__name__} has no derivative")
 
     def init(self, key: jax.Array, input_shape: Shape, *, dtype: Any = jnp.float32) -> tuple[Params, Shape]:
-        """Return no parameters, and the shape that came."""
+        """Return no parameters, and the input's shape."""
         check_dtype(self, dtype)
         return (), tuple(input_shape)
 
@@ -43,16 +56,3 @@ class Activation(Layer):
         """Return ∂C/∂z = ∂C/∂a ⊙ σ′(z)."""
         z = cache
         return (), dy * self.derivative(z)
-
-
-def keep_number(layer: Layer, name: str, valid: Callable[[float], bool], expected: str) -> None:
-    """Raise ``TypeError`` or ``ValueError`` unless a layer's field is a valid number; keep it as a float.
-
-    A float is hashable and prints as it is typed, which a NumPy or JAX number does not.
-    """
-    value = getattr(layer, name)
-    callee = getattr(layer, "name", type(layer).__name__)
-    if callable(value):  # to check_number a schedule, which an activation has no step for
-        raise TypeError(message(callee, f"{name} to be a real number", repr(value)))
-    check_number(callee, name, value, lambda number: math.isfinite(number) and valid(number), expected)
-    object.__setattr__(layer, name, float(value))

@@ -1,20 +1,21 @@
 """The elementwise activations with a kink or a jump at 0: step, sign, ReLU, leaky ReLU, ELU.
 
-At 0, and at −0, each is what its right-hand branch (z ≥ 0) is, by hand and by automatic differentiation alike.
+At 0 and −0 each takes its right-hand branch (z ≥ 0), in the value, the hand-written and the automatic derivative.
 """
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from .base import Activation, keep_number
+from ..checks import set_number
+from .base import Activation
 
 
 class Step(Activation):
-    """The unit step: 1 where z ≥ 0, else 0. Its derivative is 0, so no gradient passes it; NaN stays NaN.
+    """The unit step: 1 where z ≥ 0, else 0. Its derivative is 0, so it passes no gradient; NaN stays NaN.
 
-    McCulloch, Pitts, "A Logical Calculus of the Ideas Immanent in Nervous Activity" (1943): a neuron fires from its
-    threshold on.
+    McCulloch, Pitts, "A Logical Calculus of the Ideas Immanent in Nervous Activity" (1943): a neuron fires when its
+    input reaches the threshold.
 
     >>> import funcnet as fn
     >>> fn.step(jnp.array([-1.0, 0.0, 2.0])), fn.step.derivative(jnp.array([-1.0, 0.0, 2.0]))
@@ -33,9 +34,9 @@ class Step(Activation):
 
 
 class Sign(Activation):
-    """The sign: 1 where z ≥ 0, else −1; at 0 it is 1, where ``jnp.sign`` takes 0. Its derivative is 0.
+    """The sign: 1 where z ≥ 0, else −1. At 0 it is 1, where ``jnp.sign`` is 0. Its derivative is 0; NaN stays NaN.
 
-    Novikoff, "On Convergence Proofs on Perceptrons" (1962), for classes −1 and 1. NaN stays NaN.
+    Novikoff, "On Convergence Proofs on Perceptrons" (1962), for classes −1 and 1.
 
     >>> import funcnet as fn
     >>> fn.sign(jnp.array([-1.0, 0.0, 2.0])), fn.sign.derivative(jnp.array([-1.0, 0.0, 2.0]))
@@ -54,12 +55,12 @@ class Sign(Activation):
 
 
 def _jump(z: jax.Array, left: jax.Array, right: jax.Array) -> jax.Array:
-    """Return ``left`` where z < 0, ``right`` where z ≥ 0, and NaN as it is, with a derivative of 0 everywhere."""
+    """Return ``left`` where z < 0, ``right`` where z ≥ 0, and NaN where z is NaN; the derivative is 0 everywhere."""
     return jnp.where(z < 0, left, jnp.where(z >= 0, right, lax.stop_gradient(z)))
 
 
 class ReLU(Activation):
-    """The rectified linear unit max(0, z), with relu′(0) = 1 by the right-hand convention; NaN stays NaN.
+    """The rectified linear unit max(0, z). Its derivative at 0 is 1, the right-hand one; NaN stays NaN.
 
     Nair, Hinton, "Rectified Linear Units Improve Restricted Boltzmann Machines" (2010).
 
@@ -79,41 +80,45 @@ class ReLU(Activation):
         return jnp.where(z < 0, jnp.zeros_like(z), jnp.ones_like(z))
 
 
-class leaky_relu(Activation):  # noqa: N801 - read as the call that builds it
-    """The leaky rectified linear unit: z where z ≥ 0, else slope · z, whose slope is fixed; its derivative at 0 is 1.
+class LeakyReLU(Activation):
+    """The leaky rectified linear unit: z where z ≥ 0, else slope · z, with a fixed slope. Its derivative at 0 is 1.
 
-    Maas, Hannun, Ng, "Rectifier Nonlinearities Improve Neural Network Acoustic Models" (2013), equation 2.
-    ``PReLU`` learns its slope. ``TypeError`` or ``ValueError`` unless the slope is a finite number.
+    ``fn.leaky_relu`` is ``fn.LeakyReLU()``; ``fn.PReLU`` learns its slope. Raises ``TypeError`` or ``ValueError``
+    unless ``negative_slope`` is a finite number. Maas, Hannun, Ng, "Rectifier Nonlinearities Improve Neural Network
+    Acoustic Models" (2013), equation 2.
 
     >>> import funcnet as fn
-    >>> leaky = fn.leaky_relu(0.1)
+    >>> leaky = fn.LeakyReLU(negative_slope=0.1)
+    >>> fn.LeakyReLU(), leaky
+    (leaky_relu, LeakyReLU(negative_slope=0.1))
     >>> leaky(jnp.array([-1.0, 0.0, 2.0])), leaky.derivative(jnp.array([-1.0, 0.0, 2.0]))
     (Array([-0.1,  0. ,  2. ], dtype=float32), Array([0.1, 1. , 1. ], dtype=float32))
     """
 
     name = "leaky_relu"
-    slope: float = 0.01
+    negative_slope: float = 0.01
 
     def __post_init__(self) -> None:
-        keep_number(self, "slope", lambda slope: True, "that is finite")
+        set_number(self, "negative_slope", lambda slope: True, "to be finite")
 
     def value(self, z: jax.Array) -> jax.Array:
         """Return z where z ≥ 0, else slope · z."""
-        return jnp.where(z < 0, self.slope * z, z)
+        return jnp.where(z < 0, self.negative_slope * z, z)
 
     def derivative(self, z: jax.Array) -> jax.Array:
         """Return 1 where z ≥ 0, else the slope."""
-        return jnp.where(z < 0, jnp.full_like(z, self.slope), jnp.ones_like(z))
+        return jnp.where(z < 0, jnp.full_like(z, self.negative_slope), jnp.ones_like(z))
 
 
-class elu(Activation):  # noqa: N801
-    """The exponential linear unit: z where z ≥ 0, else α(e^z − 1); its derivative is 1, else α e^z, and 1 at 0.
+class ELU(Activation):
+    """The exponential linear unit: z where z ≥ 0, else α(e^z − 1). Its derivative is 1 where z ≥ 0, else α e^z.
 
+    ``fn.elu`` is ``fn.ELU()``. Raises ``TypeError`` or ``ValueError`` unless ``alpha`` is a finite number above 0.
     Clevert, Unterthiner, Hochreiter, "Fast and Accurate Deep Network Learning by Exponential Linear Units (ELUs)"
-    (2016), equation 15. ``TypeError`` or ``ValueError`` unless α is a finite number above 0.
+    (2016), equation 15.
 
     >>> import funcnet as fn
-    >>> elu = fn.elu(2.0)
+    >>> elu = fn.ELU(alpha=2.0)
     >>> elu(jnp.array([-100.0, 0.0, 100.0])), elu.derivative(jnp.array([-100.0, 0.0, 100.0]))
     (Array([ -2.,   0., 100.], dtype=float32), Array([0., 1., 1.], dtype=float32))
     """
@@ -122,11 +127,14 @@ class elu(Activation):  # noqa: N801
     alpha: float = 1.0
 
     def __post_init__(self) -> None:
-        keep_number(self, "alpha", lambda alpha: alpha > 0, "above 0 and finite")
+        set_number(self, "alpha", lambda alpha: alpha > 0, "to be finite and above 0")
 
     def value(self, z: jax.Array) -> jax.Array:
-        """Return z where z ≥ 0, else α(e^z − 1), whose difference loses nothing near 0."""
-        return jnp.where(z < 0, self.alpha * jnp.expm1(_negative_part(z)), z)
+        """Return z where z ≥ 0, else α(e^z − 1), by ``expm1`` where z is near 0."""
+        z_minus = _negative_part(z)
+        # Far from 0 the difference loses no digits, while JAX 0.10 differentiates expm1 as expm1 + 1, which becomes 0.
+        difference = jnp.where(z_minus < -1, jnp.exp(z_minus) - 1, jnp.expm1(z_minus))
+        return jnp.where(z < 0, self.alpha * difference, z)
 
     def derivative(self, z: jax.Array) -> jax.Array:
         """Return 1 where z ≥ 0, else α e^z."""
@@ -134,10 +142,12 @@ class elu(Activation):  # noqa: N801
 
 
 def _negative_part(z: jax.Array) -> jax.Array:
-    """Return min(0, z): where the other branch is taken, an exponential that overflows would make its gradient NaN."""
+    """Return min(0, z), so that e^z cannot overflow, which would make the automatic derivative NaN where z > 0."""
     return jnp.where(z < 0, z, jnp.zeros_like(z))
 
 
 step = Step()
 sign = Sign()
 relu = ReLU()
+leaky_relu = LeakyReLU()
+elu = ELU()

@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from ..checks import check_dtype, floating_array
+from ..checks import check_dtype, floating_array, set_number
 from ..errors import DtypeError
-from ..layer import Cache, Layer, Shape
-from .base import keep_number
+from ..layer import Cache, Shape
+from .base import Activation
 
 
 class PReLUParams(NamedTuple):
@@ -17,28 +17,47 @@ class PReLUParams(NamedTuple):
     slope: jax.Array  # ()
 
 
-class PReLU(Layer):
+class PReLU(Activation):
     """The parametric rectified linear unit: z where z ≥ 0, else slope · z, with one learned slope for the whole layer.
 
-    Its derivative in z is 1 where z ≥ 0, else the slope; in the slope it is 0 where z ≥ 0, else z. He, Zhang, Ren,
-    Sun, "Delving Deep into Rectifiers" (2015), equations 1 to 4, whose slope starts at 0.25. ``TypeError`` or
-    ``ValueError`` unless the start is a finite number; ``DtypeError`` where ``z`` is not of the slope's dtype.
+    Its derivative in z is 1 where z ≥ 0, else the slope; its derivative in the slope is 0 where z ≥ 0, else z. As a
+    layer it has a parameter, the slope, which starts at ``initial_slope``; as a function it has that slope. Raises
+    ``TypeError`` or ``ValueError`` unless ``initial_slope`` is a finite number, and ``DtypeError`` where ``z`` does
+    not have the slope's dtype. He, Zhang, Ren, Sun, "Delving Deep into Rectifiers" (2015), equations 1 to 4, where the
+    slope starts at 0.25.
 
     >>> import funcnet as fn
     >>> layer = fn.PReLU(0.5)
     >>> params, _ = layer.init(jax.random.key(0), (3,))
     >>> params, layer.apply(params, jnp.array([[-4.0, 0.0, 2.0]]))
     (PReLUParams(slope=Array(0.5, dtype=float32)), Array([[-2.,  0.,  2.]], dtype=float32))
+    >>> layer(jnp.array([-4.0, 0.0, 2.0])), layer.derivative(jnp.array([-4.0, 0.0, 2.0]))
+    (Array([-2.,  0.,  2.], dtype=float32), Array([0.5, 1. , 1. ], dtype=float32))
     """
 
-    start: float = 0.25
+    name = "prelu"
+    initial_slope: float = 0.25
 
     def __post_init__(self) -> None:
-        keep_number(self, "start", lambda start: True, "that is finite")
+        set_number(self, "initial_slope", lambda slope: True, "to be finite")
+
+    def __repr__(self) -> str:
+        return f"PReLU({self.initial_slope})"
+
+    def value(self, z: jax.Array) -> jax.Array:
+        """Return z where z ≥ 0, else slope · z, for the initial slope."""
+        return self.apply(self._initial_params(z.dtype), z)
+
+    def derivative(self, z: jax.Array) -> jax.Array:
+        """Return 1 where z ≥ 0, else the slope, for the initial slope."""
+        return self.z_derivative(self._initial_params(z.dtype), z)
 
     def init(self, key: jax.Array, input_shape: Shape, *, dtype: Any = jnp.float32) -> tuple[PReLUParams, Shape]:
-        """Return the slope at its start, and the shape that came."""
-        return PReLUParams(jnp.asarray(self.start, check_dtype(self, dtype))), tuple(input_shape)
+        """Return the initial slope, and the input's shape."""
+        return self._initial_params(check_dtype(self, dtype)), tuple(input_shape)
+
+    def _initial_params(self, dtype: Any) -> PReLUParams:
+        return PReLUParams(jnp.asarray(self.initial_slope, dtype))
 
     def forward(self, params: PReLUParams, x: jax.Array) -> tuple[jax.Array, Cache]:
         """Return z where z ≥ 0, else slope · z, and z for ``backward``."""
@@ -47,10 +66,10 @@ class PReLU(Layer):
             raise DtypeError(self, f"x of dtype {params.slope.dtype} as the slope", z.dtype)
         return jnp.where(z < 0, params.slope * z, z), z
 
-    def derivative(self, params: PReLUParams, z: jax.Array) -> jax.Array:
+    def z_derivative(self, params: PReLUParams, z: jax.Array) -> jax.Array:
         """Return ∂a/∂z, like ``z``: 1 where z ≥ 0, else the slope.
 
-        >>> PReLU().derivative(PReLUParams(jnp.array(0.5)), jnp.array([-4.0, 0.0, 2.0]))
+        >>> PReLU().z_derivative(PReLUParams(jnp.array(0.5)), jnp.array([-4.0, 0.0, 2.0]))
         Array([0.5, 1. , 1. ], dtype=float32)
         """
         return jnp.where(z < 0, params.slope, jnp.ones_like(z))
@@ -67,4 +86,4 @@ class PReLU(Layer):
         """Return ∂C/∂slope = Σ ∂C/∂a ⊙ ∂a/∂slope over the batch and the layer, and ∂C/∂z = ∂C/∂a ⊙ ∂a/∂z."""
         z = cache
         slope_gradient = jnp.sum(dy * self.slope_derivative(params, z))
-        return PReLUParams(slope_gradient), dy * self.derivative(params, z)
+        return PReLUParams(slope_gradient), dy * self.z_derivative(params, z)

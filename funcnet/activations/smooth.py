@@ -10,12 +10,12 @@ from .base import Activation
 
 
 def _magnitude(z: jax.Array) -> jax.Array:
-    """Return |z|, by `where`, with which automatic derivatives of every order are right at 0, as with jnp.abs not."""
+    """Return |z| by ``where``: automatic derivatives of every order are then correct at 0, unlike those of jnp.abs."""
     return jnp.where(z < 0, -z, z)
 
 
 class Linear(Activation):
-    """The linear activation σ(z) = z, σ′(z) = 1, for outputs that are real numbers.
+    """The linear activation σ(z) = z, σ′(z) = 1, for outputs that may be any real number.
 
     >>> import funcnet as fn
     >>> fn.linear(jnp.array([-2.0, 3.0])), fn.linear.derivative(jnp.array([-2.0, 3.0]))
@@ -36,8 +36,8 @@ class Linear(Activation):
 class Sigmoid(Activation):
     """The logistic sigmoid σ(z) = 1/(1 + e^(−z)), σ′ = σ(1 − σ), in a form that never overflows.
 
-    Where σ is almost 1, 1 − σ has few digits left, or none. As 1 − σ(z) = σ(−z), the derivative by hand is
-    σ(z) σ(−z), which has them all, and the value is written so that its automatic derivative has them too.
+    Where σ is almost 1, 1 − σ has few correct digits or none. Since 1 − σ(z) = σ(−z), the hand-written derivative is
+    σ(z) σ(−z), which is accurate everywhere, and the value is written so that its automatic derivative is too.
     Nielsen, *Neural Networks and Deep Learning* (2015), chapter 1.
 
     >>> import funcnet as fn
@@ -60,9 +60,9 @@ class Sigmoid(Activation):
 class Tanh(Activation):
     """The hyperbolic tangent, tanh′ = 1 − tanh², for outputs in (−1, 1).
 
-    Where |z| ≥ 1, with e = e^(−2|z|), |tanh z| = 1 − 2e/(1 + e) and tanh′ = 4e/(1 + e)²: so the derivative keeps its
-    digits, by hand and automatically, where 1 − tanh² has few left, or none. LeCun, Bottou, Orr, Müller, "Efficient
-    BackProp" (1998), section 4.4.
+    Where |z| ≥ 1, with e = e^(−2|z|), |tanh z| = 1 − 2e/(1 + e) and tanh′ = 4e/(1 + e)². In this form the
+    hand-written and the automatic derivative are accurate where 1 − tanh² has few correct digits or none. LeCun,
+    Bottou, Orr, Müller, "Efficient BackProp" (1998), section 4.4.
 
     >>> import funcnet as fn
     >>> fn.tanh(jnp.array([0.0, 100.0])), fn.tanh.derivative(jnp.array([0.0, 100.0]))
@@ -86,7 +86,7 @@ class Tanh(Activation):
 
 
 class Softplus(Activation):
-    """The softplus log(1 + e^z), a smooth ReLU for outputs that are positive; its derivative is the sigmoid.
+    """The softplus log(1 + e^z), a smooth ReLU, for positive outputs. Its derivative is the sigmoid.
 
     Dugas, Bengio, Bélisle, Nadeau, Garcia, "Incorporating Second-Order Functional Knowledge for Better Option
     Pricing" (2001).
@@ -99,7 +99,7 @@ class Softplus(Activation):
     name = "softplus"
 
     def value(self, z: jax.Array) -> jax.Array:
-        """Return log(1 + e^z) = max(0, z) + log(1 + e^(−|z|)), in which nothing overflows."""
+        """Return log(1 + e^z) as max(0, z) + log(1 + e^(−|z|)), which cannot overflow."""
         positive_part = jnp.where(z < 0, jnp.zeros_like(z), z)
         return positive_part + jnp.log1p(jnp.exp(-_magnitude(z)))
 
@@ -109,7 +109,7 @@ class Softplus(Activation):
 
 
 class SiLU(Activation):
-    """The sigmoid-weighted linear unit z σ(z), also called swish; its derivative is σ + z σ(1 − σ).
+    """The sigmoid-weighted linear unit z σ(z), also called swish. Its derivative is σ + z σ(1 − σ).
 
     Elfwing, Uchibe, Doya, "Sigmoid-Weighted Linear Units for Neural Network Function Approximation in
     Reinforcement Learning" (2018), equations 8 and 11.
@@ -131,9 +131,9 @@ class SiLU(Activation):
 
 
 class GELU(Activation):
-    """The Gaussian error linear unit z Φ(z), Φ the normal distribution function; its derivative is Φ(z) + z φ(z).
+    """The Gaussian error linear unit z Φ(z), Φ the normal distribution function. Its derivative is Φ(z) + z φ(z).
 
-    It is the exact one, not its approximation by tanh. Hendrycks, Gimpel, "Gaussian Error Linear Units" (2016).
+    It is the exact function, not its approximation by tanh. Hendrycks, Gimpel, "Gaussian Error Linear Units" (2016).
 
     >>> import funcnet as fn
     >>> fn.gelu(jnp.array([-100.0, 0.0, 100.0])), fn.gelu.derivative(jnp.array([0.0, 100.0]))
@@ -153,7 +153,7 @@ class GELU(Activation):
 
 
 def _normal_cdf(z: jax.Array) -> jax.Array:
-    """Return Φ(z) = ½ erfc(−z/√2), which keeps its digits far to the left, where ½(1 + erf(z/√2)) is 0."""
+    """Return Φ(z) = ½ erfc(−z/√2), which is accurate for large negative z, where ½(1 + erf(z/√2)) is 0."""
     return 0.5 * lax.erfc(-z / math.sqrt(2))
 
 

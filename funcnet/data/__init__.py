@@ -1,9 +1,21 @@
-"""Data sets and what turns them into arrays to train on: NumPy arrays on the host."""
+"""Data sets, and the arrays to train on that are made of them: NumPy arrays on the host.
 
-from .digits import load_digits as load_digits
-from .idx import IDXError as IDXError
-from .idx import read_idx as read_idx
-from .labels import from_one_hot as from_one_hot
-from .labels import one_hot as one_hot
-from .labels import split as split
-from .mnist import load_mnist as load_mnist
+- Data sets: ``load_digits``, ``load_mnist``; ``read_idx`` reads one IDX file.
+- Labels: ``one_hot``, ``from_one_hot``.
+- ``split`` divides a data set in two.
+"""
+
+from .digits import load_digits
+from .idx import IDXError, read_idx
+from .labels import from_one_hot, one_hot, split
+from .mnist import load_mnist
+
+__all__ = [
+    "IDXError",
+    "from_one_hot",
+    "load_digits",
+    "load_mnist",
+    "one_hot",
+    "read_idx",
+    "split",
+]

@@ -18,7 +18,7 @@ BRIGHTEST = 16  # the largest pixel value
 def load_digits() -> tuple[Arrays, Arrays]:
     """Return (x, y), (x_test, y_test): uint8 images (n, 8, 8) with values 0 to 16, and uint8 labels (n,).
 
-    The split is fixed and stratified: of each class, every fifth image in the set's own order is a test image.
+    The split is fixed and stratified: every fifth image of each class, in the original order, is a test image.
 
     >>> (x, y), (x_test, y_test) = load_digits()
     >>> x.shape, x.dtype, y.shape, x_test.shape
@@ -27,7 +27,7 @@ def load_digits() -> tuple[Arrays, Arrays]:
     packed = resources.files(__package__).joinpath("digits.csv.gz").read_bytes()
     table = np.loadtxt(gzip.decompress(packed).decode().splitlines(), delimiter=",", dtype=np.uint8)
     images, labels = table[:, :-1].reshape(-1, 8, 8), table[:, -1]
-    rank = np.empty(len(labels), int)  # of each image among those of its class
+    rank = np.empty(len(labels), int)  # of an image within its class
     for digit in range(CLASSES):
         of_class = labels == digit
         rank[of_class] = np.arange(of_class.sum())

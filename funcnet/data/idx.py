@@ -1,7 +1,7 @@
 """The IDX file format of the MNIST files, read strictly.
 
-Four bytes of magic (two zeros, a code of the dtype, the rank), the size of each dimension as a big-endian uint32,
-then exactly that many big-endian numbers: http://yann.lecun.com/exdb/mnist/.
+Four bytes of magic number (two zeros, a code for the dtype, the rank), the size of each dimension as a big-endian
+uint32, then exactly that many big-endian numbers: http://yann.lecun.com/exdb/mnist/.
 """
 
 import gzip
@@ -21,15 +21,14 @@ _CHUNK = 2**20
 
 
 class IDXError(ValueError):
-    """A file is not the IDX file that it should be: the message names the file and what is wrong."""
+    """A file is not a valid IDX file: the message names the file and what is wrong."""
 
 
 def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
-    """Return the array in an IDX file, in the machine's byte order; a name that ends in .gz is unpacked.
+    """Return the array in an IDX file, in the machine's byte order; a file whose name ends in .gz is decompressed.
 
-    Whatever a packed file unpacks to, no more of it is read than its header declares, 2 GiB at most. Raises
-    ``IDXError`` for a file that is damaged, cut short, too long or of another kind, and ``OSError`` for
-    one that cannot be read.
+    No more data is read than the header declares, 2 GiB at most. Raises ``IDXError`` for a file that is damaged, too
+    short, too long or of another format, and ``OSError`` for a file that cannot be read.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -50,7 +49,7 @@ def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
 
 
 def _read(file: BinaryIO | gzip.GzipFile, path: Path) -> np.ndarray:
-    """Return the array, with every declared size checked before any memory is taken for it."""
+    """Return the array; every declared size is checked before memory is allocated for it."""
     magic = file.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _DTYPES:
         raise IDXError(f"{path}: expected an IDX file, whose first bytes are 0, 0 and a dtype code, got {magic!r}")

@@ -1,18 +1,19 @@
-"""Class labels as one-hot rows and back, and splitting a data set in two."""
+"""Class labels as one-hot rows and back, and the split of a data set in two."""
 
 from typing import Any
 
 import jax
 import numpy as np
 
-from ..checks import check_count, check_key
+from ..checks import check_count, check_key, check_values
 from ..errors import message
 
 
 def one_hot(labels: Any, classes: int) -> np.ndarray:
-    """Return the labels (n,) as rows (n, classes) of float32, 1 at the label and 0 elsewhere.
+    """Return the labels (n,) as rows (n, classes) of float32: 1 at the label and 0 elsewhere.
 
-    Raises ``TypeError`` for labels that are not integers, ``ValueError`` that names the first one outside [0, classes).
+    Raises ``TypeError`` for labels that are not integers, and ``ValueError`` that names the first label outside
+    [0, classes).
 
     >>> one_hot([0, 2], 3)
     array([[1., 0., 0.], [0., 0., 1.]], dtype=float32)
@@ -22,19 +23,16 @@ def one_hot(labels: Any, classes: int) -> np.ndarray:
     """
     check_count("one_hot", "classes", classes)
     labels = _labels("one_hot", labels)
-    outside = np.flatnonzero((labels < 0) | (labels >= classes))
-    if outside.size:
-        first = int(outside[0])
-        raise ValueError(message("one_hot", f"labels in [0, {classes})", f"{labels[first]} at index {first}"))
+    check_values("one_hot", f"labels in [0, {classes})", labels, (labels >= 0) & (labels < classes))
     rows = np.zeros((len(labels), classes), np.float32)
     rows[np.arange(len(labels)), labels] = 1
     return rows
 
 
 def from_one_hot(rows: Any) -> np.ndarray:
-    """Return the labels (n,) of one-hot rows (n, classes), as int64: ``one_hot`` undone.
+    """Return the labels (n,) of one-hot rows (n, classes), as int64: the inverse of ``one_hot``.
 
-    Raises ``ValueError`` for a row that is not one 1 among 0s, naming the first.
+    Raises ``ValueError`` that names the first row that is not a single 1 among 0s.
 
     >>> from_one_hot(one_hot([0, 2], 3))
     array([0, 2])
@@ -44,18 +42,26 @@ def from_one_hot(rows: Any) -> np.ndarray:
         raise ValueError(message("from_one_hot", "rows of shape (n, classes)", rows.shape))
     wrong = np.flatnonzero(((rows != 0) & (rows != 1)).any(axis=1) | ((rows == 1).sum(axis=1) != 1))
     if wrong.size:
-        raise ValueError(message("from_one_hot", "one 1 among 0s in every row", f"another row at index {wrong[0]}"))
+        raise ValueError(
+            message("from_one_hot", "a single 1 among 0s in every row", f"another row at index {wrong[0]}")
+        )
     return rows.argmax(axis=1)
 
 
 def split(
     data: tuple[Any, ...], fraction: float, *, key: jax.Array, stratify: Any = None
 ) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
-    """Return ``data`` = (x, y, ...) in two parts at random: the rest, and the held-out ``fraction`` of the rows.
+    """Return the rows of ``data`` in two random parts: those that remain, and those that are held out.
 
-    With ``stratify``, labels (n,), that fraction of every class is held out. Each part keeps the rows' order. Use a
-    key that nothing else uses. Raises ``TypeError`` where ``data`` is not a tuple of arrays, and ``ValueError`` where
-    a part would be empty or the arrays have different lengths.
+    Both parts are tuples of NumPy arrays like ``data`` and keep the order of the rows. Raises ``TypeError`` where
+    ``data`` is not a tuple of arrays, and ``ValueError`` where a part would be empty, the arrays have different
+    lengths or ``fraction`` is not between 0 and 1.
+
+    Args:
+        data: arrays (x, y, ...) of any dtypes, with the same number n of rows.
+        fraction: the share of the rows that is held out, between 0 and 1.
+        key: a JAX random key that is used for nothing else.
+        stratify: integer labels (n,); then the fraction is held out of each class. None by default.
 
     >>> x, y = np.arange(10), np.arange(10) % 2
     >>> (x_train, y_train), (x_held, y_held) = split((x, y), 0.2, key=jax.random.key(0), stratify=y)

@@ -1,6 +1,6 @@
-"""The MNIST handwritten digits (LeCun, Cortes, Burges): found on disk, or downloaded once and checked.
+"""The MNIST handwritten digits (LeCun, Cortes, Burges): read from disk, or downloaded once and checked.
 
-What only a download needs is imported there, so that importing funcnet stays quick.
+Modules that only a download needs are imported there, so that importing funcnet stays fast.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
 )
 
-# Of each file, unpacked: its size in bytes and its SHA-256.
+# The size in bytes and the SHA-256 of each decompressed file.
 FILES = {
     "train-images-idx3-ubyte": (
         47040016,
@@ -48,11 +48,12 @@ def load_mnist(
 ) -> tuple[Arrays, Arrays]:
     """Return (x, y), (x_test, y_test): uint8 images (60000, 28, 28) and (10000, 28, 28), uint8 labels (n,).
 
-    ``directory`` holds the four IDX files, packed (.gz) or not; another set in the same four files, such as
-    Fashion-MNIST, loads as well. Without it they are looked for in ``$FUNCNET_DATA/mnist``, or in the
-    user's cache where that is not set; what is missing there is downloaded from the first of the ``mirrors`` that
-    has it, checked by SHA-256, and kept. Raises ``FileNotFoundError`` for a directory that lacks a file,
-    ``ConnectionError`` that says what to put where when no mirror can be reached, and ``IDXError`` for damaged files.
+    ``directory`` holds the four IDX files, compressed (.gz) or not; another data set in the same four files, such as
+    Fashion-MNIST, can be read too. By default they are read from ``$FUNCNET_DATA/mnist``, or from the user's cache
+    where that variable is not set; a file that is missing there is downloaded from the first of the ``mirrors`` that
+    has it, checked by SHA-256, and kept. Raises ``FileNotFoundError`` for a directory without one of the files,
+    ``ConnectionError`` that says which file to put where when no mirror can be reached, and ``IDXError`` for damaged
+    files.
     """
     if isinstance(mirrors, str):
         raise TypeError(f"load_mnist: expected mirrors to be a sequence of addresses, got {mirrors!r}")
@@ -82,7 +83,7 @@ def _find(folder: Path, name: str) -> Path | None:
 
 
 def _pair(arrays: dict[str, np.ndarray], part: str, folder: Path) -> Arrays:
-    """Return (images, labels) of one part, which must belong together."""
+    """Return (images, labels) of one part, whose shapes and dtypes must match."""
     images, labels = arrays[f"{part}-images-idx3-ubyte"], arrays[f"{part}-labels-idx1-ubyte"]
     if images.ndim != 3 or labels.ndim != 1 or len(images) != len(labels) or len(images) == 0:
         got = f"shapes {images.shape} and {labels.shape}"
@@ -93,9 +94,9 @@ def _pair(arrays: dict[str, np.ndarray], part: str, folder: Path) -> Arrays:
 
 
 def download(name: str, folder: Path, mirrors: Sequence[str] = MIRRORS) -> Path:
-    """Fetch one file, packed, into ``folder`` and return its path; what comes must unpack to the known bytes.
+    """Download one compressed file into ``folder`` and return its path; its content must have the known SHA-256.
 
-    A file appears whole or not at all, and of two processes that want it one downloads and the other waits.
+    The file appears complete or not at all. When two processes want it, one downloads it and the other waits.
     """
     from http.client import HTTPException
     from urllib.error import HTTPError
@@ -128,15 +129,15 @@ def download(name: str, folder: Path, mirrors: Sequence[str] = MIRRORS) -> Path:
 
 
 def _fetch(url: str, path: Path, size: int, sha256: str) -> None:
-    """Download one packed file, check that it unpacks to the known bytes, and only then give it its name."""
+    """Download one compressed file, check its decompressed content, and only then give it its name."""
     from urllib.request import urlopen
 
     with urlopen(url, timeout=_SECONDS_TO_ANSWER) as answer:
-        packed = answer.read(size + 1)  # a packed file is smaller than what it unpacks to
+        packed = answer.read(size + 1)  # a compressed file is smaller than its content
     unpacker = zlib.decompressobj(wbits=31)
     unpacked = unpacker.decompress(packed, size + 1)
     if len(unpacked) != size or not unpacker.eof or unpacker.unused_data:
-        raise ValueError(f"expected a gzip file of {size} unpacked bytes, got another")
+        raise ValueError(f"expected a gzip file of {size} decompressed bytes, got another")
     if (digest := hashlib.sha256(unpacked).hexdigest()) != sha256:
         raise ValueError(f"expected SHA-256 {sha256}, got {digest}")
     part = path.with_suffix(".part")

@@ -1,13 +1,23 @@
-"""Information theory: entropy, cross-entropy, the Kullback-Leibler divergence, and the code that comes nearest to them.
+"""Information theory: entropy, cross-entropy, the Kullback-Leibler divergence, and Huffman's code.
 
-Entropies are in bits, or in nats with ``unit="nats"``, of distributions along the last axis, and of samples through
-``empirical``. Shannon, "A Mathematical Theory of Communication" (1948).
+- ``entropy(p)``, ``binary_entropy(p)``, ``cross_entropy(p, q)`` and ``kl_divergence(p, q)`` are in bits, or in nats
+  with ``unit="nats"``, of distributions along the last axis. They take (p, q), of which p is the true distribution,
+  while a loss such as ``fn.kl_divergence`` takes (output, target).
+- ``empirical(labels, classes)`` is the distribution of samples.
+- ``huffman(weights)`` is the prefix-free code of the smallest mean length.
+
+Shannon, "A Mathematical Theory of Communication" (1948).
 """
 
-from .huffman import HuffmanCode as HuffmanCode
-from .huffman import huffman as huffman
-from .measures import binary_entropy as binary_entropy
-from .measures import cross_entropy as cross_entropy
-from .measures import empirical as empirical
-from .measures import entropy as entropy
-from .measures import kl_divergence as kl_divergence
+from .coding import HuffmanCode, huffman
+from .measures import binary_entropy, cross_entropy, empirical, entropy, kl_divergence
+
+__all__ = [
+    "HuffmanCode",
+    "binary_entropy",
+    "cross_entropy",
+    "empirical",
+    "entropy",
+    "huffman",
+    "kl_divergence",
+]

@@ -1,10 +1,9 @@
 """Information theory: entropy, cross-entropy and the Kullback-Leibler divergence, of distributions and of samples.
 
-A distribution is an array (..., outcomes) of probabilities, of floating dtype, along the last axis; the axes before are
-a batch. Results are (...,), of that dtype, in bits (logarithms to base 2) or in nats (natural ones). Everything is pure
-and goes under ``jit``, ``vmap`` and ``grad``. Values are looked at where that is possible, which it is not while a
-program is traced: there a negative probability gives NaN, and the sum is taken for 1. ``huffman`` gives the code whose
-mean length comes nearest to the entropy.
+A distribution is an array (..., outcomes) of probabilities, of floating dtype, along the last axis; the axes before it
+are a batch. Results are (...,), of that dtype, in bits (logarithms to base 2) or in nats (natural logarithms). All
+functions are pure and work under ``jit``, ``vmap`` and ``grad``. Values are checked except while a program is traced:
+there a negative probability gives NaN, and the sum is not checked.
 
 Shannon, "A Mathematical Theory of Communication" (1948); Cover, Thomas, *Elements of Information Theory* (2006).
 """
@@ -16,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks import check_count, check_dtype, floating_array, integer_array, is_concrete
+from ..checks import check_count, check_dtype, check_values, floating_array, integer_array, is_concrete
 from ..dtypes import accumulator_dtype
 from ..errors import DtypeError, ShapeError, message
 
@@ -26,10 +25,10 @@ NATS = {"bits": math.log(2), "nats": 1.0}  # how many nats one of each unit is
 def entropy(p: Any, *, unit: str = "bits") -> jax.Array:
     """Return the entropy H(P) = −Σ p log p, (...,) for p (..., outcomes), with 0 log 0 = 0; 0 ≤ H ≤ log outcomes.
 
-    The automatic derivative in a probability of 0, where the true one is infinite, is 0. Raises ``DtypeError`` unless
-    ``p`` is floating, ``ShapeError`` without an axis of outcomes, and ``ValueError`` where a probability is below 0,
-    a sum is not 1 (to the root of the dtype's precision) or ``unit`` is neither "bits" nor "nats". Shannon (1948),
-    section 6.
+    The automatic derivative in a probability of 0 is 0, where the true one is infinite. Raises ``DtypeError`` unless
+    ``p`` is floating, ``ShapeError`` without an axis of outcomes, and ``ValueError`` where a probability is below 0, a
+    sum differs from 1 by more than the square root of the dtype's precision, or ``unit`` is neither "bits" nor "nats".
+    Shannon (1948), section 6.
 
     >>> entropy([[0.5, 0.25, 0.25], [1.0, 0.0, 0.0]])
     Array([1.5, 0. ], dtype=float32)
@@ -41,9 +40,10 @@ def entropy(p: Any, *, unit: str = "bits") -> jax.Array:
 def cross_entropy(p: Any, q: Any, *, unit: str = "bits") -> jax.Array:
     """Return the cross-entropy H(P, Q) = −Σ p log q, (...,) for p and q (..., outcomes): H(P) + KL(P‖Q) ≥ H(P).
 
-    It is the mean length, were lengths no integers, of words chosen for Q when outcomes come from P: infinite where one
-    with q = 0 can come. (The loss ``fn.categorical_cross_entropy`` is the same in nats, but stays finite.) Raises what
-    ``entropy`` does, and ``ShapeError`` or ``DtypeError`` where p and q differ in shape or in dtype. Goodfellow,
+    It is the mean length of code words that are optimal for Q when outcomes come from P (lengths need not be integers
+    here). It is infinite where an outcome with q = 0 has p > 0. It takes the distributions (p, q), while a loss takes
+    (output, target): ``fn.categorical_cross_entropy.value(q, p)`` is the same number in nats, but stays finite. Raises
+    the errors of ``entropy``, and ``ShapeError`` or ``DtypeError`` where p and q differ in shape or dtype. Goodfellow,
     Bengio, Courville, *Deep Learning* (2016), equation 3.51.
 
     >>> cross_entropy([[0.5, 0.5], [0.5, 0.5]], [[0.25, 0.75], [1.0, 0.0]]).round(4)
@@ -56,8 +56,10 @@ def cross_entropy(p: Any, q: Any, *, unit: str = "bits") -> jax.Array:
 def kl_divergence(p: Any, q: Any, *, unit: str = "bits") -> jax.Array:
     """Return the divergence KL(P‖Q) = Σ p log(p/q), (...,) for p and q (..., outcomes); 0 where Q = P, else above 0.
 
-    Infinite where an outcome with q = 0 has p > 0. Raises what ``cross_entropy`` does. Kullback, Leibler, "On
-    Information and Sufficiency" (1951); Cover, Thomas (2006), theorem 2.6.3, for its sign, which here is to rounding.
+    It is infinite where an outcome with q = 0 has p > 0. It takes the distributions (p, q), while a loss takes
+    (output, target): ``fn.kl_divergence.value(q, p)`` is the same number in nats, but stays finite. Raises the errors
+    of ``cross_entropy``. Kullback, Leibler, "On Information and Sufficiency" (1951); Cover, Thomas (2006), theorem
+    2.6.3, that it is not negative, which holds here up to rounding.
 
     >>> kl_divergence([[0.5, 0.5], [0.5, 0.5]], [[0.25, 0.75], [0.5, 0.5]]).round(4)
     Array([0.2075, 0.    ], dtype=float32)
@@ -67,10 +69,10 @@ def kl_divergence(p: Any, q: Any, *, unit: str = "bits") -> jax.Array:
 
 
 def binary_entropy(p: Any, *, unit: str = "bits") -> jax.Array:
-    """Return H(p) = −p log p − (1 − p) log(1 − p), elementwise, like ``p`` in shape and dtype; largest at ½: one bit.
+    """Return H(p) = −p log p − (1 − p) log(1 − p), elementwise, like ``p`` in shape and dtype. Its maximum is H(½) = 1.
 
-    Its automatic derivative stays finite at 0 and 1. Raises ``DtypeError`` unless ``p`` is floating, ``ValueError``
-    where it is outside [0, 1], and for the unit as ``entropy`` does. Shannon (1948), section 6.
+    Its automatic derivative is finite at 0 and 1. Raises ``DtypeError`` unless ``p`` is floating, and ``ValueError``
+    where p is outside [0, 1] or ``unit`` is neither "bits" nor "nats". Shannon (1948), section 6.
 
     >>> binary_entropy(jnp.array([0.0, 0.11, 0.5, 1.0])).round(3)
     Array([0. , 0.5, 1. , 0. ], dtype=float32)
@@ -78,18 +80,18 @@ def binary_entropy(p: Any, *, unit: str = "bits") -> jax.Array:
     p = floating_array("binary_entropy", "p", p)
     if is_concrete(p):
         values = np.asarray(p, np.float64)
-        _refuse("binary_entropy", "p in [0, 1]", ~((values >= 0) & (values <= 1)), values)
+        check_values("binary_entropy", "p in [0, 1]", values, (values >= 0) & (values <= 1))
     inside = jnp.where(p == 1, jnp.zeros_like(p), p)
-    other = -(1 - inside) * jnp.log1p(-inside)  # log(1 − p), which keeps its digits where p is small
+    other = -(1 - inside) * jnp.log1p(-inside)  # log1p is accurate where p is small
     return (_information(p, p) + other) / _nats("binary_entropy", unit)
 
 
 def empirical(labels: Any, classes: int, *, dtype: Any = jnp.float32) -> jax.Array:
     """Return the distribution (classes,) of samples: the share of each class among integer labels (n,).
 
-    So ``entropy(empirical(labels, 10))`` is the entropy of samples. Raises ``TypeError`` for labels that are not
-    integers or a dtype that is not floating, ``ShapeError`` for no labels, and ``ValueError`` that names the first one
-    outside [0, classes), which is not seen while a program is traced. Cover, Thomas (2006), section 11.1, on types.
+    ``entropy(empirical(labels, 10))`` is the entropy of samples. Raises ``TypeError`` for labels that are not integers
+    and for a dtype that is not floating, ``ShapeError`` for no labels, and, except while a program is traced,
+    ``ValueError`` that names the first label outside [0, classes). Cover, Thomas (2006), section 11.1, on types.
 
     >>> empirical([0, 2, 2, 2], 3)
     Array([0.25, 0.  , 0.75], dtype=float32)
@@ -104,13 +106,13 @@ def empirical(labels: Any, classes: int, *, dtype: Any = jnp.float32) -> jax.Arr
     labels = integer_array("empirical", "labels", labels)
     if is_concrete(labels):
         values = np.asarray(labels)
-        _refuse("empirical", f"labels in [0, {classes})", (values < 0) | (values >= classes), values)
+        check_values("empirical", f"labels in [0, {classes})", values, (values >= 0) & (values < classes))
     counts = jnp.bincount(jnp.asarray(labels), length=classes).astype(accumulator_dtype(dtype))
     return (counts / labels.size).astype(dtype)
 
 
 def _information(p: jax.Array, q: jax.Array) -> jax.Array:
-    """Return −p log q, which is 0 where p = 0 whatever q is; the guarded input keeps its gradient from NaN."""
+    """Return −p log q, and 0 where p = 0 for every q; the guarded input avoids a gradient of NaN."""
     return jnp.where(p == 0, jnp.zeros_like(p), -p * jnp.log(jnp.where(p == 0, jnp.ones_like(q), q)))
 
 
@@ -121,16 +123,16 @@ def _nats(where: str, unit: str) -> float:
 
 
 def _distribution(where: str, name: str, value: Any) -> jax.Array:
-    """Return ``value`` as an array of distributions, or say why it is none."""
+    """Return ``value`` as an array of distributions; raise an error where it is not one."""
     p = floating_array(where, name, value)
     if p.ndim == 0 or p.shape[-1] == 0:
         raise ShapeError(where, f"{name} of shape (..., outcomes), with at least one outcome", p.shape)
     if is_concrete(p):
         values = np.asarray(p, np.float64)
-        _refuse(where, f"{name} of probabilities, at least 0", ~(values >= 0), values)
+        check_values(where, f"{name} of probabilities, at least 0", values, values >= 0)
         sums = values.sum(axis=-1)
-        far = ~(abs(sums - 1) <= math.sqrt(jnp.finfo(p.dtype).eps))
-        _refuse(where, f"{name} that sums to 1 over the last axis", far, sums)
+        is_near = abs(sums - 1) <= math.sqrt(jnp.finfo(p.dtype).eps)
+        check_values(where, f"{name} that sums to 1 over the last axis", sums, is_near)
     return p
 
 
@@ -141,11 +143,3 @@ def _two_distributions(where: str, p: Any, q: Any) -> tuple[jax.Array, jax.Array
     if p.dtype != q.dtype:
         raise DtypeError(where, f"q of p's dtype {p.dtype}", q.dtype)
     return p, q
-
-
-def _refuse(where: str, expected: str, wrong: np.ndarray, values: np.ndarray) -> None:
-    """Raise ``ValueError`` that names the first value that is wrong, if one is."""
-    if wrong.any():
-        index = tuple(map(int, np.argwhere(wrong)[0]))
-        place = "" if not index else f" at index {index[0] if len(index) == 1 else index}"
-        raise ValueError(message(where, expected, f"{values[index]:g}{place}"))

@@ -1,14 +1,25 @@
-"""Layers with parameters, layers without, and the networks made of layers."""
+"""Layers with and without parameters, and the networks made of layers."""
 
-from .collapse import collapse as collapse
-from .dense import Dense as Dense
-from .dense import DenseParams as DenseParams
-from .dropout import Dropout as Dropout
-from .flatten import Flatten as Flatten
-from .normalization import LayerNorm as LayerNorm
-from .normalization import LayerNormParams as LayerNormParams
-from .rescaling import Rescaling as Rescaling
-from .residual import Residual as Residual
-from .sequential import Sequential as Sequential
+from .dense import Dense, DenseParams
+from .dropout import Dropout
+from .flatten import Flatten
+from .linear_stack import collapse
+from .normalization import LayerNorm, LayerNormParams
+from .rescaling import Rescaling
+from .residual import Residual
+from .sequential import Sequential, mlp
 from .sequential import flattened as flattened
-from .sequential import mlp as mlp
+
+__all__ = [
+    "Dense",
+    "DenseParams",
+    "Dropout",
+    "Flatten",
+    "LayerNorm",
+    "LayerNormParams",
+    "Rescaling",
+    "Residual",
+    "Sequential",
+    "collapse",
+    "mlp",
+]

@@ -1,4 +1,4 @@
-"""What the networks made of layers have in common: layers one after another, forward, and back by the chain rule."""
+"""``Chain``: layers in sequence, forward and backward; the base of ``Sequential`` and ``Residual``."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from ..layer import Cache, Layer, Shape, check_needs
 class Chain(Layer):
     """The function f = layer_L ∘ … ∘ layer_0, whose parameters are the tuple of its layers' parameters.
 
-    ``Sequential`` is f itself, ``Residual`` is x + f(x). An error inside a layer names the layer's place in the tuple.
+    ``Sequential`` is f itself, ``Residual`` is x + f(x). An error inside a layer names the index of the layer.
     """
 
     layers: tuple[Layer, ...]
@@ -91,15 +91,17 @@ class Chain(Layer):
         return tuple(layer.learn(*entries) for layer, *entries in zip(self.layers, params, cache, strict=True))
 
     def check_params(self, params: tuple[Any, ...]) -> None:
-        """Raise ``ValueError`` unless ``params`` is a tuple with one entry a layer."""
+        """Raise ``ValueError`` unless ``params`` is a tuple with one entry per layer."""
         if not isinstance(params, tuple) or len(params) != len(self.layers):
             got = f"a tuple of {len(params)}" if isinstance(params, tuple) else type(params).__name__
-            raise ValueError(message(self._kind, f"params to be a tuple of {len(self.layers)}, one entry a layer", got))
+            raise ValueError(
+                message(self._kind, f"params to be a tuple of {len(self.layers)}, one entry per layer", got)
+            )
 
 
 @contextmanager
 def _inside(index: int) -> Iterator[None]:
-    """Add the position of a layer to the shape and dtype errors that it raises."""
+    """Add the index of a layer to the shape and dtype errors that it raises."""
     try:
         yield
     except (ShapeError, DtypeError) as error:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from ..checks import check_count, check_dtype
-from ..errors import DtypeError, ShapeError
+from ..errors import DtypeError, ShapeError, message
 from ..initializers import Initializer, glorot_uniform, zeros
 from ..layer import Cache, Layer, Shape
 
@@ -22,9 +22,14 @@ class DenseParams(NamedTuple):
 class Dense(Layer):
     """The layer z = x wᵀ + b of ``units`` neurons: x (batch, inputs), w (units, inputs), b (units,), z (batch, units).
 
-    ``inputs`` may be left out: it is then taken from the shape that ``init`` is given. Nielsen (2015), chapter 2,
-    equations 25 (forward) and BP2 to BP4 (backward). Raises ``ShapeError`` and ``DtypeError`` where ``x`` does not
-    fit the weight.
+    Raises ``ShapeError`` and ``DtypeError`` where ``x`` does not fit the weight. Nielsen (2015), chapter 2, equations
+    25 (forward) and BP2 to BP4 (backward).
+
+    Args:
+        units: the number of neurons, at least 1.
+        inputs: the number of inputs; None, the default, takes it from the shape that ``init`` gets.
+        weight_initializer: of ``fn.initializers``, called with the shape (units, inputs).
+        bias_initializer: of ``fn.initializers``, called with the shape (units,).
 
     >>> import funcnet as fn
     >>> layer = fn.Dense(2)
@@ -46,8 +51,9 @@ class Dense(Layer):
         if self.inputs is not None:
             check_count("Dense", "inputs", self.inputs)
         for name in ("weight_initializer", "bias_initializer"):
-            if not isinstance(getattr(self, name), Initializer):
-                raise TypeError(f"Dense: expected {name} from funcnet.initializers, got {getattr(self, name)!r}")
+            if not isinstance(given := getattr(self, name), Initializer):
+                expected = f"{name} from funcnet.initializers (one of JAX's by initializers.from_jax(factory, *args))"
+                raise TypeError(message("Dense", expected, repr(given)))
 
     def init(self, key: jax.Array, input_shape: Shape, *, dtype: Any = jnp.float32) -> tuple[DenseParams, Shape]:
         """Return the initial weight (units, inputs) and bias (units,), and the output's shape (units,)."""
@@ -72,7 +78,7 @@ class Dense(Layer):
         return _contract(x, 1, weight, 1) + bias[None, :], x
 
     def backward(self, params: DenseParams, cache: Cache, dy: jax.Array) -> tuple[DenseParams, jax.Array]:
-        """Return the gradients BP3 and BP4, and δ passed down (BP2 without σ′, which is the activation's).
+        """Return the gradients BP3 and BP4, and ∂C/∂x (BP2 without σ′, which the activation applies).
 
         With δ = ``dy`` (batch, units): ∂C/∂w = δᵀ x, ∂C/∂b = Σ δ over the batch, ∂C/∂x = δ w.
         """
@@ -83,5 +89,5 @@ class Dense(Layer):
 
 
 def _contract(left: jax.Array, left_axis: int, right: jax.Array, right_axis: int) -> jax.Array:
-    """Return the matrix product that sums over one axis of each, without a transposed copy."""
+    """Return the matrix product that sums over one axis of each, without copying a transpose."""
     return lax.dot_general(left, right, (((left_axis,), (right_axis,)), ((), ())))

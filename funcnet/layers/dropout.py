@@ -6,19 +6,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..activations.base import keep_number
-from ..checks import check_dtype, floating_array
+from ..checks import check_dtype, floating_array, set_number
 from ..layer import Cache, Layer, Params, Shape
 
 
 class Dropout(Layer):
     """The layer y = m ⊙ x / (1 − rate), where each mⱼ is 0 with probability ``rate`` and else 1: E[y] = x.
 
-    The gradient passes where x did: ∂C/∂x = m ⊙ ∂C/∂y / (1 − rate). ``rate`` in [0, 1) is the share that is
-    dropped, not the share that is kept. The mask m is drawn from the key of ``forward``, anew for each sample; without
-    a key, which means evaluation, y = x. x (batch, ...) may be of any shape, and keeps its dtype, which must be
-    floating (``DtypeError``). Srivastava, Hinton, Krizhevsky, Sutskever, Salakhutdinov, "Dropout: A Simple Way to
-    Prevent Neural Networks from Overfitting" (2014), in the form of its section 10 that scales in training.
+    The gradient is ∂C/∂x = m ⊙ ∂C/∂y / (1 − rate). ``rate`` in [0, 1) is the share that is dropped, not the share that
+    is kept. The key of ``forward`` draws a mask m for each sample; without a key, which means evaluation, y = x. x
+    (batch, ...) may have any shape and keeps its dtype, which must be floating (``DtypeError``). Srivastava, Hinton,
+    Krizhevsky, Sutskever, Salakhutdinov, "Dropout: A Simple Way to Prevent Neural Networks from Overfitting" (2014), in
+    the form of its section 10 that scales in training.
 
     >>> import funcnet as fn
     >>> dropout, x = fn.Dropout(0.75), jnp.ones((100, 100))
@@ -32,27 +31,27 @@ class Dropout(Layer):
     rate: float
 
     def __post_init__(self) -> None:
-        keep_number(self, "rate", lambda rate: 0 <= rate < 1, "in [0, 1)")
+        set_number(self, "rate", lambda rate: 0 <= rate < 1, "in [0, 1)")
 
     def init(self, key: jax.Array, input_shape: Shape, *, dtype: Any = jnp.float32) -> tuple[Params, Shape]:
-        """Return no parameters, and the shape that came."""
+        """Return no parameters, and the input's shape."""
         check_dtype(self, dtype)
         return (), tuple(input_shape)
 
     def forward(self, params: Params, x: jax.Array, *, key: jax.Array | None = None) -> tuple[jax.Array, Cache]:
-        """Return y = m ⊙ x / (1 − rate), and the mask m, which is None where there is no key."""
+        """Return y = m ⊙ x / (1 − rate), and the mask m; without a key x and None."""
         x = floating_array(self, "x", x)
         if key is None:
             return x, None
-        # A float32 probability, so that a key's mask is the same whatever the dtype of x and JAX's 64-bit mode.
+        # A float32 probability gives the same mask for every dtype of x, with and without JAX's 64-bit mode.
         mask = jax.random.bernoulli(key, np.float32(1 - self.rate), x.shape)
         return self._masked(mask, x), mask
 
     def backward(self, params: Params, cache: Cache, dy: jax.Array) -> tuple[Params, jax.Array]:
-        """Return ∂C/∂x = m ⊙ ∂C/∂y / (1 − rate), and ∂C/∂y itself where there was no key."""
+        """Return ∂C/∂x = m ⊙ ∂C/∂y / (1 − rate), and ∂C/∂y itself without a mask."""
         mask = cache
         return (), dy if mask is None else self._masked(mask, dy)
 
     def _masked(self, mask: jax.Array, values: jax.Array) -> jax.Array:
-        """Return m ⊙ v / (1 − rate), which is 0 where m = 0 whatever v is."""
+        """Return m ⊙ v / (1 − rate), and 0 where m = 0 for every v."""
         return jnp.where(mask, values / (1 - self.rate), jnp.zeros_like(values))

@@ -1,4 +1,4 @@
-"""The layer that makes a row of each sample."""
+"""The layer that reshapes each sample to a row."""
 
 import math
 from typing import Any
@@ -12,10 +12,10 @@ from ..layer import Cache, Layer, Params, Shape
 
 
 class Flatten(Layer):
-    """The layer y = x, its samples laid out as rows: x (batch, ...) of any dtype, y (batch, product of the rest).
+    """The layer y = x with each sample as a row: x (batch, ...) of any dtype, y (batch, product of the other axes).
 
-    The last axis runs fastest: x at (i, j, k) of (batch, m, n) becomes y at (i, n j + k), and ∂C/∂x = ∂C/∂y laid out
-    as x is. It keeps the dtype; raises ``ShapeError`` where x has no batch axis. Row-major order: Knuth, *The Art of
+    The order is row-major: x at (i, j, k) of (batch, m, n) becomes y at (i, n j + k), and ∂C/∂x is ∂C/∂y in the shape
+    of x. It keeps the dtype. Raises ``ShapeError`` where x has no batch axis. Row-major order: Knuth, *The Art of
     Computer Programming*, volume 1 (1997), section 2.2.6.
 
     >>> import funcnet as fn
@@ -26,17 +26,17 @@ class Flatten(Layer):
     """
 
     def init(self, key: jax.Array, input_shape: Shape, *, dtype: Any = jnp.float32) -> tuple[Params, Shape]:
-        """Return no parameters, and the product of the shape that came."""
+        """Return no parameters, and the product of the input's shape."""
         check_dtype(self, dtype)
         return (), (math.prod(input_shape),)
 
     def forward(self, params: Params, x: jax.Array) -> tuple[jax.Array, Cache]:
-        """Return x as rows, and x for ``backward``, which needs nothing but its shape."""
+        """Return x as rows, and x for ``backward``, which needs its shape."""
         x = jnp.asarray(x)
         if x.ndim == 0:
             raise ShapeError(self, "x of shape (batch, ...)", x.shape)
         return x.reshape(x.shape[0], math.prod(x.shape[1:])), x
 
     def backward(self, params: Params, cache: Cache, dy: jax.Array) -> tuple[Params, jax.Array]:
-        """Return ∂C/∂x = ∂C/∂y, laid out as x is."""
+        """Return ∂C/∂x = ∂C/∂y in the shape of x."""
         return (), dy.reshape(cache.shape)

@@ -5,8 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from ..activations.base import keep_number
-from ..checks import check_dtype, floating_array
+from ..checks import check_dtype, floating_array, set_number
 from ..dtypes import accumulator_dtype
 from ..errors import DtypeError, ShapeError
 from ..layer import Cache, Layer, Shape
@@ -15,20 +14,20 @@ from ..layer import Cache, Layer, Shape
 class LayerNormParams(NamedTuple):
     """The parameters of ``LayerNorm``."""
 
-    scale: jax.Array  # (features,), at first 1
-    shift: jax.Array  # (features,), at first 0
+    scale: jax.Array  # (features,), initially 1
+    shift: jax.Array  # (features,), initially 0
 
 
 class LayerNorm(Layer):
     """The layer y = γ ⊙ x̂ + β with x̂ = (x − μ)/√(σ² + ε), over the last axis: x and y (batch, ..., features).
 
-    μ = (1/m) Σⱼ xⱼ and σ² = (1/m) Σⱼ (xⱼ − μ)² are of each sample's own m features; scale γ (features,) and shift
-    β (features,) are learned. With ĝ = γ ⊙ ∂C/∂y, the mean ⟨·⟩ over the features and Σ over all else:
+    μ = (1/m) Σⱼ xⱼ and σ² = (1/m) Σⱼ (xⱼ − μ)² are over the m features of one sample; scale γ (features,) and
+    shift β (features,) are learned. With ĝ = γ ⊙ ∂C/∂y, the mean ⟨·⟩ over the features and Σ over all other axes:
 
         ∂C/∂γ = Σ ∂C/∂y ⊙ x̂,   ∂C/∂β = Σ ∂C/∂y,   ∂C/∂x = (ĝ − ⟨ĝ⟩ − x̂ ⟨ĝ ⊙ x̂⟩)/√(σ² + ε).
 
-    The statistics are taken in float32 at least, and x keeps its dtype. Raises ``ShapeError`` and ``DtypeError`` where
-    x does not fit the scale. Ba, Kiros, Hinton, "Layer Normalization" (2016), equation 4 with ε under the root.
+    The statistics are computed in float32 at least, and y has the dtype of x. Raises ``ShapeError`` and ``DtypeError``
+    where x does not fit the scale. Ba, Kiros, Hinton, "Layer Normalization" (2016), equation 4 with ε under the root.
 
     >>> import funcnet as fn
     >>> layer = fn.LayerNorm()
@@ -40,10 +39,10 @@ class LayerNorm(Layer):
     epsilon: float = 1e-5
 
     def __post_init__(self) -> None:
-        keep_number(self, "epsilon", lambda epsilon: epsilon > 0, "that is finite and above 0")
+        set_number(self, "epsilon", lambda epsilon: epsilon > 0, "to be finite and above 0")
 
     def init(self, key: jax.Array, input_shape: Shape, *, dtype: Any = jnp.float32) -> tuple[LayerNormParams, Shape]:
-        """Return the scale 1 and the shift 0, (features,) each, and the shape that came."""
+        """Return the scale 1 and the shift 0, (features,) each, and the input's shape."""
         dtype = check_dtype(self, dtype)
         if len(input_shape) == 0:
             raise ShapeError(self, "an input of shape (..., features)", tuple(input_shape))
@@ -51,7 +50,7 @@ class LayerNorm(Layer):
         return LayerNormParams(jnp.ones(features, dtype), jnp.zeros(features, dtype)), tuple(input_shape)
 
     def forward(self, params: LayerNormParams, x: jax.Array) -> tuple[jax.Array, Cache]:
-        """Return y = γ ⊙ x̂ + β, and for ``backward`` x̂ and 1/√(σ² + ε), in float32 at least."""
+        """Return y = γ ⊙ x̂ + β, and for ``backward`` x̂ and 1/√(σ² + ε), both in float32 at least."""
         x = floating_array(self, "x", x)
         features = len(params.scale)
         if x.ndim < 2 or x.shape[-1] != features:
@@ -81,12 +80,12 @@ class LayerNorm(Layer):
 
 
 def _wide(array: jax.Array) -> jax.Array:
-    """Return the array in the dtype to take sums in."""
+    """Return the array in the dtype of its sums."""
     return array.astype(accumulator_dtype(array.dtype))
 
 
 def _along(vector: jax.Array, ndim: int) -> jax.Array:
-    """Return a vector of features shaped to go with an array of ``ndim`` axes, of which they are the last."""
+    """Return a vector of features in a shape that broadcasts along the last of ``ndim`` axes."""
     return vector.reshape(*(1,) * (ndim - 1), -1)
 
 

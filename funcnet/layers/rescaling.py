@@ -1,4 +1,4 @@
-"""The layer that brings raw numbers, such as pixels from 0 to 255, into a range that learns well."""
+"""The layer that scales raw numbers, such as pixels from 0 to 255."""
 
 from typing import Any
 
@@ -12,12 +12,12 @@ from ..layer import Cache, Layer, Params, Shape
 
 
 class Rescaling(Layer):
-    """The layer y = scale · x + offset, elementwise: x (batch, ...) of any real dtype, y like x and floating.
+    """The layer y = scale · x + offset, elementwise: x (batch, ...) of an integer or floating dtype, y floating.
 
-    A floating x keeps its dtype, integers become ``dtype``. Images can so stay bytes, a quarter of the memory of
-    float32, and are scaled batch by batch inside the compiled program. ∂C/∂x = scale · ∂C/∂y. It learns nothing. Raises
-    ``DtypeError`` for an x that is complex or boolean, ``ValueError`` for a scale or an offset that is not finite.
-    LeCun, Bottou, Orr, Müller, "Efficient BackProp" (1998), section 4.3, say why inputs are brought into range.
+    A floating x keeps its dtype; integers become ``dtype``. So images can be stored as bytes, a quarter of the memory
+    of float32, and each batch is scaled inside the compiled program. ∂C/∂x = scale · ∂C/∂y. It has no parameters.
+    Raises ``DtypeError`` for an x that is complex or boolean, and ``ValueError`` for a scale or an offset that is not
+    finite. LeCun, Bottou, Orr, Müller, "Efficient BackProp" (1998), section 4.3, on why inputs are scaled.
 
     >>> import funcnet as fn
     >>> network = fn.Sequential(fn.Rescaling(1 / 255), fn.Dense(10))
@@ -38,17 +38,17 @@ class Rescaling(Layer):
         object.__setattr__(self, "dtype", check_dtype("Rescaling", self.dtype).name)
 
     def init(self, key: jax.Array, input_shape: Shape, *, dtype: Any = jnp.float32) -> tuple[Params, Shape]:
-        """Return no parameters, and the shape that came."""
+        """Return no parameters, and the input's shape."""
         check_dtype(self, dtype)
         return (), tuple(input_shape)
 
     def forward(self, params: Params, x: jax.Array) -> tuple[jax.Array, Cache]:
-        """Return scale · x + offset, and nothing for ``backward``."""
+        """Return scale · x + offset, and an empty cache."""
         x = jnp.asarray(x)
         if jnp.issubdtype(x.dtype, jnp.integer):
             x = x.astype(self.dtype)
         elif not jnp.issubdtype(x.dtype, jnp.floating):
-            raise DtypeError(self, "x of a floating or an integer dtype", x.dtype)
+            raise DtypeError(self, "x of a floating or integer dtype", x.dtype)
         return jnp.asarray(self.scale, x.dtype) * x + jnp.asarray(self.offset, x.dtype), ()
 
     def backward(self, params: Params, cache: Cache, dy: jax.Array) -> tuple[Params, jax.Array]:

@@ -1,4 +1,4 @@
-"""The residual block: layers with a connection that skips them."""
+"""The residual block: layers with a skip connection."""
 
 from typing import Any
 
@@ -11,10 +11,10 @@ from .chain import Chain
 
 
 class Residual(Chain):
-    """The layer y = x + f(x), where f is the given layers one after another; x and y of one shape (batch, ...).
+    """The layer y = x + f(x), where f is the given layers in sequence; x and y have the same shape (batch, ...).
 
-    The gradient takes both ways back: ∂C/∂x = ∂C/∂y + (∂f/∂x)ᵀ ∂C/∂y. The parameters are the tuple of the layers', and
-    an error inside a layer names its place, as ``Sequential`` has both. Raises ``ShapeError`` where f(x) is not of
+    Its gradient is ∂C/∂x = ∂C/∂y + (∂f/∂x)ᵀ ∂C/∂y. Its parameters are the tuple of the layers' parameters, and an error
+    inside a layer names the index of the layer, as for ``Sequential``. Raises ``ShapeError`` where f(x) does not have
     the shape of x. He, Zhang, Ren, Sun, "Deep Residual Learning for Image Recognition" (2016), equation 1.
 
     >>> import funcnet as fn
@@ -33,7 +33,7 @@ class Residual(Chain):
         super().__init__(*layers)
 
     def init(self, key: jax.Array, input_shape: Shape, *, dtype: Any = jnp.float32) -> tuple[tuple[Any, ...], Shape]:
-        """Return the tuple of the layers' initial parameters, and the shape that came."""
+        """Return the tuple of the layers' initial parameters, and the input's shape."""
         params, output_shape = super().init(key, input_shape, dtype=dtype)
         if output_shape != tuple(input_shape):
             raise ShapeError(self, f"layers that keep the input's shape {tuple(input_shape)}", output_shape)
@@ -50,7 +50,7 @@ class Residual(Chain):
         """Return y = x + f(x), and the tuple of the layers' caches."""
         x = jnp.asarray(x)
         branch, cache = super().forward(params, x, key=key, weights=weights)
-        if branch.shape != x.shape:  # where addition would broadcast without a word
+        if branch.shape != x.shape:  # where addition would broadcast silently
             raise ShapeError(self, f"layers that keep the shape of x {x.shape}", branch.shape)
         return x + branch, cache
 

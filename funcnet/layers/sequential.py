@@ -1,9 +1,9 @@
-"""Layers one after another, and the multilayer perceptron as the common case."""
+"""Layers in sequence, and the multilayer perceptron as the common case."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ..activations import Activation, PReLU, linear, relu
+from ..activations import Activation, linear, relu
 from ..checks import check_count
 from ..errors import message
 from ..layer import Layer
@@ -12,11 +12,11 @@ from .dense import Dense
 
 
 class Sequential(Chain):
-    """A network of layers, each fed with the output of the one before; itself a layer, so networks nest.
+    """A network of layers in sequence; it is itself a layer, so networks nest.
 
-    Its parameters are the tuple of its layers' parameters, and an error inside a layer names the layer's place in
-    that tuple, from 0. The forward pass is a^l = layer_l(a^(l−1)), and backpropagation is the chain rule from the
-    last layer to the first: Rumelhart, Hinton, Williams, "Learning representations by back-propagating errors" (1986).
+    Its parameters are the tuple of its layers' parameters, and an error inside a layer names the index of the layer,
+    from 0. The forward pass is a^l = layer_l(a^(l−1)); backpropagation is the chain rule from the last layer to the
+    first. Rumelhart, Hinton, Williams, "Learning representations by back-propagating errors" (1986).
 
     >>> import jax, jax.numpy as jnp
     >>> import funcnet as fn
@@ -35,8 +35,8 @@ class Sequential(Chain):
 def flattened(network: Layer, *trees: Any, path: tuple[int, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """Yield (path, layer, *entries) for each layer of nested ``Sequential`` networks, in the order of the forward pass.
 
-    ``trees`` are laid out as the networks are: parameters, caches, gradients. A network that is no ``Sequential`` is
-    its own one layer.
+    ``trees``, such as parameters, caches or gradients, have the structure of the network. A network that is not a
+    ``Sequential`` counts as one layer.
 
     >>> network = Sequential(Sequential(Dense(4), relu), Dense(2))
     >>> for path, layer, name in flattened(network, (("a", "b"), "c")):
@@ -54,22 +54,23 @@ def flattened(network: Layer, *trees: Any, path: tuple[int, ...] = ()) -> Iterat
         yield from flattened(layer, *entries, path=(*path, index))
 
 
-def mlp(sizes: Sequence[int], *, hidden: Activation | PReLU = relu, output: Activation | PReLU = linear) -> Sequential:
+def mlp(sizes: Sequence[int], *, hidden: Activation = relu, output: Activation = linear) -> Sequential:
     """Return the multilayer perceptron of those sizes, the input's first, with an activation after each dense layer.
 
-    A linear output needs no layer of its own. ``ValueError`` for fewer than two sizes or for one below 1.
+    No layer is added for a linear output. Raises ``ValueError`` for fewer than two sizes or a size below 1, and
+    ``TypeError`` where ``hidden`` or ``output`` is not an activation.
 
     >>> import funcnet as fn
     >>> fn.mlp([784, 512, 10], hidden=fn.relu, output=fn.softmax)
     Sequential(Dense(512, inputs=784), relu, Dense(10), softmax)
     """
     if len(sizes) < 2:
-        raise ValueError(message("mlp", "the sizes of the input and of at least one layer", list(sizes)))
+        raise ValueError(message("mlp", "sizes of the input and of at least one layer", list(sizes)))
     for size in sizes:
         check_count("mlp", "every size", size)
     for name, chosen in (("hidden", hidden), ("output", output)):
-        if not isinstance(chosen, Layer):
-            raise TypeError(message("mlp", f"{name} to be an activation, such as funcnet.relu", repr(chosen)))
+        if not isinstance(chosen, Activation):
+            raise TypeError(message("mlp", f"{name} to be an activation, such as fn.relu", repr(chosen)))
     inputs, *units = sizes
     layers: list[Layer] = []
     for index, width in enumerate(units):

@@ -1,19 +1,28 @@
 """Losses: the value of each sample, the hand-written gradient in the output, and the prediction, side by side.
 
-For an output a (or logits or scores z) and a target y, both (batch, outputs), ``value`` is (batch,) and ``gradient``
-is like the output. The cost of a batch is the mean of the values over its samples. ``predict`` maps the network's
-output to what it stands for: logits to probabilities, the hinge's scores to the scale of 0 and 1, all else to itself.
+A loss takes (output, target), in that order: an output a (or logits or scores z) and a target y, both
+(batch, outputs). ``value`` is (batch,) and ``gradient`` is like the output. The cost of a batch is the mean of the
+values over its samples. ``predict`` turns the network's output into what it stands for: logits into probabilities, the
+scores of the hinge into numbers between 0 and 1; other losses return the output itself.
 """
 
-from .base import Loss as Loss
+from .base import Loss
 from .base import batch_mean as batch_mean
 from .base import shares as shares
-from .logits import sigmoid_cross_entropy as sigmoid_cross_entropy
-from .logits import softmax_cross_entropy as softmax_cross_entropy
-from .margin import hinge as hinge
-from .probabilities import binary_cross_entropy as binary_cross_entropy
-from .probabilities import categorical_cross_entropy as categorical_cross_entropy
-from .probabilities import kl_divergence as kl_divergence
-from .squares import mean_squared_error as mean_squared_error
-from .squares import quadratic as quadratic
-from .squares import squared_error as squared_error
+from .logits import sigmoid_cross_entropy, softmax_cross_entropy
+from .margin import hinge
+from .probabilities import binary_cross_entropy, categorical_cross_entropy, kl_divergence
+from .squared_errors import mean_squared_error, quadratic, squared_error
+
+__all__ = [
+    "Loss",
+    "binary_cross_entropy",
+    "categorical_cross_entropy",
+    "hinge",
+    "kl_divergence",
+    "mean_squared_error",
+    "quadratic",
+    "sigmoid_cross_entropy",
+    "softmax_cross_entropy",
+    "squared_error",
+]

@@ -1,4 +1,4 @@
-"""What every loss is: a value of each sample, a gradient in the output and a prediction; and the mean over a batch."""
+"""``Loss``: the contract of a loss, which has a value, a gradient and a prediction; and the mean over a batch."""
 
 from typing import Any, ClassVar
 
@@ -14,8 +14,22 @@ from ..errors import DtypeError, ShapeError
 class Loss(Configuration):
     """The contract of a loss: ``value``, ``gradient`` and ``predict``, all pure functions.
 
-    Every ``value`` and ``gradient`` takes an output (..., outputs) of floating dtype and a target of the same
-    shape, raises ``ShapeError`` or ``DtypeError`` otherwise, and keeps the output's dtype.
+    To define a loss, subclass this and write ``value`` and ``gradient``. Both take an output (..., outputs) of a
+    floating dtype and a target of the same shape, and keep the output's dtype; ``check`` raises ``ShapeError`` or
+    ``DtypeError`` otherwise.
+
+    >>> import funcnet as fn
+    >>> class FourthPower(fn.Loss):
+    ...     def value(self, output, target):
+    ...         a, y = self.check(output, target)
+    ...         return jnp.sum((a - y) ** 4, axis=-1)
+    ...
+    ...     def gradient(self, output, target):
+    ...         a, y = self.check(output, target)
+    ...         return 4 * (a - y) ** 3
+    >>> a, y = jnp.array([[1.0, 2.0]]), jnp.array([[0.0, 0.0]])
+    >>> FourthPower().value(a, y), FourthPower().gradient(a, y)
+    (Array([17.], dtype=float32), Array([[ 4., 32.]], dtype=float32))
     """
 
     described_as: ClassVar[str] = "a loss, such as fn.quadratic or a subclass of fn.Loss"
@@ -29,11 +43,11 @@ class Loss(Configuration):
         raise NotImplementedError(f"{type(self).__name__} has no gradient")
 
     def predict(self, output: jax.Array) -> jax.Array:
-        """Return what the output stands for: the output itself, unless it is logits."""
+        """Return what the output stands for: by default the output itself."""
         return output
 
     def check(self, output: Any, target: Any) -> tuple[jax.Array, jax.Array]:
-        """Return output and target as arrays of one shape and of the output's dtype, or say what is wrong."""
+        """Return output and target as arrays of the output's shape and dtype; raise an error where they do not fit."""
         output = floating_array(self, "output", output)
         target = jnp.asarray(target)
         if output.ndim == 0:
@@ -48,24 +62,24 @@ class Loss(Configuration):
 
 
 def batch_mean(values: jax.Array, weights: Any = None, *, where: object = "batch_mean") -> jax.Array:
-    """Return Σ wᵢ vᵢ / Σ wᵢ over the samples, the mean where there are no weights; in float32 at least.
+    """Return the weighted mean Σ wᵢ vᵢ / Σ wᵢ over the samples, in float32 at least; without weights the plain mean.
 
-    Values and weights are (batch,), with at least one sample: else ``ShapeError``, in the name of ``where``.
+    Values and weights are (batch,), batch ≥ 1. Raises ``ShapeError``, which names ``where``, for other shapes.
 
     >>> batch_mean(jnp.array([1.0, 2.0, 60.0]), weights=jnp.array([1.0, 1.0, 0.0]))
     Array(1.5, dtype=float32)
     """
     if values.ndim != 1 or values.size == 0:
-        raise ShapeError(where, "one value a sample, of shape (batch,), of at least one sample", values.shape)
+        raise ShapeError(where, "one value per sample: shape (batch,), batch at least 1", values.shape)
     values = values.astype(accumulator_dtype(values.dtype))
     if weights is None:
         return jnp.mean(values)
     weights = jnp.asarray(weights).astype(values.dtype)
     if weights.shape != values.shape:
-        raise ShapeError(where, f"weights of shape {values.shape}, one a sample", weights.shape)
+        raise ShapeError(where, f"weights of shape {values.shape}, one per sample", weights.shape)
     return jnp.sum(shares(weights) * values)
 
 
 def shares(weights: jax.Array) -> jax.Array:
-    """Return each sample's share wᵢ / Σ wᵢ of the weighted mean."""
+    """Return the share wᵢ / Σ wᵢ of each sample in the weighted mean."""
     return weights / jnp.sum(weights)

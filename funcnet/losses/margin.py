@@ -1,4 +1,4 @@
-"""The loss of scores that are to clear a margin: the hinge."""
+"""The loss of scores that should exceed a margin: the hinge."""
 
 import jax
 import jax.numpy as jnp
@@ -8,11 +8,12 @@ from .base import Loss
 
 
 class Hinge(Loss):
-    """The hinge loss of scores z with targets −1 and 1: Σⱼ max(0, 1 − yⱼ zⱼ); gradient −y where 1 − y z ≥ 0, else 0.
+    """The hinge loss of scores z with targets −1 and 1: Σⱼ max(0, 1 − yⱼ zⱼ).
 
-    At the kink y z = 1 the right-hand branch of max(0, m) at m = 0 is taken, −y, by hand and by automatic
-    differentiation alike. With several outputs it is one against the rest: the target is 1 for the class and −1 for
-    all others, 2 · one_hot − 1. Cortes, Vapnik, "Support-Vector Networks" (1995), for its sum of slacks.
+    Its gradient is −y where 1 − y z ≥ 0, else 0. At the kink y z = 1 it is −y, the right-hand branch of max(0, m) at
+    m = 0, in the hand-written and the automatic gradient. Several outputs are several problems of one class against
+    the rest: the target is 1 for the class and −1 for the others, 2 · one_hot − 1. Cortes, Vapnik, "Support-Vector
+    Networks" (1995), for its sum of slacks.
 
     >>> import funcnet as fn
     >>> z, y = jnp.array([[-0.5, 1.0, 3.0]]), jnp.array([[1.0, 1.0, -1.0]])
@@ -33,7 +34,7 @@ class Hinge(Loss):
         return -y * relu.derivative(1 - y * z)
 
     def predict(self, output: jax.Array) -> jax.Array:
-        """Return (1 + z)/2, which puts the targets −1 and 1 at 0 and 1 and a score of 0 at ½, where classes part."""
+        """Return (1 + z)/2, which maps the targets −1 and 1 to 0 and 1, and a score of 0 to the boundary ½."""
         return (1 + output) / 2
 
 

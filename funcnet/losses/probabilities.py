@@ -1,4 +1,4 @@
-"""The losses on probabilities: binary and categorical cross-entropy, and the Kullback-Leibler divergence."""
+"""Losses on probabilities: binary and categorical cross-entropy, and the Kullback-Leibler divergence."""
 
 from typing import Any
 
@@ -10,40 +10,42 @@ from .base import Loss
 
 
 def _over(y: jax.Array, a: jax.Array) -> jax.Array:
-    """Return y/a, which is 0 where y = 0 whatever a is."""
+    """Return y/a, and 0 where y = 0 for every a."""
     return jnp.where(y == 0, jnp.zeros_like(a), y / jnp.where(y == 0, jnp.ones_like(a), a))
 
 
 def _times_log(y: jax.Array, a: jax.Array) -> jax.Array:
-    """Return y log a, which is 0 where y = 0 whatever a is; the guarded input keeps its gradient from NaN."""
+    """Return y log a, and 0 where y = 0 for every a; the guarded input avoids a gradient of NaN."""
     return jnp.where(y == 0, jnp.zeros_like(a), y * jnp.log(jnp.where(y == 0, jnp.ones_like(a), a)))
 
 
 def _at_least(floor: Any, a: jax.Array) -> jax.Array:
-    """Return a, and the floor where a is below it, with the automatic derivative 1 in both.
+    """Return max(a, floor), with an automatic derivative of 1 everywhere.
 
-    A sigmoid or a softmax that is rounded to 0 or 1 has an infinite logarithm: so the loss of a wrong answer is large
-    instead, and its gradient finite.
+    The logarithm of a sigmoid or softmax that is rounded to 0 is infinite. With the floor, the loss of such a wrong
+    prediction is large and finite, and so is its gradient.
     """
     return a + lax.stop_gradient(jnp.maximum(a, floor) - a)
 
 
 def _present(a: jax.Array) -> jax.Array:
-    """Return a, kept from 0, to which the smallest probabilities are rounded."""
+    """Return a, at least the smallest normal number of its dtype."""
     return _at_least(jnp.finfo(a.dtype).tiny, a)
 
 
 def _absent(a: jax.Array) -> jax.Array:
-    """Return 1 − a, kept from 0, to which it is rounded where a is next to 1."""
+    """Return 1 − a, at least the distance from 1 to the number below it."""
     return _at_least(jnp.finfo(a.dtype).epsneg, 1 - a)
 
 
 class BinaryCrossEntropy(Loss):
-    """The cross-entropy on activations in [0, 1]: −Σⱼ [yⱼ log aⱼ + (1 − yⱼ) log(1 − aⱼ)], with 0 log 0 = 0.
+    """The binary cross-entropy of activations in [0, 1]: −Σⱼ [yⱼ log aⱼ + (1 − yⱼ) log(1 − aⱼ)], with 0 log 0 = 0.
 
-    Its gradient is (1 − y)/(1 − a) − y/a. An activation that is rounded to 0 or 1 is taken for the number next to it.
-    With one output it is the binary cross-entropy. Where the output is a sigmoid, ``sigmoid_cross_entropy`` on the
-    logits is the safer form. Nielsen (2015), chapter 3, equation 63.
+    Its gradient is (1 − y)/(1 − a) − y/a. It sums over the outputs of a sample, where Keras averages over them. An
+    activation that is rounded to 0 or 1 counts as the number next to it. Where the output is a sigmoid,
+    ``sigmoid_cross_entropy`` of the logits is more accurate. Like every loss it takes (output, target);
+    ``fn.information.cross_entropy``, another function, takes the distributions (p, q). Nielsen (2015), chapter 3,
+    equation 63.
 
     >>> import funcnet as fn
     >>> a, y = jnp.array([[0.5, 1.0]]), jnp.array([[1.0, 1.0]])
@@ -65,9 +67,9 @@ class BinaryCrossEntropy(Loss):
 
 
 class CategoricalCrossEntropy(Loss):
-    """The cross-entropy of one distribution of the classes: −Σⱼ yⱼ log aⱼ, with 0 log 0 = 0; gradient −y/a.
+    """The cross-entropy of a distribution over the classes: −Σⱼ yⱼ log aⱼ, with 0 log 0 = 0; gradient −y/a.
 
-    Where the output is a softmax, ``softmax_cross_entropy`` on the logits is the safer form. Goodfellow, Bengio,
+    Where the output is a softmax, ``softmax_cross_entropy`` of the logits is more accurate. Goodfellow, Bengio,
     Courville, *Deep Learning* (2016), section 6.2.2.3; Bishop, *PRML* (2006), equation 4.108.
 
     >>> import funcnet as fn
@@ -92,8 +94,10 @@ class CategoricalCrossEntropy(Loss):
 class KLDivergence(Loss):
     """The Kullback-Leibler divergence of the output from the target: Σⱼ yⱼ log(yⱼ/aⱼ); gradient −y/a.
 
-    A term with y = 0 is 0. It is the categorical cross-entropy less the target's entropy, so it is 0 where the output
-    is the target. Kullback, Leibler, "On Information and Sufficiency" (1951).
+    A term with y = 0 is 0. It is the categorical cross-entropy minus the entropy of the target, so it is 0 where the
+    output equals the target. Like every loss it takes (output, target), for KL(target‖output);
+    ``fn.information.kl_divergence`` takes (p, q), for KL(p‖q). Kullback, Leibler, "On Information and Sufficiency"
+    (1951).
 
     >>> import funcnet as fn
     >>> a, y = jnp.array([[0.5, 0.25, 0.25]]), jnp.array([[0.5, 0.5, 0.0]])

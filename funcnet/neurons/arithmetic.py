@@ -1,4 +1,4 @@
-"""Adders built from NAND alone, and numbers as bits. The bits of a number are the last axis, the lowest bit first."""
+"""Adders built from NAND alone, and numbers as bits. The last axis holds the bits of a number, lowest bit first."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from ..checks import check_count, integer_array, is_concrete
+from ..checks import check_count, check_values, integer_array, is_concrete
 from ..errors import ShapeError, message
 from ..programs import NoRuleError, called_program, inner_programs, name_of, scan_of
 from .logic import checked_bits, circuit, nand, not_, xor_and_nand
@@ -18,8 +18,8 @@ from .logic import checked_bits, circuit, nand, not_, xor_and_nand
 def half_adder(a: jax.Array, b: jax.Array, /) -> tuple[jax.Array, jax.Array]:
     """Return the sum bit a XOR b and the carry a AND b, so that a + b = sum + 2 carry: five NANDs.
 
-    The bits have any one shape and dtype, which are kept, and the errors are those of ``nand``. Nielsen (2015),
-    chapter 1, draws it.
+    The bits have the same shape and dtype, which are kept. Raises the errors of ``nand``. Nielsen (2015), chapter 1,
+    has the diagram.
 
     >>> import funcnet as fn
     >>> fn.neurons.half_adder(jnp.array([0, 0, 1, 1]), jnp.array([0, 1, 0, 1]))
@@ -33,8 +33,9 @@ def half_adder(a: jax.Array, b: jax.Array, /) -> tuple[jax.Array, jax.Array]:
 def full_adder(a: jax.Array, b: jax.Array, carry: jax.Array, /) -> tuple[jax.Array, jax.Array]:
     """Return the sum bit and the carry of three bits, so that a + b + carry = sum + 2 carry′: nine NANDs.
 
-    With s = a XOR b the sum is s XOR carry, and carry′ = (a NAND b) NAND (s NAND carry). The bits have any one shape
-    and dtype, which are kept, and the errors are those of ``nand``. Mano, Ciletti, *Digital Design* (2013), chapter 4.
+    With s = a XOR b the sum is s XOR carry, and carry′ = (a NAND b) NAND (s NAND carry). The bits have the
+    same shape and dtype, which are kept. Raises the errors of ``nand``. Mano, Ciletti, *Digital Design* (2013),
+    chapter 4.
 
     >>> import funcnet as fn
     >>> fn.neurons.full_adder(jnp.array([1, 1]), jnp.array([0, 1]), jnp.array([1, 1]))
@@ -47,10 +48,10 @@ def full_adder(a: jax.Array, b: jax.Array, carry: jax.Array, /) -> tuple[jax.Arr
 
 @circuit
 def ripple_carry_adder(a: jax.Array, b: jax.Array, /) -> tuple[jax.Array, jax.Array]:
-    """Return the sum's bits (..., n) and the last carry (...) of two numbers of n bits (..., n), lowest bit first.
+    """Return the bits (..., n) of the sum and the last carry (...) of two numbers of n bits (..., n), lowest bit first.
 
-    A full adder for each bit, whose carry goes to the next, starting at 0: 9n NANDs. The dtype is kept. Raises
-    ``ShapeError`` where there is no last axis of bits, and the errors of ``nand``. Mano, Ciletti, *Digital Design*
+    One full adder for each bit passes its carry to the next; the first carry is 0. It has 9n NANDs. The dtype is kept.
+    Raises ``ShapeError`` for bits without a last axis, and the errors of ``nand``. Mano, Ciletti, *Digital Design*
     (2013), chapter 4.
 
     >>> import funcnet as fn
@@ -69,11 +70,11 @@ def ripple_carry_adder(a: jax.Array, b: jax.Array, /) -> tuple[jax.Array, jax.Ar
 
 
 def add(x: Any, y: Any, bits: int) -> jax.Array:
-    """Return x + y of integers from 0 to 2^bits − 1, all of it computed by NANDs: ``ripple_carry_adder``.
+    """Return x + y of integers from 0 to 2^bits − 1, computed by the NANDs of ``ripple_carry_adder``.
 
-    Both have one shape, any; the sum, of ``bits`` + 1 bits, is of JAX's usual integer dtype. Raises ``TypeError`` for
-    what are no integers, ``ShapeError`` for different shapes, and ``ValueError`` for numbers out of range or for more
-    bits than the sum's dtype holds.
+    x and y have the same shape; the sum has ``bits`` + 1 bits and JAX's default integer dtype. Raises ``TypeError`` for
+    numbers that are not integers, ``ShapeError`` for different shapes, and ``ValueError`` for numbers out of range and
+    for more bits than that dtype holds.
 
     >>> import funcnet as fn
     >>> fn.neurons.add(jnp.array([200, 255]), jnp.array([100, 255]), bits=8)
@@ -91,7 +92,7 @@ def add(x: Any, y: Any, bits: int) -> jax.Array:
 def to_bits(numbers: Any, bits: int) -> jax.Array:
     """Return the bits (..., bits) of integers (...) from 0 to 2^bits − 1, lowest bit first, of the integers' dtype.
 
-    Raises ``TypeError`` for what are no integers and ``ValueError`` that names the first one out of range.
+    Raises ``TypeError`` for numbers that are not integers, and ``ValueError`` that names the first one out of range.
 
     >>> import funcnet as fn
     >>> fn.neurons.to_bits(jnp.array([6, 1]), bits=4)
@@ -102,10 +103,10 @@ def to_bits(numbers: Any, bits: int) -> jax.Array:
 
 
 def from_bits(bits: Any) -> jax.Array:
-    """Return the integers Σ bit_k 2^k (...) of bits (..., n), lowest first, of JAX's usual integer dtype.
+    """Return the integers Σ bit_k 2^k (...) of bits (..., n), lowest first, of JAX's default integer dtype.
 
-    Raises ``ShapeError`` where there is no last axis of bits, and ``ValueError`` for more bits than the dtype holds or
-    for what is neither 0 nor 1.
+    Raises ``ShapeError`` for bits without a last axis, and ``ValueError`` for more bits than the dtype holds and for
+    values other than 0 and 1.
 
     >>> import funcnet as fn
     >>> fn.neurons.from_bits(jnp.array([[0, 1, 1, 0], [1, 0, 0, 0]]))
@@ -152,9 +153,8 @@ def _digits(where: str, numbers: Any, bits: int) -> jax.Array:
     numbers = integer_array(where, "numbers", numbers)
     if is_concrete(numbers):
         values = np.asarray(numbers)
-        outside = values[(values < 0) | (values >= 2**bits)]
-        if outside.size:
-            raise ValueError(message(where, f"numbers from 0 to {2**bits - 1}, of {bits} bits", outside[0]))
+        is_inside = (values >= 0) & (values < 2**bits)
+        check_values(where, f"numbers from 0 to {2**bits - 1}, of {bits} bits", values, is_inside)
     numbers = jnp.asarray(numbers)
     return (numbers[..., None] >> _places(numbers.ndim + 1, bits, numbers.dtype)) & 1
 
@@ -165,7 +165,7 @@ def _places(rank: int, bits: int, dtype: Any) -> jax.Array:
 
 
 def _check_width(where: str, bits: int, needed: int) -> np.dtype:
-    """Return JAX's usual integer dtype, or raise ``ValueError`` where it does not hold numbers of so many bits."""
+    """Return JAX's default integer dtype; raise ``ValueError`` where it cannot hold numbers of ``needed`` bits."""
     check_count(where, "bits", bits)
     dtype = np.dtype(jax.dtypes.canonicalize_dtype(np.int64))
     most = np.iinfo(dtype).bits - 1 - (needed - bits)

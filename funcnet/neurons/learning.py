@@ -1,4 +1,4 @@
-"""Perceptron learning: from samples of two classes to a line, a plane, a hyperplane between them."""
+"""Perceptron learning: from samples of two classes to a hyperplane that separates them."""
 
 from functools import partial
 from typing import Any, NamedTuple
@@ -8,26 +8,25 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from ..checks import check_count, check_dtype, check_key, check_number, is_concrete
-from ..errors import DtypeError, ShapeError, message
+from ..checks import check_count, check_dtype, check_key, check_number, check_values, input_rows, is_concrete
+from ..errors import DtypeError, ShapeError
 from ..layers import DenseParams
-from .entry import inputs
-from .perceptron import weighted_input
+from .threshold import weighted_input
 
 _State = tuple[DenseParams, jax.Array, jax.Array]  # the parameters, the mistakes so far, and where they are wrong now
 
 
 class PerceptronResult(NamedTuple):
-    """What ``train_perceptron`` gives back; under ``vmap`` each with a leading axis."""
+    """The result of ``train_perceptron``; under ``vmap`` each field has a leading axis."""
 
     params: DenseParams  # weight (1, inputs), bias (1,), of the dtype of x
-    mistakes: jax.Array  # int32 (): corrections made, each for one mistake
-    separated: jax.Array  # bool (): whether every sample is on its own side in the end
-    steps: jax.Array  # int32 (): the most corrections that were allowed
+    mistakes: jax.Array  # int32 (): the corrections made, each for one mistake
+    separated: jax.Array  # bool (): whether every sample is finally on the correct side
+    steps: jax.Array  # int32 (): the largest number of corrections allowed
 
     @property
     def reason(self) -> Any:
-        """Why the run ended: "separated" or "not separated within … steps"; of many runs, a list of these."""
+        """Why the run ended: "separated" or "not separated within … steps"; a list of these for several runs."""
         steps = np.asarray(self.steps).astype(str)
         unfinished = np.strings.add(np.strings.add("not separated within ", steps), " steps")
         return np.where(np.asarray(self.separated), "separated", unfinished).tolist()
@@ -36,17 +35,24 @@ class PerceptronResult(NamedTuple):
 def train_perceptron(
     x: Any, labels: Any, *, key: jax.Array, learning_rate: float | jax.Array = 1.0, steps: int | jax.Array = 10_000
 ) -> PerceptronResult:
-    """Return a perceptron that has learned x (n, inputs) with ``labels`` (n,), each −1 or +1.
+    """Return a perceptron that has learned the samples x (n, inputs) with ``labels`` (n,), each −1 or +1.
 
-    It starts at w = 0, b = 0. Each step draws a sample at random among those whose output sign(w·x + b) differs from
-    the label y, and corrects: w ← w + ηyx, b ← b + ηy. It ends as soon as there is none, or after ``steps``
-    corrections, and the result says which. On the boundary, w·x + b = 0, a sample is on neither side and so a mistake.
-    As it starts at zero, the learning rate η scales w and b and changes no output. All of it is one compiled program,
-    whose ``steps`` and η may be traced: the same key, cut off earlier, is the same run.
+    It starts at w = 0, b = 0. Each step draws a random sample among those whose output sign(w·x + b) differs from the
+    label y, and corrects the perceptron: w ← w + ηyx, b ← b + ηy. It ends when no such sample is left, or after
+    ``steps`` corrections, and the result says which. A sample on the boundary, w·x + b = 0, counts as a mistake. Since
+    w and b start at 0, the learning rate η scales both and changes no output. The run is one compiled program; a run
+    with the same key and fewer steps is the beginning of the longer one.
 
-    On separable samples the number of mistakes is at most ``novikoff_bound``; on others there is no end of them.
-    Raises ``ShapeError``, ``DtypeError``, ``TypeError`` and ``ValueError`` for what are no such samples or settings.
+    On separable samples the number of mistakes is at most ``novikoff_bound``; on others mistakes never end. Raises
+    ``ShapeError``, ``DtypeError``, ``TypeError`` or ``ValueError`` for an argument of another shape, dtype or range.
     Rosenblatt (1958); Novikoff, "On Convergence Proofs on Perceptrons" (1962).
+
+    Args:
+        x: finite samples (n, inputs) of a floating dtype, which the parameters get.
+        labels: (n,), each −1 or +1, of a floating or signed integer dtype.
+        key: a JAX random key, which draws the samples.
+        learning_rate: η > 0; it may be traced.
+        steps: the largest number of corrections; it may be traced.
 
     >>> import funcnet as fn
     >>> x = jnp.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
@@ -85,17 +91,17 @@ def _train(x: jax.Array, y: jax.Array, key: jax.Array, eta: jax.Array, steps: ja
 
 
 def _is_wrong(params: DenseParams, x: jax.Array, y: jax.Array) -> jax.Array:
-    """Return where y(w·x + b) is not above 0, (n,); what is not a number is wrong too."""
+    """Return True for each sample at which y(w·x + b) is not above 0, (n,); NaN counts as wrong."""
     return ~(y * weighted_input("train_perceptron", params, x)[:, 0] > 0)
 
 
 def novikoff_bound(params: DenseParams, x: Any, labels: Any) -> jax.Array:
-    """Return (R/γ)², which the mistakes of perceptron learning never exceed, by a perceptron that separates: a scalar.
+    """Return the bound (R/γ)² on the mistakes of perceptron learning, from a perceptron that separates: a scalar.
 
-    The bias counts as the weight of an extra input 1: with x̂ = (x, 1) and ŵ = (w, b), R = max ‖x̂‖ and
-    γ = min y ŵ·x̂/‖ŵ‖, the smallest distance from the boundary. Every ŵ that separates gives a bound, the one of largest
-    γ the best; one that does not gives infinity. x is (n, inputs), ``labels`` (n,) are −1 or +1, ``params`` are of one
-    perceptron. Raises as ``train_perceptron`` does. Novikoff, "On Convergence Proofs on Perceptrons" (1962).
+    The bias is the weight of an extra input 1: with x̂ = (x, 1) and ŵ = (w, b), R = max ‖x̂‖ and γ = min y ŵ·x̂/‖ŵ‖, the
+    smallest distance from the boundary. Every ŵ that separates gives a bound, and the largest γ the best one; an ŵ that
+    does not separate gives infinity. x is (n, inputs), ``labels`` (n,) are −1 or +1, and ``params`` are those of one
+    perceptron. Raises the errors of ``train_perceptron``. Novikoff, "On Convergence Proofs on Perceptrons" (1962).
 
     >>> import funcnet as fn
     >>> params = fn.DenseParams(weight=jnp.array([[1.0]]), bias=jnp.array([0.0]))
@@ -115,11 +121,18 @@ def novikoff_bound(params: DenseParams, x: Any, labels: Any) -> jax.Array:
 def separable_samples(
     key: jax.Array, n: int, inputs: int, *, margin: float | jax.Array = 0.5, dtype: Any = jnp.float32
 ) -> tuple[jax.Array, jax.Array, DenseParams]:
-    """Return x (n, inputs), labels (n,) −1 or +1, and a perceptron that separates them, all at random and of ``dtype``.
+    """Return random samples x (n, inputs), their labels (n,) −1 or +1, and a perceptron that separates them.
 
-    With ‖w‖ = 1 of any direction and b uniform in [−1, 1), standard normal points get the label of their side of
-    w·x + b = 0 and are moved away from it by ``margin`` ≥ 0, so that none is nearer to it. Raises ``TypeError`` and
-    ``ValueError`` for other settings.
+    w has a random direction and ‖w‖ = 1, and b is uniform in [−1, 1). Standard normal points get the label of their
+    side of w·x + b = 0 and are moved away from it by ``margin``, so that none is nearer to it. Raises ``TypeError`` or
+    ``ValueError`` for an argument of another type or range.
+
+    Args:
+        key: a JAX random key.
+        n: the number of samples, at least 1.
+        inputs: the number of inputs, at least 1.
+        margin: the smallest distance from the boundary, at least 0; it may be traced.
+        dtype: the floating dtype of all results.
 
     >>> import funcnet as fn
     >>> x, labels, params = fn.neurons.separable_samples(jax.random.key(0), 100, 2)
@@ -148,15 +161,13 @@ def _separable(key: jax.Array, margin: jax.Array, n: int, inputs: int) -> tuple[
 
 
 def _samples(where: str, x: Any, labels: Any) -> tuple[jax.Array, jax.Array]:
-    """Return x (n, inputs) and y (n,) of the dtype of x, or raise an error that says what is wrong with them."""
-    x, y = inputs(where, x), labels if isinstance(labels, jax.Array) else np.asarray(labels)
+    """Return x (n, inputs) and y (n,) of the dtype of x, or raise an error that names ``where``."""
+    x, y = input_rows(where, x), labels if isinstance(labels, jax.Array) else np.asarray(labels)
     if y.shape != x.shape[:1]:
-        raise ShapeError(where, f"labels of shape {x.shape[:1]}, one a row of x", y.shape)
+        raise ShapeError(where, f"labels of shape {x.shape[:1]}, one per row of x", y.shape)
     if not (jnp.issubdtype(y.dtype, jnp.floating) or jnp.issubdtype(y.dtype, jnp.signedinteger)):
         raise DtypeError(where, "labels of a floating or signed integer dtype", y.dtype)
     if is_concrete(y):
         values = np.asarray(y)
-        wrong = np.flatnonzero(abs(values) != 1)
-        if wrong.size:
-            raise ValueError(message(where, "labels to be -1 or +1", f"{values[wrong[0]]} at index {wrong[0]}"))
+        check_values(where, "labels to be -1 or +1", values, abs(values) == 1)
     return x, jnp.asarray(y, x.dtype)

@@ -1,4 +1,4 @@
-"""The linear neuron y = w·x + b + noise, and its parameters in closed form, which gradient descent comes near to."""
+"""The linear neuron y = w·x + b + noise, and its parameters in closed form, which gradient descent approaches."""
 
 from typing import Any
 
@@ -6,16 +6,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks import check_key, check_number, is_concrete
+from ..checks import check_finite, check_key, check_number, input_rows, is_concrete
 from ..dtypes import accumulator_dtype
 from ..errors import DtypeError, ShapeError, message
 from ..layers import DenseParams
-from .entry import check_finite, inputs
-from .perceptron import weighted_input
+from .threshold import weighted_input
 
 
 class SingularError(np.linalg.LinAlgError):
-    """Points do not determine a linear neuron: more than one goes through them, or as near to them. A ``ValueError``.
+    """Points do not determine one linear neuron: several pass through them, or equally near. A ``ValueError``.
 
     >>> import funcnet as fn
     >>> fn.neurons.from_two_points(jnp.array([[1.0], [1.0]]), jnp.array([[2.0], [3.0]]))
@@ -29,9 +28,14 @@ def linear_neuron(
 ) -> jax.Array:
     """Return y = w·x + b + noise: (..., units) for x (..., inputs), of the dtype of x.
 
-    The noise is normal with standard deviation ``noise`` ≥ 0, drawn by ``key``; without a key there is none. Raises
-    ``ShapeError`` and ``DtypeError`` where x does not fit the weight, ``ValueError`` for noise without a key. Bishop,
-    *Pattern Recognition and Machine Learning* (2006), section 3.1.
+    Raises ``ShapeError`` and ``DtypeError`` where x does not fit the weight, and ``ValueError`` for noise without a
+    key. Bishop, *Pattern Recognition and Machine Learning* (2006), section 3.1.
+
+    Args:
+        params: weight (units, inputs) and bias (units,), of the dtype of x.
+        x: samples (..., inputs) of a floating dtype.
+        noise: the standard deviation of the normal noise, at least 0; 0 by default.
+        key: a JAX random key, which draws the noise; None, the default, means no noise.
 
     >>> import funcnet as fn
     >>> params = fn.DenseParams(weight=jnp.array([[2.0, -1.0]]), bias=jnp.array([0.5]))
@@ -44,7 +48,7 @@ def linear_neuron(
                  "to be finite and at least 0")  # fmt: skip
     if key is None:
         if not is_concrete(noise) or noise != 0:
-            raise ValueError(message("linear_neuron", "a key for the noise", "none"))
+            raise ValueError(message("linear_neuron", "key for the noise", None))
         return y
     check_key("linear_neuron", key)
     return y + jnp.asarray(noise, y.dtype) * jax.random.normal(key, y.shape, y.dtype)
@@ -53,10 +57,11 @@ def linear_neuron(
 def from_two_points(x: Any, y: Any) -> DenseParams:
     """Return the neuron of one input through two points: w = (y₂ − y₁)/(x₂ − x₁), b = y₁ − w x₁.
 
-    x is (2, 1) and y (2, outputs), as ``fn.fit`` takes them, of one floating dtype, which is kept; weight is
-    (outputs, 1) and bias (outputs,). Raises ``SingularError`` for two points of one x, which inside a transformation,
-    where it cannot be seen, gives parameters that are not finite; ``ShapeError``, ``DtypeError`` and ``ValueError`` for
-    what are no two points. Any textbook of algebra, as the two-point form of a line.
+    x is (2, 1) and y (2, outputs), as ``fn.fit`` takes them, of one floating dtype, which the parameters get; weight is
+    (outputs, 1) and bias (outputs,). Raises ``SingularError`` for two points with the same x (inside a JAX
+    transformation the parameters are then not finite instead), and ``ShapeError``, ``DtypeError`` or ``ValueError`` for
+    arrays of another shape, dtype or with values that are not finite. The two-point form of a line, in any textbook of
+    algebra.
 
     >>> import funcnet as fn
     >>> fn.neurons.from_two_points(jnp.array([[1.0], [3.0]]), jnp.array([[2.0], [8.0]]))
@@ -76,11 +81,11 @@ def from_two_points(x: Any, y: Any) -> DenseParams:
 def from_points(x: Any, y: Any) -> DenseParams:
     """Return the neuron of n inputs through n + 1 points: w·(xᵢ − x₀) = yᵢ − y₀ for i = 1 … n, b = y₀ − w·x₀.
 
-    x is (inputs + 1, inputs) and y (inputs + 1, outputs), as ``fn.fit`` takes them, of one floating dtype, which is
-    kept; weight is (outputs, inputs) and bias (outputs,). Raises ``SingularError`` for points that do not determine it:
-    two that are equal, three on one line, and so on, which inside a transformation, where it cannot be seen, gives NaN;
-    ``ShapeError``, ``DtypeError`` and ``ValueError`` for what are no such points. Strang, *Introduction to Linear
-    Algebra* (2016), chapter 2.
+    x is (inputs + 1, inputs) and y (inputs + 1, outputs), as ``fn.fit`` takes them, of one floating dtype, which the
+    parameters get; weight is (outputs, inputs) and bias (outputs,). Raises ``SingularError`` for points that do not
+    determine it, such as two equal ones or three on one line (inside a JAX transformation the parameters are then NaN
+    instead), and ``ShapeError``, ``DtypeError`` or ``ValueError`` for arrays of another shape, dtype or with values
+    that are not finite. Strang, *Introduction to Linear Algebra* (2016), chapter 2.
 
     >>> import funcnet as fn
     >>> x, y = jnp.array([[0.0, 0.0], [1.0, 0.0], [0.0, 2.0]]), jnp.array([[1.0], [3.0], [9.0]])
@@ -91,7 +96,7 @@ def from_points(x: Any, y: Any) -> DenseParams:
     x, y, dtype = _points("from_points", x, y)
     n = x.shape[1]
     if x.shape[0] != n + 1:
-        raise ShapeError("from_points", f"x of shape ({n + 1}, {n}), a point more than inputs", x.shape)
+        raise ShapeError("from_points", f"x of shape ({n + 1}, {n}), one point more than inputs", x.shape)
     w = _solve("from_points", x[1:] - x[:1], y[1:] - y[:1], jnp.max(abs(x), axis=0))
     return _with_bias(w, x[0], y[0], dtype)
 
@@ -99,12 +104,13 @@ def from_points(x: Any, y: Any) -> DenseParams:
 def least_squares(x: Any, y: Any) -> DenseParams:
     """Return the neuron of smallest Σᵢ ‖yᵢ − w·xᵢ − b‖²: w solves Σᵢ (w·(xᵢ − x̄) − (yᵢ − ȳ))² → min, b = ȳ − w·x̄.
 
-    With x̄ and ȳ the means, the normal equations are w X̃ᵀX̃ = ỸᵀX̃ of X̃ = X − x̄; they are solved by the singular values
-    of X̃, which loses no digits in X̃ᵀX̃. x is (n, inputs), n at least inputs + 1, and y (n, outputs), as ``fn.fit``
-    takes them, of one floating dtype, which is kept; weight is (outputs, inputs) and bias (outputs,). Raises
-    ``SingularError`` where more than one neuron is best, as where an input is constant or a sum of others, which inside
-    a transformation, where it cannot be seen, gives NaN; ``ShapeError``, ``DtypeError`` and ``ValueError`` for what are
-    no such points. Bishop, *Pattern Recognition and Machine Learning* (2006), section 3.1.1.
+    With the means x̄ and ȳ, the normal equations are w X̃ᵀX̃ = ỸᵀX̃ for X̃ = X − x̄. They are solved by the singular
+    values of X̃, since forming X̃ᵀX̃ would lose digits. x is (n, inputs), n ≥ inputs + 1, and y (n, outputs), as
+    ``fn.fit`` takes them, of one floating dtype, which the parameters get; weight is (outputs, inputs) and bias
+    (outputs,). Raises ``SingularError`` where more than one neuron is best, such as for an input that is constant or
+    the sum of others (inside a JAX transformation the parameters are then NaN instead), and ``ShapeError``,
+    ``DtypeError`` or ``ValueError`` for arrays of another shape, dtype or with values that are not finite. Bishop,
+    *Pattern Recognition and Machine Learning* (2006), section 3.1.1.
 
     >>> import funcnet as fn
     >>> x, y = jnp.array([[-1.0], [0.0], [1.0], [2.0]]), jnp.array([[-1.0], [2.0], [3.0], [6.0]])
@@ -130,7 +136,7 @@ def _with_bias(w: jax.Array, x: jax.Array, y: jax.Array, dtype: Any) -> DensePar
 def _solve(where: str, x: jax.Array, y: jax.Array, size: jax.Array) -> jax.Array:
     """Return w (outputs, inputs) of smallest ‖x wᵀ − y‖, or raise ``SingularError`` where there are several.
 
-    ``x`` is a difference of points whose inputs are as large as ``size`` (inputs,): less than their rounding is 0.
+    ``x`` is a difference of points whose inputs are as large as ``size`` (inputs,); what is below their rounding is 0.
     """
     w, rank = _scaled_solution(x, y, size)
     if is_concrete(rank) and rank < x.shape[1]:
@@ -141,7 +147,7 @@ def _solve(where: str, x: jax.Array, y: jax.Array, size: jax.Array) -> jax.Array
 
 @jax.jit
 def _scaled_solution(x: jax.Array, y: jax.Array, size: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Return w, NaN where it is not unique, and the rank of x; inputs are scaled, so that their units do not matter."""
+    """Return w, or NaN where it is not unique, and the rank of x. Scaled inputs make their units irrelevant."""
     rounding = jnp.finfo(x.dtype).eps * x.shape[0]
     largest = jnp.max(abs(x), axis=0)
     differs = largest > rounding * size
@@ -151,8 +157,8 @@ def _scaled_solution(x: jax.Array, y: jax.Array, size: jax.Array) -> tuple[jax.A
 
 
 def _points(where: str, x: Any, y: Any) -> tuple[jax.Array, jax.Array, np.dtype]:
-    """Return x (n, inputs) and y (n, outputs) in float32 at least, and the dtype that they came in."""
-    x, y = inputs(where, x), jnp.asarray(y)
+    """Return x (n, inputs) and y (n, outputs) in float32 at least, and their original dtype."""
+    x, y = input_rows(where, x), jnp.asarray(y)
     if y.ndim != 2 or len(y) != len(x) or y.shape[1] == 0:
         raise ShapeError(where, f"y of shape ({len(x)}, outputs)", y.shape)
     if y.dtype != x.dtype:

@@ -1,8 +1,8 @@
-"""Logic from perceptrons: NAND is one, and every other gate is built from NAND alone.
+"""Logic from perceptrons: NAND is a perceptron, and every other gate is built from NAND alone.
 
-Gates work on arrays of bits, 0 and 1, of any shape and of a boolean, integer or floating dtype, which they keep. They
-are elementwise, and all the bits that a gate is given have one shape and one dtype. Nielsen (2015), chapter 1, on
-perceptrons; Sheffer, "A set of five independent postulates for Boolean algebras" (1913), that NAND is enough.
+Gates take arrays of bits, 0 and 1, of any shape and of a boolean, integer or floating dtype, and keep both. They are
+elementwise, and all arguments of a gate have the same shape and dtype. Nielsen (2015), chapter 1, on perceptrons;
+Sheffer, "A set of five independent postulates for Boolean algebras" (1913), that NAND suffices.
 """
 
 from collections.abc import Callable
@@ -13,19 +13,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks import is_concrete
-from ..errors import DtypeError, ShapeError, message
+from ..checks import check_values, is_concrete
+from ..errors import DtypeError, ShapeError
 from ..layers import DenseParams
-from .perceptron import perceptron
+from .threshold import perceptron
 
 _Circuit = TypeVar("_Circuit", bound=Callable[..., Any])
 
 
 def circuit(function: _Circuit) -> _Circuit:
-    """Return a function of arrays of bits as one compiled program, its bits checked before.
+    """Return a function of arrays of bits as one compiled program that checks its arguments first.
 
-    Raises ``ShapeError`` and ``DtypeError`` for bits of different shapes or dtypes, and ``ValueError`` for a value that
-    is neither 0 nor 1, where the values can be looked at: inside a transformation they cannot.
+    It raises ``ShapeError`` and ``DtypeError`` for bits of different shapes or dtypes, and ``ValueError`` for a value
+    that is neither 0 nor 1, except inside a JAX transformation, where values are unknown.
     """
     compiled = jax.jit(function)
 
@@ -37,7 +37,7 @@ def circuit(function: _Circuit) -> _Circuit:
 
 
 def checked_bits(where: str, bits: tuple[Any, ...]) -> list[jax.Array]:
-    """Return the arrays of bits, or raise an error in the name of ``where``.
+    """Return the arrays of bits, or raise an error that names ``where``.
 
     >>> checked_bits("nand", (jnp.zeros(3), jnp.zeros(2)))
     Traceback (most recent call last):
@@ -51,25 +51,23 @@ def checked_bits(where: str, bits: tuple[Any, ...]) -> list[jax.Array]:
         raise DtypeError(where, "bits of one boolean, integer or floating dtype", got)
     for array in filter(is_concrete, arrays):
         values = np.asarray(array)
-        wrong = np.argwhere((values != 0) & (values != 1))
-        if len(wrong):
-            first = tuple(int(i) for i in wrong[0])
-            raise ValueError(message(where, "bits that are 0 or 1", f"{values[first]} at index {first}"))
+        check_values(where, "bits that are 0 or 1", values, (values == 0) | (values == 1))
     return arrays
 
 
 @circuit
 def nand(a: jax.Array, b: jax.Array, /) -> jax.Array:
-    """Return NOT (a AND b), by one perceptron with w = (−2, −2) and b = 3: 3 − 2a − 2b > 0 but for a = b = 1.
+    """Return NOT (a AND b), by one perceptron with w = (−2, −2) and b = 3: 3 − 2a − 2b > 0 except for a = b = 1.
 
-    Raises ``ShapeError``, ``DtypeError`` and ``ValueError`` for what are no bits of one kind, as all gates do.
+    Like every gate it raises ``ShapeError`` and ``DtypeError`` for bits of different shapes or dtypes, and
+    ``ValueError`` for values other than 0 and 1.
 
     >>> import funcnet as fn
     >>> fn.neurons.nand(jnp.array([0, 0, 1, 1]), jnp.array([0, 1, 0, 1]))
     Array([1, 1, 1, 0], dtype=int32)
     >>> fn.neurons.nand(jnp.array([0, 2]), jnp.array([0, 1]))
     Traceback (most recent call last):
-    ValueError: nand: expected bits that are 0 or 1, got 2 at index (1,)
+    ValueError: nand: expected bits that are 0 or 1, got 2 at index 1
     """
     params = DenseParams(weight=jnp.array([[-2.0, -2.0]], jnp.float32), bias=jnp.array([3.0], jnp.float32))
     x = jnp.stack([a, b], axis=-1).astype(jnp.float32)
@@ -113,7 +111,7 @@ def or_(a: jax.Array, b: jax.Array, /) -> jax.Array:
 def xor(a: jax.Array, b: jax.Array, /) -> jax.Array:
     """Return a XOR b = (a NAND c) NAND (b NAND c), with c = a NAND b: four NANDs.
 
-    No single perceptron computes it: Minsky, Papert, *Perceptrons* (1969).
+    No single perceptron can compute it: Minsky, Papert, *Perceptrons* (1969).
 
     >>> import funcnet as fn
     >>> fn.neurons.xor(jnp.array([0, 0, 1, 1]), jnp.array([0, 1, 0, 1]))
@@ -123,6 +121,6 @@ def xor(a: jax.Array, b: jax.Array, /) -> jax.Array:
 
 
 def xor_and_nand(a: jax.Array, b: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Return a XOR b and the a NAND b on its way, by four NANDs."""
+    """Return a XOR b and its intermediate result a NAND b, by four NANDs."""
     c = nand(a, b)
     return nand(nand(a, c), nand(b, c)), c

@@ -1,4 +1,4 @@
-"""Charts of numbers: curves, bars, surfaces with paths on them, and where a classifier says yes."""
+"""Charts of numbers: curves, bars, surfaces, paths on surfaces, and decision boundaries."""
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import cycle
@@ -26,10 +26,15 @@ def curves(
     log: bool = False,
     colours: Sequence[str] = COLOURS,
 ) -> None:
-    """Draw one line for each name: values (n,) over ``x`` (n,), which is 1, 2, …, n where it is None.
+    """Draw one line for each name in ``series``. Raises ``ValueError`` for values that do not fit ``x``.
 
-    ``colours`` are taken in turn. With ``log`` the vertical axis is logarithmic. Raises ``ValueError`` for values that
-    do not fit ``x``.
+    Args:
+        axes: Matplotlib axes, such as ``figure`` makes.
+        series: names and their values (n,).
+        x: the horizontal positions (n,); 1, 2, …, n by default.
+        xlabel, ylabel, title: the texts at the axes.
+        log: whether the vertical axis is logarithmic; False by default.
+        colours: the colours of the lines, in turn.
 
     >>> from funcnet.plots import figure
     >>> _, axes = figure()
@@ -66,7 +71,16 @@ def surface(
     log: bool = False,
     resolution: int = 160,
 ) -> None:
-    """Draw the level lines of a function of points (n, 2) to values (n,); with ``log`` of the values' logarithm.
+    """Draw the level lines of a function of two variables.
+
+    Args:
+        axes: Matplotlib axes, such as ``figure`` makes.
+        function: maps points (n, 2) to values (n,).
+        x_range, y_range: the smallest and the largest value of each variable.
+        xlabel, ylabel, title: the texts at the axes.
+        levels: the number of levels, or the levels themselves; 24 by default.
+        log: whether to draw the logarithm of the values; False by default.
+        resolution: the number of points along each axis; 160 by default.
 
     >>> from funcnet.plots import figure
     >>> _, axes = figure()
@@ -82,10 +96,10 @@ def surface(
 
 
 def paths(axes: "Axes", steps: Mapping[str, Any], *, colours: Sequence[str] = COLOURS[1:]) -> None:
-    """Draw one path for each name, points (n, 2) joined in their order, its end marked.
+    """Draw one path for each name: points (n, 2) joined in order, with a marker at the end.
 
-    ``colours`` are taken in turn; COLOURS[0], which is not among them, is too near to the surface's own. Raises
-    ``ValueError`` for points that are not (n, 2).
+    The paths get the ``colours`` in turn. COLOURS[0], which resembles the colour of a surface, is not among the default
+    ones. Raises ``ValueError`` for points that are not (n, 2).
 
     >>> from funcnet.plots import figure
     >>> _, axes = figure()
@@ -111,10 +125,18 @@ def bars(
     log: bool = False,
     colours: Sequence[str] = COLOURS,
 ) -> None:
-    """Draw a group of bars for each name of ``groups``: one for each name of ``series``, with values (groups,).
+    """Draw a group of bars for each name in ``groups``, with one bar for each name in ``series``.
 
-    Every bar has its value written on it; one that is NaN is left out. With ``log`` the vertical axis is logarithmic.
-    Raises ``ValueError`` for values that do not fit the groups.
+    The value of each bar is written above it; a value of NaN has no bar. Raises ``ValueError`` for values that do not
+    fit the groups.
+
+    Args:
+        axes: Matplotlib axes, such as ``figure`` makes.
+        groups: the names of the groups.
+        series: names and their values (groups,).
+        xlabel, ylabel, title: the texts at the axes.
+        log: whether the vertical axis is logarithmic; False by default.
+        colours: the colours of the series, in turn.
 
     >>> from funcnet.plots import figure
     >>> _, axes = figure()
@@ -126,7 +148,7 @@ def bars(
     for index, ((name, values), colour) in enumerate(zip(series.items(), cycle(colours), strict=False)):
         values = np.asarray(values)
         if values.shape != (len(groups),):
-            raise ValueError(message("bars", f"{name} of shape {(len(groups),)}, one a group", values.shape))
+            raise ValueError(message("bars", f"{name} of shape {(len(groups),)}, one per group", values.shape))
         written = ["" if np.isnan(value) else f"{value:.3g}" for value in values]
         drawn = axes.bar(np.arange(len(groups)) + (index - (len(series) - 1) / 2) * width, values, width, label=name,
                          color=colour)  # fmt: skip
@@ -150,9 +172,17 @@ def decision(
     title: str = "",
     margin: float = 0.4,
 ) -> None:
-    """Draw where a function of points (n, 2) to probabilities (n,) says yes, and samples x (n, 2) with labels 0 or 1.
+    """Draw the output of a classifier over the plane, its decision boundary, and samples of two classes.
 
-    Raises ``ValueError`` for labels that are not (n,) of 0 and 1.
+    Raises ``ValueError`` for labels that are not (n,), each 0 or 1.
+
+    Args:
+        axes: Matplotlib axes, such as ``figure`` makes.
+        probability: maps points (n, 2) to the probabilities (n,) of class 1; the boundary is at ½.
+        x: samples (n, 2).
+        labels: the class of each sample (n,), 0 or 1.
+        xlabel, ylabel, title: the texts at the axes.
+        margin: the width of the plane around the samples; 0.4 by default.
 
     >>> from funcnet.plots import figure
     >>> _, axes = figure()

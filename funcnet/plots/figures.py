@@ -1,4 +1,4 @@
-"""Figures with their axes, the colours and marks that all share, and the file that a figure becomes."""
+"""Figures and their axes, the colours and markers of all pictures, and the file of a picture."""
 
 from io import BytesIO
 from pathlib import Path
@@ -36,9 +36,14 @@ def figure(rows: int = 1, columns: int = 1, *, size: tuple[float, float] = (6.4,
 
 
 def divided(axes: "Axes", rows: int, columns: int, *, title: str = "") -> np.ndarray:
-    """Return axes (rows, columns) with a title above them, in the place of the given ones, which ``figure`` made.
+    """Return axes (rows, columns) with a title above them, which replace the given axes.
 
-    Raises ``ValueError`` for axes that are in no grid, whose place cannot be divided.
+    Raises ``ValueError`` for axes that are not in a grid.
+
+    Args:
+        axes: axes of a figure that ``figure`` made.
+        rows, columns: the numbers of rows and columns of the new axes.
+        title: the title above them; none by default.
 
     >>> _, axes = figure(1, 2)
     >>> divided(axes[0, 1], 3, 4, title="weights").shape
@@ -46,7 +51,7 @@ def divided(axes: "Axes", rows: int, columns: int, *, title: str = "") -> np.nda
     """
     place, picture = axes.get_subplotspec(), axes.get_figure(root=False)
     if place is None or picture is None:
-        raise ValueError(message("divided", "axes in a grid, as figure makes them", "axes that are in none"))
+        raise ValueError(message("divided", "axes in a grid, as figure makes them", "axes outside a grid"))
     axes.remove()
     part = picture.add_subfigure(place)
     part.suptitle(title, fontsize="medium")
@@ -54,10 +59,10 @@ def divided(axes: "Axes", rows: int, columns: int, *, title: str = "") -> np.nda
 
 
 def save(picture: "Figure", path: str | Path, *, dpi: int = 100) -> Path:
-    """Write the picture as a PNG of ``dpi`` dots an inch, make its folder if need be, and return the path.
+    """Write the picture as a PNG of ``dpi`` dots per inch and return its path; a missing folder is created.
 
-    It is kept to 256 colours, a third of the bytes. The same figure gives the same bytes: the file holds no date and
-    no version.
+    The picture is reduced to 256 colours, which needs a third of the bytes. The same figure gives the same bytes: the
+    file contains no date and no version.
     """
     from PIL import Image  # comes with Matplotlib
 
@@ -66,13 +71,13 @@ def save(picture: "Figure", path: str | Path, *, dpi: int = 100) -> Path:
     drawn = BytesIO()
     picture.savefig(drawn, dpi=dpi, format="png", facecolor="white")
     with Image.open(drawn) as image:
-        # Each colour is moved to the mean of its pixels: the split alone gives thin lines the colour of another.
+        # kmeans moves each colour to the mean of its pixels; without it thin lines get the colour of another line.
         few = image.convert("RGB").quantize(256, kmeans=1, dither=Image.Dither.NONE)
     few.save(path, format="png", optimize=True)
     return path
 
 
 def label(axes: "Axes", xlabel: str, ylabel: str, title: str) -> None:
-    """Write what the axes show, and their title."""
+    """Write the labels and the title of the axes."""
     axes.set(xlabel=xlabel, ylabel=ylabel, title=title)
     axes.title.set_fontsize("medium")

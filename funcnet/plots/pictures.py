@@ -1,4 +1,4 @@
-"""Pictures of what is no curve: images, confusion matrices, diagrams of boxes and arrows."""
+"""Pictures of images, of confusion matrices, and of diagrams of boxes and arrows."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -13,9 +13,13 @@ if TYPE_CHECKING:
 
 
 def images(axes: np.ndarray, pictures: Any, titles: Sequence[str] = (), *, diverging: bool = False) -> None:
-    """Draw pictures (n, height, width) on as many axes, dark on light, or ``diverging`` around 0, as weights are.
+    """Draw pictures on axes, one on each. Raises ``ValueError`` for more pictures than axes.
 
-    Axes that are left over stay empty. Raises ``ValueError`` where there are more pictures than axes.
+    Args:
+        axes: an array of Matplotlib axes; those without a picture stay empty.
+        pictures: (n, height, width), of any real dtype.
+        titles: the titles of the first pictures; none by default.
+        diverging: whether 0 is the centre of the colours, as for weights; by default large is dark and 0 is light.
 
     >>> from funcnet.plots import figure
     >>> _, axes = figure(1, 3)
@@ -35,7 +39,7 @@ def images(axes: np.ndarray, pictures: Any, titles: Sequence[str] = (), *, diver
 
 
 def confusion(axes: "Axes", counts: Any, *, title: str = "") -> None:
-    """Draw a confusion matrix, counts (classes, classes): a row for each class, a column for each answer.
+    """Draw a confusion matrix, counts (classes, classes): one row per class, one column per predicted class.
 
     >>> from funcnet.plots import figure
     >>> _, axes = figure()
@@ -43,7 +47,7 @@ def confusion(axes: "Axes", counts: Any, *, title: str = "") -> None:
     """
     counts = np.asarray(counts)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    axes.imshow(np.sqrt(shares), cmap="Blues", vmin=0, vmax=1)  # the root, so that seldom mistakes are seen
+    axes.imshow(np.sqrt(shares), cmap="Blues", vmin=0, vmax=1)  # the root makes rare mistakes visible
     size = "x-small" if len(counts) > 5 else "large"
     for (row, column), count in np.ndenumerate(counts):
         colour = "white" if shares[row, column] > 0.4 else "black"
@@ -53,9 +57,13 @@ def confusion(axes: "Axes", counts: Any, *, title: str = "") -> None:
 
 
 def diagram(axes: "Axes", layout: Any, *, title: str = "", fontsize: float = 8.5) -> None:
-    """Draw boxes of text and the arrows between them where a layout, which ``Graph.layout()`` makes, puts them.
+    """Draw boxes of text and the arrows between them at the positions of a layout.
 
-    The text fits where the axes are wide enough: at 8.5 points, an inch for 90 units of the layout.
+    Args:
+        axes: Matplotlib axes, such as ``figure`` makes.
+        layout: the result of ``Graph.layout()``.
+        title: the title above the axes; none by default.
+        fontsize: of the text, in points; at 8.5, the default, 90 units of the layout need one inch.
 
     >>> import funcnet as fn
     >>> from funcnet.plots import figure

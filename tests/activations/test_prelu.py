@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import funcnet as fn
-from funcnet.activations import PReLU, PReLUParams, leaky_relu
+from funcnet.activations import PReLU, PReLUParams
 from tests.agreement import worst_error
 
 
@@ -24,8 +24,11 @@ def both_routes(layer, params, z, dy):
 
 def test_it_is_the_leaky_relu_of_its_slope():
     layer, params, z, _ = problem(jnp.float32)
-    np.testing.assert_array_equal(layer.apply(params, z), leaky_relu(0.3)(z))
-    np.testing.assert_array_equal(layer.derivative(params, z), leaky_relu(0.3).derivative(z))
+    leaky = fn.LeakyReLU(0.3)
+    for value in (layer.apply(params, z), layer(z)):
+        np.testing.assert_array_equal(value, leaky(z))
+    for derivative in (layer.z_derivative(params, z), layer.derivative(z)):
+        np.testing.assert_array_equal(derivative, leaky.derivative(z))
 
 
 def test_its_parameter_is_one_slope_at_its_start():
@@ -47,7 +50,7 @@ def test_both_derivatives_agree_with_central_differences(x64):
     in_z = (layer.apply(params, z + h) - layer.apply(params, z - h)) / (2 * h)
     above, below = PReLUParams(params.slope + h), PReLUParams(params.slope - h)
     in_slope = (layer.apply(above, z) - layer.apply(below, z)) / (2 * h)
-    np.testing.assert_allclose(layer.derivative(params, z), in_z, atol=1e-9)
+    np.testing.assert_allclose(layer.z_derivative(params, z), in_z, atol=1e-9)
     np.testing.assert_allclose(layer.slope_derivative(params, z), in_slope, atol=1e-9)
 
 
@@ -77,19 +80,21 @@ def test_the_slope_is_learned():
 
 
 def test_it_is_a_value_and_prints_as_what_builds_it():
-    assert [repr(layer) for layer in (PReLU(), PReLU(0.25), PReLU(0.5))] == ["PReLU()", "PReLU()", "PReLU(start=0.5)"]
-    assert PReLU(0.5) == PReLU(start=0.5)
+    assert [repr(layer) for layer in (PReLU(), PReLU(0.25), PReLU(0.5))] == [
+        "PReLU(0.25)",
+        "PReLU(0.25)",
+        "PReLU(0.5)",
+    ]
+    assert PReLU(0.5) == PReLU(initial_slope=0.5)
     assert hash(PReLU(1)) == hash(PReLU(1.0))
     assert fn.activation("prelu") == PReLU()
 
 
 def test_what_does_not_fit_is_named():
     layer, params, _, _ = problem(jnp.float32)
-    with pytest.raises(
-        fn.DtypeError, match=r"PReLU\(start=0\.3\): expected x of dtype float32 as the slope, got bfloa"
-    ):
+    with pytest.raises(fn.DtypeError, match=r"PReLU\(0\.3\): expected x of dtype float32 as the slope, got bfloa"):
         layer.apply(params, jnp.ones(3, jnp.bfloat16))
-    with pytest.raises(fn.DtypeError, match=r"PReLU\(start=0\.3\): expected x of a floating dtype, got int32"):
+    with pytest.raises(fn.DtypeError, match=r"PReLU\(0\.3\): expected x of a floating dtype, got int32"):
         layer.apply(params, jnp.ones(3, jnp.int32))
-    with pytest.raises(ValueError, match="PReLU: expected start that is finite, got inf"):
+    with pytest.raises(ValueError, match="PReLU: expected initial_slope to be finite, got inf"):
         PReLU(float("inf"))

@@ -63,7 +63,7 @@ def test_one_hot_takes_only_a_count_of_classes():
 def test_from_one_hot_names_the_first_row_that_is_not_one_hot(rows):
     wrong = [index for index, row in enumerate(rows) if sorted(row) != [0, 0, 1]]
     if wrong:
-        with pytest.raises(ValueError, match=f"from_one_hot: expected one 1 among 0s .* index {wrong[0]}$"):
+        with pytest.raises(ValueError, match=f"from_one_hot: expected a single 1 among 0s .* index {wrong[0]}$"):
             from_one_hot(rows)
     else:
         assert from_one_hot(rows).tolist() == [row.index(1) for row in rows]

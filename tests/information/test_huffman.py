@@ -143,7 +143,9 @@ def test_weights_that_are_none_are_named():
     for weight in ("1", None, 1j, True):
         with pytest.raises(TypeError, match=r"^huffman: expected the weight of 'b' to be a real number, got"):
             huffman({"a": 1, "b": weight})
-    with pytest.raises(TypeError, match=r"^huffman: expected a mapping of symbols to weights, such as .*, got a list$"):
+    with pytest.raises(
+        TypeError, match=r"^huffman: expected weights to map symbols to numbers, such as .*, got a list$"
+    ):
         huffman([0.5, 0.5])
     for weights in ({}, {"a": 0}):
         with pytest.raises(ValueError, match=r"^huffman: expected a symbol with a weight above 0, got . symbols"):

@@ -112,7 +112,7 @@ def test_wrong_shapes_and_dtypes_of_init_are_named():
 
 def test_wrong_epsilons_are_named():
     for epsilon in (0.0, -1e-5, float("inf"), float("nan")):
-        with pytest.raises(ValueError, match=r"^LayerNorm: expected epsilon that is finite and above 0, got"):
+        with pytest.raises(ValueError, match=r"^LayerNorm: expected epsilon to be finite and above 0, got"):
             fn.LayerNorm(epsilon)
     with pytest.raises(TypeError, match=r"^LayerNorm: expected epsilon to be a .*number.* got 'small'"):
         fn.LayerNorm("small")

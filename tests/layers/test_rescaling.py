@@ -78,7 +78,5 @@ def test_bad_settings_are_named():
         fn.Rescaling(1.0, "a")
     with pytest.raises(TypeError, match=r"^Rescaling: expected dtype to be floating, got uint8$"):
         fn.Rescaling(1.0, dtype="uint8")
-    with pytest.raises(
-        fn.DtypeError, match=r"^Rescaling\(1\.0\): expected x of a floating or an integer dtype, got bool"
-    ):
+    with pytest.raises(fn.DtypeError, match=r"^Rescaling\(1\.0\): expected x of a floating or integer dtype, got bool"):
         fn.Rescaling(1.0).apply((), jnp.array([[True]]))

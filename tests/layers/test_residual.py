@@ -91,6 +91,6 @@ def test_what_is_no_layer_is_refused():
     with pytest.raises(ValueError, match=r"^Residual: expected at least one layer, got none"):
         fn.Residual()
     with pytest.raises(
-        ValueError, match=r"^Residual: expected params to be a tuple of 1, one entry a layer, got a tuple of 0"
+        ValueError, match=r"^Residual: expected params to be a tuple of 1, one entry per layer, got a tuple of 0"
     ):
         fn.Residual(fn.relu).apply((), X)

@@ -96,9 +96,9 @@ def test_what_is_no_layer_is_refused():
 
 def test_wrong_parameters_are_refused():
     params, _ = small().init(jax.random.key(0), (3,))
-    with pytest.raises(ValueError, match="expected params to be a tuple of 3, one entry a layer, got a tuple of 2"):
+    with pytest.raises(ValueError, match="expected params to be a tuple of 3, one entry per layer, got a tuple of 2"):
         small().apply(params[:2], jnp.ones((5, 3)))
-    with pytest.raises(ValueError, match="one entry a layer, got list"):
+    with pytest.raises(ValueError, match="one entry per layer, got list"):
         small().apply(list(params), jnp.ones((5, 3)))
 
 
@@ -114,9 +114,11 @@ def test_raw_keys_are_taken():
 
 
 def test_wrong_sizes_of_mlp_are_refused():
-    with pytest.raises(ValueError, match=r"mlp: expected the sizes of the input and of at least one layer, got \[3\]"):
+    with pytest.raises(ValueError, match=r"mlp: expected sizes of the input and of at least one layer, got \[3\]"):
         fn.mlp([3])
     with pytest.raises(ValueError, match="mlp: expected every size to be an integer of at least 1, got 0"):
         fn.mlp([3, 0, 1])
-    with pytest.raises(TypeError, match=r"mlp: expected hidden to be an activation, such as funcnet\.relu, got 'relu'"):
+    with pytest.raises(TypeError, match=r"mlp: expected hidden to be an activation, such as fn\.relu, got 'relu'"):
         fn.mlp([3, 2, 1], hidden="relu")
+    with pytest.raises(TypeError, match=r"mlp: expected output to be an activation, .* got Dense\(2\)"):
+        fn.mlp([3, 2, 1], output=fn.Dense(2))

@@ -15,8 +15,10 @@ class Mutant(NamedTuple):
 
 NOTHING = Mutant("__init__.py", "", "", "no bug at all")
 
-SMOOTH, PIECEWISE, PRELU, SOFTMAX = (f"activations/{f}.py" for f in ("smooth", "piecewise", "prelu", "softmax"))
-SQUARES, PROBABILITIES, LOGITS, MARGIN = (f"losses/{f}.py" for f in ("squares", "probabilities", "logits", "margin"))
+SMOOTH, PIECEWISE, PRELU, SOFTMAX = (f"activations/{f}.py" for f in ("smooth", "piecewise", "prelu", "rowwise"))
+SQUARES, PROBABILITIES, LOGITS, MARGIN = (
+    f"losses/{f}.py" for f in ("squared_errors", "probabilities", "logits", "margin")
+)
 DENSE, CHAIN, NORM, DROPOUT = (f"layers/{f}.py" for f in ("dense", "chain", "normalization", "dropout"))
 DESCENT, LOOKAHEAD, ADAPTIVE = (f"optimizers/{f}.py" for f in ("descent", "lookahead", "adaptive"))
 STEP = "training/step.py"
@@ -56,12 +58,12 @@ MUTANTS = [
     Mutant(SMOOTH, "sigmoid.value(z) + z * sigmoid.derivative(z)", "sigmoid.value(z)", "SiLU: the product rule's second term"),
     Mutant(SMOOTH, "_normal_cdf(z) + z * density", "_normal_cdf(z) - z * density", "GELU: a sign"),
     Mutant(SMOOTH, "/ math.sqrt(2 * math.pi)", "/ math.sqrt(math.pi)", "GELU: the density's factor"),
-    Mutant(PIECEWISE, "jnp.where(z < 0, jnp.full_like(z, self.slope), jnp.ones_like(z))", "jnp.where(z < 0, jnp.ones_like(z), jnp.full_like(z, self.slope))", "leaky ReLU: branches swapped"),
+    Mutant(PIECEWISE, "jnp.where(z < 0, jnp.full_like(z, self.negative_slope), jnp.ones_like(z))", "jnp.where(z < 0, jnp.ones_like(z), jnp.full_like(z, self.slope))", "leaky ReLU: branches swapped"),
     Mutant(PIECEWISE, "jnp.where(z < 0, jnp.zeros_like(z), jnp.ones_like(z))", "jnp.ones_like(z)", "ReLU: no kink in the derivative"),
     Mutant(PIECEWISE, "self.alpha * jnp.exp(_negative_part(z)), jnp.ones_like(z)", "jnp.exp(_negative_part(z)), jnp.ones_like(z)", "ELU: α dropped"),
     Mutant(PIECEWISE, "self.alpha * jnp.exp(_negative_part(z)), jnp.ones_like(z)", "self.alpha * jnp.expm1(_negative_part(z)), jnp.ones_like(z)", "ELU: the value for the derivative"),
     Mutant(PRELU, "jnp.sum(dy * self.slope_derivative(params, z))", "jnp.mean(dy * self.slope_derivative(params, z))", "PReLU: mean for sum in the slope"),
-    Mutant(PRELU, "dy * self.derivative(params, z)", "dy * jnp.abs(self.derivative(params, z)) * 1.001", "PReLU: δ wrong by a thousandth"),
+    Mutant(PRELU, "dy * self.z_derivative(params, z)", "dy * jnp.abs(self.z_derivative(params, z)) * 1.001", "PReLU: δ wrong by a thousandth"),
     Mutant(SOFTMAX, "(dy - mean)", "(1 - exponential / total) * dy", "softmax: the Jacobian's diagonal alone"),
     Mutant(SOFTMAX, "exponential * dy, axis=-1, keepdims=True) / total", "dy, axis=-1, keepdims=True)", "softmax: a factor in the sum"),
     # losses

@@ -175,7 +175,7 @@ def test_what_are_no_points_is_named():
     x, y = column(1.0, 2.0, 3.0), column(1.0, 2.0, 4.0)
     with pytest.raises(fn.ShapeError, match=r"^from_two_points: expected x of shape \(2, 1\), got \(3, 1\)"):
         neurons.from_two_points(x, y)
-    with pytest.raises(fn.ShapeError, match=r"^from_points: expected x of shape \(2, 1\), a point more than inputs"):
+    with pytest.raises(fn.ShapeError, match=r"^from_points: expected x of shape \(2, 1\), one point more than inputs"):
         neurons.from_points(x, y)
     with pytest.raises(
         fn.ShapeError, match=r"^least_squares: expected x of shape \(n, 2\), n at least 3, got \(2, 2\)"
@@ -187,17 +187,15 @@ def test_what_are_no_points_is_named():
         neurons.least_squares(x, y[:2])
     with pytest.raises(fn.DtypeError, match=r"^least_squares: expected y of dtype float32 as x, got float16"):
         neurons.least_squares(x, y.astype(jnp.float16))
-    with pytest.raises(
-        ValueError, match=r"^least_squares: expected y to be finite, got a value that is not at \(1, 0\)"
-    ):
+    with pytest.raises(ValueError, match=r"^least_squares: expected y to be finite, got (nan|inf) at index \(1, 0\)"):
         neurons.least_squares(x, y.at[1].set(jnp.inf))
-    with pytest.raises(ValueError, match=r"^from_two_points: expected x to be finite, got a value that is not at"):
+    with pytest.raises(ValueError, match=r"^from_two_points: expected x to be finite, got (nan|inf) at index"):
         neurons.from_two_points(column(jnp.nan, 1.0), y[:2])
 
 
 def test_wrong_noise_is_named():
     params, x = fn.DenseParams(jnp.ones((1, 1)), jnp.ones(1)), jnp.ones((3, 1))
-    with pytest.raises(ValueError, match=r"^linear_neuron: expected a key for the noise, got none"):
+    with pytest.raises(ValueError, match=r"^linear_neuron: expected key for the noise, got None"):
         neurons.linear_neuron(params, x, noise=0.1)
     with pytest.raises(ValueError, match=r"expected noise to be finite and at least 0, got -1"):
         neurons.linear_neuron(params, x, noise=-1.0, key=jax.random.key(0))

@@ -38,7 +38,7 @@ def test_what_does_not_fit_the_weight_is_named():
         neurons.perceptron(params._replace(bias=jnp.ones(2)), jnp.ones((4, 2)))
     with pytest.raises(fn.DtypeError, match=r"expected x of a floating dtype, got int32"):
         neurons.perceptron(params, jnp.ones((4, 2), jnp.int32))
-    with pytest.raises(fn.DtypeError, match=r"of one dtype, that of x, float16, got float32, float32"):
+    with pytest.raises(fn.DtypeError, match=r"of the same dtype, float16 of x, got float32, float32"):
         neurons.perceptron(params, jnp.ones((4, 2), jnp.float16))
 
 

@@ -36,9 +36,7 @@ def run(key, optimizer=None, epochs=9, network=NETWORK, data=(X, Y), **settings)
 @pytest.mark.parametrize("name", CASES)
 def test_it_is_the_run_of_fit(name):
     key = jax.random.key(3)
-    expected = fn.fit(
-        NETWORK, fn.quadratic, fn.adam(0.02), (X, Y), key=key, epochs=9, progress=False, **CASES[name]
-    )
+    expected = fn.fit(NETWORK, fn.quadratic, fn.adam(0.02), (X, Y), key=key, epochs=9, progress=False, **CASES[name])
     found = jax.jit(lambda key: run(key, **CASES[name]))(key)
     done = int(found.done)
     assert done == len(expected.history["loss"])

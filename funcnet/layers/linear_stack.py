@@ -17,10 +17,10 @@ def collapse(network: Layer, params: Params) -> tuple[Sequential, tuple[Params, 
     """Return one dense layer that equals a stack of linear ones, as a network, and its parameters.
 
     From z^l = w^l z^(l−1) + b^l for every l follows z^L = w x + b with w = w^L ⋯ w^1 and
-    b = w^L(⋯ w^2 b^1 ⋯) + b^L: without an activation between them, layers add nothing. The stack may hold ``Dense``,
-    ``linear``, ``Flatten`` and ``Sequential`` of these; where it starts with ``Flatten``, so does the answer. The
-    products are taken in float32 at least, and the dtype is kept. Raises ``ValueError`` that names the first layer
-    of another kind, and where there is no ``Dense``. Goodfellow, Bengio, Courville, *Deep Learning* (2016),
+    b = w^L(⋯ w^2 b^1 ⋯) + b^L. The network may hold ``Dense``, ``linear``, ``Flatten`` and ``Sequential`` of these;
+    where it starts with ``Flatten``, so does the result. Products are computed in float32 at least, and the dtype is
+    kept. Raises ``ValueError`` that names the first layer of another kind, and for a network without ``Dense``.
+    Goodfellow, Bengio, Courville, *Deep Learning* (2016),
     section 6.1.
 
     >>> import funcnet as fn
@@ -39,7 +39,7 @@ def collapse(network: Layer, params: Params) -> tuple[Sequential, tuple[Params, 
         if isinstance(layer, Dense):
             stack.append(layer_params)
         elif isinstance(layer, Flatten):
-            front = front if stack else (layer,)  # after a dense layer there is nothing to flatten
+            front = front if stack else (layer,)  # after a dense layer it changes nothing
         elif layer != linear:
             place = f" (layer {'.'.join(map(str, path))})" if path else ""
             expected = "only Dense, linear, Flatten and Sequential layers"
@@ -58,5 +58,5 @@ def collapse(network: Layer, params: Params) -> tuple[Sequential, tuple[Params, 
 
 
 def _product(left: jax.Array, right: jax.Array) -> jax.Array:
-    """Return the matrix product, without the shorter arithmetic that an accelerator uses by default."""
+    """Return the matrix product in full precision, which is not the default on accelerators."""
     return jnp.matmul(left, right, precision=lax.Precision.HIGHEST)

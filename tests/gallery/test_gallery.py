@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPTS = Path(__file__).parents[2] / "scripts"
+SCRIPTS = Path(__file__).parents[2] / "scripts" / "gallery"
 GALLERY = (SCRIPTS / "README.md").read_text()
 EXAMPLES = sorted(path.stem for path in SCRIPTS.glob("*.py") if "parser(__file__, " in path.read_text())
 
@@ -21,7 +21,7 @@ def test_an_example_stands_in_the_gallery_with_its_picture_and_its_command(name)
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert picture.stat().st_size < 150_000
     assert re.search(rf"^!\[.+\]\(pictures/{name}\.png\)$", GALLERY, flags=re.MULTILINE)
-    assert re.search(rf"^(FUNCNET_DATA=\S+ )?\.venv/bin/python scripts/{name}\.py", GALLERY, flags=re.MULTILINE)
+    assert re.search(rf"^(FUNCNET_DATA=\S+ )?\.venv/bin/python scripts/gallery/{name}\.py", GALLERY, flags=re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

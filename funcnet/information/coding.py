@@ -1,4 +1,4 @@
-"""Huffman's code: binary words for symbols, none the start of another, of the least mean length there is."""
+"""Huffman's code: the prefix-free binary code of the smallest mean length."""
 
 import heapq
 import math
@@ -13,8 +13,8 @@ from ..errors import message
 class HuffmanCode(Configuration):
     """A prefix-free binary code: what ``huffman`` returns.
 
-    ``words[i]``, of the characters 0 and 1, stands for ``symbols[i]``, which comes with ``probabilities[i]``. No word
-    is the start of another, so that words one after another are read in only one way.
+    ``words[i]``, of the characters 0 and 1, is the code word of ``symbols[i]``, whose probability is
+    ``probabilities[i]``. No word is a prefix of another, so a sequence of words can be decoded in only one way.
 
     >>> code = huffman({"a": 5, "b": 2, "c": 1})
     >>> code.encode("abac")
@@ -33,7 +33,7 @@ class HuffmanCode(Configuration):
         return math.fsum(p * len(word) for p, word in zip(self.probabilities, self.words, strict=True))
 
     def encode(self, symbols: Iterable[Hashable]) -> str:
-        """Return the words of the symbols, one after another. Raises ``ValueError`` for a symbol without a word."""
+        """Return the words of the symbols, joined. Raises ``ValueError`` for a symbol without a word."""
         word_of = dict(zip(self.symbols, self.words, strict=True))
         words = []
         for index, symbol in enumerate(symbols):
@@ -43,10 +43,10 @@ class HuffmanCode(Configuration):
         return "".join(words)
 
     def decode(self, bits: str) -> list[Hashable]:
-        """Return the symbols whose words, one after another, are ``bits``: ``encode`` undone.
+        """Return the symbols whose joined words are ``bits``: the inverse of ``encode``.
 
-        Raises ``ValueError`` for bits that end within a word, for characters that are not 0 or 1, and for the code of
-        one symbol alone, whose word is empty: it says nothing of how often the symbol came.
+        Raises ``ValueError`` for bits that end within a word, for characters other than 0 and 1, and for the code of a
+        single symbol, whose word is empty, so that the number of symbols is unknown.
         """
         if len(self.words) == 1:
             raise ValueError(message("decode", "a code of at least two symbols", f"one of {self.symbols[0]!r} alone"))
@@ -67,12 +67,12 @@ class HuffmanCode(Configuration):
 def huffman(weights: Mapping[Hashable, float]) -> HuffmanCode:
     """Return Huffman's code for symbols with their weights: counts, or probabilities.
 
-    The two lightest nodes are joined until one is left; the two branches of each join are told apart by one more bit in
-    front of their words. No prefix-free code has a smaller mean length L = Σ pᵢ lᵢ, H ≤ L < H + 1, and Σ 2^(−lᵢ) = 1.
-    Among nodes of one weight the older is taken first, so that the same weights in the same order give the same code. A
-    symbol of weight 0 never comes and gets no word; one symbol alone gets the empty word. Raises ``TypeError`` for
-    what is no mapping to numbers, ``ValueError`` for a weight that is negative or not finite, and where none is above
-    0. Huffman, "A Method for the Construction of Minimum-Redundancy Codes" (1952).
+    The two nodes of smallest weight are joined until one is left; each join adds one bit in front of the words of its
+    two branches, 0 and 1. No prefix-free code has a smaller mean length L = Σ pᵢ lᵢ; H ≤ L < H + 1, and
+    Σ 2^(−lᵢ) = 1. Among nodes of equal weight the older comes first, so that the same weights in the same order give
+    the same code. A symbol of weight 0 gets no word; a single symbol gets the empty word. Raises ``TypeError`` unless
+    ``weights`` maps symbols to numbers, and ``ValueError`` for a weight that is negative or not finite, and where no
+    weight is above 0. Huffman, "A Method for the Construction of Minimum-Redundancy Codes" (1952).
 
     >>> code = huffman({"a": 0.4, "b": 0.3, "c": 0.2, "d": 0.1})
     >>> code.words, round(code.mean_length, 12)
@@ -95,7 +95,7 @@ def huffman(weights: Mapping[Hashable, float]) -> HuffmanCode:
 def _positive(weights: Mapping[Hashable, float]) -> dict[Hashable, float]:
     """Return the symbols whose weight is above 0, with their weights as shares of the largest."""
     if not isinstance(weights, Mapping):
-        expected = "a mapping of symbols to weights, such as collections.Counter(text)"
+        expected = "weights to map symbols to numbers, such as collections.Counter(text)"
         raise TypeError(message("huffman", expected, f"a {type(weights).__name__}"))
     for symbol, weight in weights.items():
         name = f"the weight of {symbol!r}"

@@ -14,7 +14,7 @@ from funcnet import plots
 Z = np.linspace(-4, 4, 801, dtype=np.float32)  # 0 is among them
 ELEMENTWISE = [
     fn.step, fn.sign, fn.linear, fn.sigmoid, fn.tanh, fn.relu,
-    fn.leaky_relu(0.1), fn.elu(), fn.softplus, fn.silu, fn.gelu,
+    fn.LeakyReLU(0.1), fn.elu, fn.softplus, fn.silu, fn.gelu,
 ]  # fmt: skip
 JUMPS = (fn.step, fn.sign)
 RATES = (0.0, 0.03, 0.1, 0.3, 1.0, 2.0, 3.0)

@@ -1,4 +1,4 @@
-"""The losses made of squared errors: half their sum, their sum, their mean."""
+"""Losses of squared errors: half their sum, their sum, their mean."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""The softmax, whose derivative is a matrix, and the shift that keeps it from overflowing."""
+"""The activation of a whole row: softmax, whose derivative is a matrix, and the shift that avoids its overflow."""
 
 import jax
 import jax.numpy as jnp
@@ -24,7 +24,7 @@ class Softmax(Activation):
     name = "softmax"
 
     def value(self, z: jax.Array) -> jax.Array:
-        """Return e^z / Σ e^z; the largest z is taken off first, which changes nothing but the overflow."""
+        """Return e^z / Σ e^z, computed from z − max z, which gives the same result and cannot overflow."""
         exponential = jnp.exp(below_largest(z))
         return exponential / jnp.sum(exponential, axis=-1, keepdims=True)
 
@@ -32,15 +32,15 @@ class Softmax(Activation):
         """Return the Jacobian diag(a) − a aᵀ: (..., classes, classes) for z (..., classes)."""
         a = self.value(z)
         identity = jnp.eye(z.shape[-1], dtype=bool)[(None,) * (z.ndim - 1)]
-        # The diagonal aⱼ(1 − aⱼ) as aⱼ Σ aₖ over the others, which loses nothing where aⱼ rounds to 1.
+        # The diagonal aⱼ(1 − aⱼ) is aⱼ Σ aₖ over the others, which loses no digits where aⱼ rounds to 1.
         off_diagonal = jnp.where(identity, 0, -a[..., :, None] * a[..., None, :])
         return jnp.where(identity, -jnp.sum(off_diagonal, axis=-1, keepdims=True), off_diagonal)
 
     def backward(self, params: Params, cache: Cache, dy: jax.Array) -> tuple[Params, jax.Array]:
         """Return the Jacobian product ∂C/∂z = a ⊙ (∂C/∂a − Σₖ aₖ ∂C/∂aₖ), without forming the Jacobian.
 
-        With a = e^z / Σ e^z, and divided by that sum last: an aₖ too small for its dtype is rounded to 0, which e^(zₖ)
-        times the large ∂C/∂aₖ that comes with it is not.
+        The division by Σ e^z comes last: a very small aₖ would be rounded to 0 before it is multiplied by the large
+        ∂C/∂aₖ that a logarithm gives it.
         """
         exponential = jnp.exp(below_largest(cache))
         total = jnp.sum(exponential, axis=-1, keepdims=True)
@@ -49,9 +49,9 @@ class Softmax(Activation):
 
 
 def is_largest(z: jax.Array) -> jax.Array:
-    """Return where the largest z of each row stands, the first where several are: bool, like ``z``."""
+    """Return True at the largest z of each row, the first of several equal ones, else False: bool, like ``z``."""
     classes = jnp.arange(z.shape[-1])[(None,) * (z.ndim - 1)]
-    # jnp.argmax is the same, but on a CPU ten times slower for a thousand classes.
+    # jnp.argmax finds the same place, but is ten times slower on a CPU for a thousand classes.
     candidates = jnp.where(z == jnp.max(z, axis=-1, keepdims=True), classes, z.shape[-1])
     return classes == jnp.min(candidates, axis=-1, keepdims=True)
 
@@ -64,16 +64,16 @@ def below_largest(z: jax.Array) -> jax.Array:
     """
     largest = is_largest(z)
     shifted = z - jnp.sum(jnp.where(largest, z, 0), axis=-1, keepdims=True)
-    # Left to itself, automatic differentiation adds 1 to the largest's derivative and takes it off again, which
-    # leaves only noise of a derivative that is below the rounding of 1.
+    # Without this, automatic differentiation adds 1 to the derivative at the largest z and subtracts it again, which
+    # replaces a derivative smaller than the rounding of 1 by noise.
     return jnp.where(largest, lax.stop_gradient(shifted), shifted)
 
 
 def sum_to_zero(z: jax.Array, gradient: jax.Array) -> jax.Array:
-    """Return ∂C/∂z, like ``z``, with the largest z's entry made minus the sum of the others'.
+    """Return ∂C/∂z, like ``z``, in which the entry of the largest z is minus the sum of the other entries.
 
-    A common shift of z changes no softmax, so the entries sum to 0. Where the largest's probability rounds to 1 its
-    own entry is a difference of two numbers near 1, and the others' sum is the one that keeps its digits.
+    Adding a constant to z does not change its softmax, so the entries sum to 0. Where the largest probability rounds
+    to 1, its own entry is a difference of two numbers near 1, while the sum of the others keeps its digits.
 
     >>> sum_to_zero(jnp.array([30.0, 0.0, 0.0]), jnp.array([0.0, 2.0**-40, 2.0**-41])) * 2.0**41
     Array([-3.,  2.,  1.], dtype=float32)

@@ -1,4 +1,4 @@
-"""The perceptron, and the weighted input z = w·x + b that it has in common with every neuron."""
+"""The perceptron, a threshold of the weighted input z = w·x + b, and that weighted input."""
 
 from typing import Any
 
@@ -14,10 +14,10 @@ from ..layers import DenseParams
 def perceptron(params: DenseParams, x: jax.Array) -> jax.Array:
     """Return 1 where w·x + b > 0, else 0: (..., units) for x (..., inputs), of the dtype of x.
 
-    The bias is minus the threshold, and a perceptron fires only above it: where w·x + b = 0 the output is 0, while
-    ``fn.step`` takes 1 there. With weight (1, inputs) and bias (1,) it is one perceptron, with more rows as many side
-    by side. No gradient passes it. Raises ``ShapeError`` and ``DtypeError`` where x does not fit the weight.
-    Rosenblatt, "The Perceptron: A Probabilistic Model for Information Storage and Organization in the Brain" (1958).
+    The bias is minus the threshold, and a perceptron fires only above the threshold: where w·x + b = 0 the output is 0,
+    while ``fn.step(0)`` is 1. Weight (1, inputs) and bias (1,) are one perceptron; more rows are several in parallel.
+    It passes no gradient. Raises ``ShapeError`` and ``DtypeError`` where x does not fit the weight. Rosenblatt, "The
+    Perceptron: A Probabilistic Model for Information Storage and Organization in the Brain" (1958).
 
     >>> import funcnet as fn
     >>> params = fn.DenseParams(weight=jnp.array([[1.0, 1.0]]), bias=jnp.array([-1.0]))
@@ -31,9 +31,9 @@ def perceptron(params: DenseParams, x: jax.Array) -> jax.Array:
 
 
 def weighted_input(where: str, params: DenseParams, x: Any) -> jax.Array:
-    """Return z = w·x + b: (..., units) for x (..., inputs), or raise an error in the name of ``where``.
+    """Return z = w·x + b: (..., units) for x (..., inputs), or raise an error that names ``where``.
 
-    The products are taken in full precision on accelerators too, since a threshold may lie at their last digit.
+    The product has full precision on accelerators too, since the last digit can decide whether z exceeds 0.
 
     >>> weighted_input("perceptron", DenseParams(jnp.ones((1, 2)), jnp.ones(1)), jnp.ones((4, 3)))
     Traceback (most recent call last):
@@ -48,7 +48,7 @@ def weighted_input(where: str, params: DenseParams, x: Any) -> jax.Array:
         raise ShapeError(where, f"x of shape (..., {weight.shape[1]})", x.shape)
     if not x.dtype == weight.dtype == bias.dtype:
         raise DtypeError(
-            where, f"x, weight and bias of one dtype, that of x, {x.dtype}", f"{weight.dtype}, {bias.dtype}"
+            where, f"x, weight and bias of the same dtype, {x.dtype} of x", f"{weight.dtype}, {bias.dtype}"
         )
     leading = (None,) * (x.ndim - 1)
     return jnp.matmul(x, weight.T, precision=lax.Precision.HIGHEST) + bias[leading]

@@ -89,7 +89,7 @@ def main(argv=None):
     folder = Path(__file__).parent / "pictures"
     for name in ("svg", "dot"):
         default = folder / f"computation_graph.{name}"
-        shown = f"scripts/pictures/{default.name}"
+        shown = f"scripts/gallery/pictures/{default.name}"
         text = f"where the neuron's graph goes as {name.upper()} (default: {shown})"
         options.add_argument(f"--{name}", type=Path, default=default, help=text)
     options = options.parse_args(argv)

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from example import parser
+from options import parser
 
 import funcnet as fn
 from funcnet import plots

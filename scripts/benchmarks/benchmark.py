@@ -28,7 +28,7 @@ def versions():
 
 def main(argv=None):
     """Measure every recipe, print the tables, draw the chart, and return all figures."""
-    from example import parser  # imports funcnet, which the other contenders' processes should not
+    from options import parser  # imports funcnet, which the other contenders' processes should not
 
     from funcnet.cli.arguments import count
 

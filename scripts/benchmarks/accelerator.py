@@ -148,7 +148,7 @@ def parsed(argv):
     """Return the options."""
     options = argparse.ArgumentParser(prog="accelerator.py", description=__doc__)
     add = options.add_argument
-    add("--seed", type=seed, default=0, help="explains the whole run (default: 0)")
+    add("--seed", type=seed, default=0, help="of every random number (default: 0)")
     add("--width", type=count, help="of the wide network (default: 4096; on a CPU 256)")
     add("--batch", type=count, help="samples in a batch of the wide network (default: 8192; on a CPU 256)")
     add("--epochs", type=count, default=4, help="of the longer call at least, after its first (default: 4)")

@@ -1,0 +1,6 @@
+"""The benchmarks run in the tests' own process."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "scripts" / "benchmarks"))
