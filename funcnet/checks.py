@@ -105,3 +105,43 @@ def integer_array(where: object, name: str, value: Any) -> Any:
     if not jnp.issubdtype(array.dtype, jnp.integer):
         raise DtypeError(where, f"{name} of an integer dtype", array.dtype)
     return array
+
+
+def check_part(where: str, name: str, value: Any, kind: type) -> None:
+    """Raise ``TypeError`` unless an argument is of a class that describes itself by ``described_as``.
+
+    >>> import funcnet as fn
+    >>> check_part("fit", "network", fn.quadratic, fn.Layer)
+    Traceback (most recent call last):
+    TypeError: fit: expected network to be a layer, such as fn.mlp([784, 10]), got quadratic
+    """
+    if not isinstance(value, kind):
+        raise TypeError(message(where, f"{name} to be {kind.described_as}", _shortly(value)))  # type: ignore[attr-defined]
+
+
+def _shortly(value: Any) -> str:
+    """Return what a value is, without the contents of arrays."""
+    return (
+        repr(value) if isinstance(value, str) or hasattr(type(value), "described_as") else f"a {type(value).__name__}"
+    )
+
+
+def host_array(where: object, name: str, value: Any) -> np.ndarray:
+    """Return a value as a NumPy array, in its own dtype; all its elements must be finite real numbers.
+
+    >>> host_array("check_gradients", "x", [[1.0, float("nan")]])
+    Traceback (most recent call last):
+    ValueError: check_gradients: expected x to be finite, got nan at index (0, 1)
+    """
+    if not is_concrete(value):
+        raise TypeError(message(where, f"{name} to be values, outside of jax.jit and the like", "a traced array"))
+    array = np.asarray(value)
+    if not (jnp.issubdtype(array.dtype, jnp.number) or array.dtype == bool):
+        raise TypeError(message(where, f"{name} to be an array of numbers", f"dtype {array.dtype}"))
+    if jnp.issubdtype(array.dtype, jnp.complexfloating):
+        raise TypeError(message(where, f"{name} of a real dtype", array.dtype))
+    finite = np.isfinite(array.astype(np.float64))
+    if not finite.all():
+        index = tuple(int(i) for i in np.argwhere(~finite)[0])
+        raise ValueError(message(where, f"{name} to be finite", f"{array[index]} at index {index}"))
+    return array

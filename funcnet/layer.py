@@ -58,6 +58,7 @@ class Layer(Configuration):
     Raises ``TypeError`` when a class is defined whose ``forward`` has another keyword.
     """
 
+    described_as: ClassVar[str] = "a layer, such as fn.mlp([784, 10])"
     takes: ClassVar[frozenset[str]] = frozenset()  # the keywords that forward declares
 
     def __init_subclass__(cls) -> None:

@@ -28,7 +28,7 @@ STANDS_ON = {
     "layers": HELPERS | {"activations", "initializers"},
     "objective": HELPERS | {"losses", "layers", "penalties"},
     "graph": {"checks", "errors", "programs"},
-    "gradcheck": HELPERS | {"programs", "losses", "penalties", "layers", "objective"},
+    "gradcheck": HELPERS | {"programs", "activations", "losses", "penalties", "layers", "objective"},
     "inspection": HELPERS | {"activations", "losses", "layers"},
     "neurons": HELPERS | {"programs", "activations", "layers"},
     "optimizers": HELPERS,

@@ -1,6 +1,6 @@
 """What every loss is: a value of each sample, a gradient in the output and a prediction; and the mean over a batch."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +17,8 @@ class Loss(Configuration):
     Every ``value`` and ``gradient`` takes an output (..., outputs) of floating dtype and a target of the same
     shape, raises ``ShapeError`` or ``DtypeError`` otherwise, and keeps the output's dtype.
     """
+
+    described_as: ClassVar[str] = "a loss, such as fn.quadratic or a subclass of fn.Loss"
 
     def value(self, output: jax.Array, target: jax.Array) -> jax.Array:
         """Return the loss of each sample: (...,) for an output (..., outputs)."""
