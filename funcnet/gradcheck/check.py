@@ -8,10 +8,10 @@ import jax
 import numpy as np
 
 from ..errors import message
+from ..jaxprs import NoRuleError
 from ..layer import Layer, Params
 from ..losses import Loss
 from ..penalties import Penalty
-from ..programs import NoRuleError
 from .agreement import Answers, Limits, agree, make_row
 from .complex_step import NumericalGradient, complex_step_gradient
 from .entry import WHERE, checked, double
