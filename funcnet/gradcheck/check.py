@@ -10,11 +10,11 @@ import numpy as np
 
 from ..checks import check_key, check_number, check_part, host_array
 from ..errors import message
+from ..jaxprs import NoRuleError
 from ..layer import Layer, Params
 from ..losses import Loss
 from ..objective import Batch, Objective
 from ..penalties import Penalty, check_penalty
-from ..programs import NoRuleError
 from .complex_step import NumericalGradient, complex_step_gradient
 from .judgement import NO_GRADIENTS, Gradients, Limits, Verdict, judge, largest
 from .likely_mistake import explain, wrong_parts, wrong_shapes

@@ -3,11 +3,13 @@
 Squire, Trapp, "Using Complex Variables to Estimate Derivatives of Real Functions" (1998); Martins, Sturdza, Alonso,
 "The complex-step derivative approximation" (2003). No difference of nearly equal numbers is taken, so h may be so
 small that no truncation error is left. The function's program (its jaxpr) is run with complex numbers by the rules
-of ``complex_rules``; nothing in it is differentiated by JAX.
+of ``complex_rules``; nothing in it is differentiated by JAX. Loops of a known number of turns and branches stay what
+they are, on pairs of arrays.
 """
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -15,8 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from ..programs import NoRuleError, called_program, is_known, name_of, reader, run
-from .complex_rules import RULES, Complex, Edge, real_of
+from ..jaxprs import Scan, interpret, is_known, listed, rule_of, run, scan_of, walk
+from .complex_rules import RULES, Complex, Edge, as_complex, real_of
 
 # About 1e-30: its square is below all rounding, and its product with a probability of 1e-270 is not 0 yet. A power of
 # two, so that dividing by it rounds nothing.
@@ -48,14 +50,13 @@ def complex_step_gradient(function: Callable[..., jax.Array], leaves: Sequence[j
             for leaf, start, size in zip(leaves, starts, sizes, strict=False)
         ]
         edges: list[Edge] = []
-        (cost,) = evaluate(program.jaxpr, program.consts, points, edges)
+        (cost,) = evaluate(program, points, edges)
         derivative = cost.im / STEP if isinstance(cost, Complex) else jnp.zeros(())
-        crossed = sum((jnp.any(edge.crossed) for edge in edges), jnp.zeros((), bool))
-        met = sum((jnp.sum(edge.met) for edge in edges), jnp.zeros((), int))
+        met, crossed = _total(edges)
         return real_of(cost), derivative, crossed, met
 
     # Of one direction, and only its imaginary parts: the real ones are shared.
-    width = 8 * int(starts[-1]) + sum(computed_bytes(program.jaxpr))
+    width = 8 * int(starts[-1]) + sum(computed_bytes(program))
     return NumericalGradient(*map_in_chunks(along, int(starts[-1]), width, out_axes=(None, 0, 0, None)))
 
 
@@ -76,41 +77,60 @@ def map_in_chunks(
     )
 
 
-def evaluate(jaxpr: Any, consts: Sequence[Any], operands: Sequence[Any], edges: list[Edge]) -> list[Any]:
+def evaluate(program: Any, operands: Sequence[Any], edges: list[Edge]) -> list[Any]:
     """Return the results of a program whose operands are arrays or ``Complex``; edges met are added to ``edges``."""
-    values: dict[Any, Any] = dict(zip(jaxpr.constvars, consts, strict=True))
-    values.update(zip(jaxpr.invars, operands, strict=True))
 
-    read = reader(values)
-    for equation in jaxpr.eqns:
-        results = _apply(equation, [read(variable) for variable in equation.invars], edges)
-        values.update(zip(equation.outvars, results, strict=True))
-    return [read(variable) for variable in jaxpr.outvars]
+    def apply(equation: Any, inputs: list[Any]) -> Sequence[Any] | None:
+        if not any(isinstance(each, Complex) for each in inputs):
+            return run(equation, *inputs)
+        scan = scan_of(equation)
+        if scan is not None:
+            return _scan(scan, inputs, edges)
+        if equation.primitive.name == "cond" and is_known(equation):
+            return _cond(equation.params["branches"], inputs, edges)
+        rule = rule_of(equation, RULES)
+        return None if rule is None else listed(equation, rule(equation.primitive.bind, equation.params, inputs, edges))
+
+    return interpret(program, operands, apply)
 
 
-def _apply(equation: Any, operands: list[Any], edges: list[Edge]) -> Sequence[Any]:
-    """Return the results of one equation: by its program, by the primitive itself, or by its complex rule."""
-    primitive = equation.primitive
-    called = called_program(equation)
-    if called is not None:
-        return evaluate(*called, operands, edges)
-    if not any(isinstance(operand, Complex) for operand in operands):
-        results = run(equation, *operands)
-    elif primitive.name in RULES and is_known(equation):
-        results = RULES[primitive.name](primitive.bind, equation.params, operands, edges)
-    else:
-        raise NoRuleError(name_of(equation))
-    return results if primitive.multiple_results else [results]
+def _scan(scan: Scan, operands: list[Any], edges: list[Edge]) -> list[Any]:
+    """Run the loop with a complex carry: it may begin real and have an imaginary part after a turn."""
+    fixed, first, rows = scan.split(operands)
+
+    def turn(carry: list[Any], row: Sequence[Any]) -> tuple[list[Any], Any]:
+        results, met = _with_edges(scan.body, [*fixed, *carry, *row])
+        return results[: scan.carried], (results[scan.carried :], met)
+
+    carry, (outputs, met) = lax.scan(turn, [*map(as_complex, first)], rows, scan.length, scan.reverse)
+    edges.append(met)
+    return [*carry, *outputs]
+
+
+def _cond(branches: Sequence[Any], operands: list[Any], edges: list[Edge]) -> list[Any]:
+    """Run the branch that the code takes, which an integer says."""
+    which, *rest = operands
+    results, met = lax.switch(which, [partial(_with_edges, branch) for branch in branches], rest)
+    edges.append(met)
+    return results
+
+
+def _with_edges(program: Any, operands: Sequence[Any]) -> tuple[list[Any], Edge]:
+    """Return the results of a program, all floating ones ``Complex``, and the edges met in all."""
+    edges: list[Edge] = []
+    return [*map(as_complex, evaluate(program, operands, edges))], _total(edges)
+
+
+def _total(edges: Sequence[Edge]) -> Edge:
+    """Return how many values lie on an edge, and whether the step moves one of them off it."""
+    met = sum((jnp.sum(edge.met) for edge in edges), jnp.zeros((), int))
+    return Edge(met, sum((jnp.any(edge.crossed) for edge in edges), jnp.zeros((), bool)))
 
 
 def _basis(element: jax.Array, size: int) -> jax.Array:
     return jnp.where(jnp.arange(size) == element, STEP, 0.0)
 
 
-def computed_bytes(jaxpr: Any) -> list[int]:
-    """Return the float64 bytes of every value that a program computes, those of called programs included."""
-    sizes = [8 * math.prod(var.aval.shape) for equation in jaxpr.eqns for var in equation.outvars]
-    for equation in jaxpr.eqns:
-        called = called_program(equation)
-        sizes += [] if called is None else computed_bytes(called[0])
-    return sizes
+def computed_bytes(program: Any) -> list[int]:
+    """Return the float64 bytes of every value that a program computes, those of the programs within included."""
+    return [8 * math.prod(variable.aval.shape) for equation, _ in walk(program) for variable in equation.outvars]

@@ -53,7 +53,7 @@ def sample(function: Callable[..., jax.Array], leaves: Sequence[jax.Array]) -> S
 
         return *jax.vmap(values)(steps), steps
 
-    width = 2 * LEVELS * (8 * theta.size + sum(computed_bytes(program.jaxpr)))
+    width = 2 * LEVELS * (8 * theta.size + sum(computed_bytes(program)))
     return Samples(at(theta), *map_in_chunks(along, theta.size, width, out_axes=(0, 0, 0)))
 
 

@@ -26,7 +26,7 @@ import jax.numpy as jnp
 from jax.experimental.xla_metadata import set_xla_metadata
 from jax.extend.core import jaxpr_as_fun
 
-from ..programs import operations
+from ..jaxprs import operations
 
 ONE_KERNEL = {"xla_cpu_small_call": "true", "inlineable": "false"}
 TRIED_ON = "x86_64", "AMD64"  # processors, as Python names them
@@ -64,7 +64,7 @@ def as_one_kernel(function: Callable[..., Any], *operands: Any) -> Any:
     """
     program, shapes = jax.make_jaxpr(function, return_shape=True)(*operands)
     run, leaves = jaxpr_as_fun(program), jax.tree.leaves(operands)
-    found = list(islice(operations(program.jaxpr), MOST + 1))
+    found = list(islice(operations(program), MOST + 1))
     if _hint_pays() and len(found) <= MOST and all(map(_is_small, found)):
         with set_xla_metadata(**ONE_KERNEL):  # of the call alone: what it calls is traced already
             results = jax.jit(run)(*leaves)

@@ -9,7 +9,7 @@ import pytest
 import funcnet as fn
 from funcnet.gradcheck.check import compiled_by_hand, compiled_by_jax
 from funcnet.gradcheck.judgement import Verdict
-from tests.gradcheck.examples import Looped, Mistaken, Scanned, ScannedRelu, Swish, problem
+from tests.gradcheck.examples import ArcTangent, Looped, Mistaken, SortedRelu, Swish, problem
 from tests.registry import ACTIVATIONS, JUMP, LOSSES
 
 
@@ -127,11 +127,11 @@ def test_a_second_check_of_a_network_built_anew_compiles_nothing():
 
 
 def test_an_operation_without_a_complex_form_is_differenced():
-    network = fn.Sequential(fn.Dense(6), Scanned(), fn.Dense(3))
+    network = fn.Sequential(fn.Dense(6), ArcTangent(), fn.Dense(3))
     report = fn.check_gradients(network, fn.quadratic, *problem(network))
     assert report.ok, str(report)
     assert report.method == "Richardson"
-    assert report.notes == ("no complex step: the operation scan has no complex form",)
+    assert report.notes == ("no complex step: the operation atan2 has no complex form",)
     assert 1e-16 < report.worst <= 1e-11
     assert max(row.hand_automatic for row in report.rows) <= 1e-14
 
@@ -148,7 +148,7 @@ def test_a_loop_that_jax_cannot_differentiate_is_still_checked_by_differences():
 
 
 def test_kinks_that_differences_meet_are_told_and_left_out():
-    network = fn.Sequential(fn.Dense(3), ScannedRelu())
+    network = fn.Sequential(fn.Dense(3), SortedRelu())
     params, x, y = problem(network)
     bias = params[0].bias.copy()
     bias[1] -= (x @ params[0].weight.T + bias)[2, 1]  # the second unit's weighted input is 0 for the third sample
@@ -213,7 +213,7 @@ def test_a_gradient_that_rounding_drowns_is_not_proved_rather_than_wrong():
 
 
 def test_tolerance_is_the_users_to_set():
-    network = fn.Sequential(fn.Dense(6), Scanned(), fn.Dense(3))
+    network = fn.Sequential(fn.Dense(6), ArcTangent(), fn.Dense(3))
     data = problem(network)
     strict = fn.check_gradients(network, fn.quadratic, *data)
     assert (strict.tolerance, strict.ok) == (1e-10, True)
