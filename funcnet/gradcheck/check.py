@@ -32,20 +32,40 @@ TOGETHER = "each part is correct alone, as JAX differentiates it: look at how th
 Given = tuple[Objective, Params, Batch, jax.Array | None]
 
 
-def by_hand(objective: Objective, params: Params, batch: Batch, key: jax.Array | None) -> tuple[Params, Any]:
-    """Return (∂C/∂params, ∂C/∂x) by the layers', the loss's and the penalty's own equations."""
-    return objective.by_hand(params, batch, key)[1]
-
-
-def by_jax(objective: Objective, params: Params, batch: Batch, key: jax.Array | None) -> tuple[Params, Any]:
-    """Return (∂C/∂params, ∂C/∂x) by ``jax.grad``."""
+def gradients(
+    route: str, objective: Objective, params: Params, batch: Batch, key: jax.Array | None
+) -> tuple[Params, jax.Array | None]:
+    """Return (∂C/∂params, ∂C/∂x) by the route "hand" or "automatic"."""
+    if route == "hand":
+        return objective.by_hand(params, batch, key)[1]
     return objective.automatic(params, batch, key, in_x=True)[1]
 
 
-# Programs that run once or a few times: most of their time is compilation.
-QUICKLY = {"xla_backend_optimization_level": 0}
-compiled_by_hand = jax.jit(by_hand, compiler_options=QUICKLY)
-compiled_by_jax = jax.jit(by_jax, compiler_options=QUICKLY)
+def numerically(
+    method: Callable[..., Any],
+    statistics: tuple[int, ...],
+    objective: Objective,
+    params: Params,
+    batch: Batch,
+    key: jax.Array | None,
+) -> Any:
+    """Return what a method of numerical differentiation makes of the cost, a function of its arrays but statistics."""
+    leaves, structure = jax.tree.flatten((params, batch.x))
+    places = [place for place in range(len(leaves)) if place not in statistics]
+
+    def cost(*trained: jax.Array) -> jax.Array:
+        arrays = dict(enumerate(leaves)) | dict(zip(places, trained, strict=True))
+        params, x = jax.tree.unflatten(structure, arrays.values())
+        return objective.value(params, batch._replace(x=x), key)[0]
+
+    return method(cost, [leaves[place] for place in places])
+
+
+# Both run once or a few times, so that most of their time is compilation.
+compiled_gradients = jax.jit(gradients, static_argnums=0, compiler_options={"xla_backend_optimization_level": 0})
+compiled_numerically = jax.jit(
+    numerically, static_argnums=(0, 1), compiler_options={"xla_backend_optimization_level": 1}
+)
 
 
 def check_gradients(
@@ -99,7 +119,10 @@ def check_gradients(
     """
     for name, value, kind in (("network", network, Layer), ("loss", loss, Loss)):
         check_part(WHERE, name, value, kind)
-        _check_hashable(name, value)
+        try:
+            hash(value)
+        except TypeError as error:
+            raise TypeError(message(WHERE, f"{name} to have hashable fields", error)) from None
     if penalty is not None:
         check_penalty(WHERE, penalty)
     if key is not None:
@@ -118,16 +141,16 @@ def check_gradients(
 
 def _report(given: Given, tolerance: float | None) -> GradientReport:
     objective, params, batch, _ = given
-    is_trained = _is_trained(objective, params, batch)
-    method, numerical, no_complex_step = _numerical_gradient(given, is_trained)
+    fixed = objective.statistics(params, batch) if objective.network.learns else ()
+    statistics = tuple(place for place, is_fixed in enumerate(jax.tree.leaves(fixed)) if is_fixed)
+    method, numerical, no_complex_step = _numerical_gradient(given, statistics)
     cost = float(numerical.cost)
     if not np.isfinite(cost):
         raise ValueError(message(WHERE, f"a finite cost: does the output suit {objective.loss}?", cost))
     automatic, no_automatic = _automatic_gradient(given)
-    hand, faults = _hand_gradient(given)
-    named = [*jax.tree_util.tree_leaves_with_path(params), (None, batch.x)]
-    trained = [array if is_one else None for (_, array), is_one in zip(named, is_trained, strict=True)]
-    gradients = _by_array(trained, hand, automatic, numerical)
+    hand, mistakes = _hand_gradient(given)
+    arrays = [*jax.tree.leaves(params), batch.x]
+    found = _by_array(arrays, statistics, hand, automatic, numerical)
 
     differences = method == "Richardson"
     limits = Limits(
@@ -137,15 +160,16 @@ def _report(given: Given, tolerance: float | None) -> GradientReport:
         cancelled=64 * EPSILON * largest(numerical.gradient),
         skips_kinks=differences,
     )
-    judged, no_rounding = [judge(each, limits) for each in gradients], ""
+    judged, no_rounding = [judge(each, limits) for each in found], ""
     if (automatic or hand) and any(each.reason for each in judged):
-        rounding, no_rounding = _rounding(by_jax if automatic else by_hand, given)
-        judged = [judge(each, limits, ROUNDINGS * moved) for each, moved in zip(gradients, rounding, strict=True)]
-    if automatic and not faults and any(each.verdict is Verdict.MISMATCH for each in judged):
-        faults = wrong_shapes(*given) or wrong_parts(*given, limits.exact) or [TOGETHER]
+        rounding, no_rounding = _rounding("automatic" if automatic else "hand", given)
+        judged = [judge(each, limits, ROUNDINGS * moved) for each, moved in zip(found, rounding, strict=True)]
+    if automatic and not mistakes and any(each.verdict is Verdict.MISMATCH for each in judged):
+        mistakes = wrong_shapes(*given) or wrong_parts(*given, limits.exact) or [TOGETHER]
 
+    places = [*(keys for keys, _ in jax.tree_util.tree_leaves_with_path(params)), None]
     rows = []
-    for (keys, array), each, judgement in zip(named, gradients, judged, strict=True):
+    for keys, array, each, judgement in zip(places, arrays, found, judged, strict=True):
         suspect = judgement.suspect
         mistake = "" if suspect is None else explain(*suspect, samples=len(batch.x), parameter=array)
         facts = judgement._asdict() | each._asdict()
@@ -153,51 +177,23 @@ def _report(given: Given, tolerance: float | None) -> GradientReport:
     zero = ", ".join(row.name for row in rows if row.verdict is Verdict.OK and not row.size)
     no_gradient = f"zero everywhere, so that nothing is proved: the gradient in {zero}" if zero else ""
     notes = tuple(note for note in (no_complex_step, no_automatic, no_rounding, no_gradient) if note)
-    return GradientReport(tuple(rows), method, int(numerical.kinks), cost, limits.numerical, tuple(faults), notes)
+    return GradientReport(tuple(rows), method, int(numerical.kinks), cost, limits.numerical, tuple(mistakes), notes)
 
 
-def _is_trained(objective: Objective, params: Params, batch: Batch) -> tuple[bool, ...]:
-    """Return, for each array of the parameters and for the input, whether it has a gradient; statistics have none."""
-    if not objective.network.learns:
-        return (True,) * (len(jax.tree.leaves(params)) + 1)
-    return *(not fixed for fixed in jax.tree.leaves(objective.statistics(params, batch))), True
-
-
-def _numerical_gradient(given: Given, is_trained: tuple[bool, ...]) -> tuple[str, NumericalGradient, str]:
+def _numerical_gradient(given: Given, statistics: tuple[int, ...]) -> tuple[str, NumericalGradient, str]:
     """Return the method, the numerical gradient and why there is no complex step."""
     try:
-        found = _numerically(complex_step_gradient, is_trained, *given)
+        found = compiled_numerically(complex_step_gradient, statistics, *given)
         return "complex step", NumericalGradient(*map(np.asarray, found)), ""
     except NoRuleError as error:
-        found = richardson_gradient(_numerically(sample, is_trained, *given))
+        found = richardson_gradient(compiled_numerically(sample, statistics, *given))
         return "Richardson", found, f"no complex step: the operation {error} has no complex form"
-
-
-@partial(jax.jit, static_argnums=(0, 1), compiler_options={"xla_backend_optimization_level": 1})
-def _numerically(
-    method: Callable[..., Any],
-    is_trained: tuple[bool, ...],
-    objective: Objective,
-    params: Params,
-    batch: Batch,
-    key: jax.Array | None,
-) -> Any:
-    """Return what a method of numerical differentiation makes of the cost as a function of its trained arrays."""
-    leaves, structure = jax.tree.flatten((params, batch.x))
-    places = [place for place, trained in enumerate(is_trained) if trained]
-
-    def cost(*trained: jax.Array) -> jax.Array:
-        arrays = dict(enumerate(leaves)) | dict(zip(places, trained, strict=True))
-        params, x = jax.tree.unflatten(structure, arrays.values())
-        return objective.value(params, batch._replace(x=x), key)[0]
-
-    return method(cost, [leaves[place] for place in places])
 
 
 def _automatic_gradient(given: Given) -> tuple[list[np.ndarray] | None, str]:
     """Return the automatic gradient's arrays, or None and why JAX cannot differentiate the network."""
     try:
-        return _arrays(compiled_by_jax(*given)), ""
+        return [*map(np.asarray, jax.tree.leaves(compiled_gradients("automatic", *given)))], ""
     except (ValueError, NotImplementedError) as error:  # as for a while loop; the forward pass itself has worked
         return None, f"no automatic gradient: {str(error).partition('. ')[0].splitlines()[0]}"
 
@@ -206,26 +202,22 @@ def _hand_gradient(given: Given) -> tuple[list[np.ndarray] | None, list[str]]:
     """Return the hand-written gradient's arrays, or None and which parts return another structure, shape or dtype."""
     _, params, batch, _ = given
     try:
-        gradients = compiled_by_hand(*given)
+        found, structure = jax.tree.flatten(compiled_gradients("hand", *given))
     except Exception:  # a gradient of another shape may make the backward pass of the layers below fail
-        if faults := wrong_shapes(*given):
-            return None, faults
+        if mistakes := wrong_shapes(*given):
+            return None, mistakes
         raise
-    if _form(gradients) == _form((params, batch.x)):
-        return _arrays(gradients), []
+    expected, expected_structure = jax.tree.flatten((params, batch.x))
+    forms, expected_forms = ([(each.shape, each.dtype) for each in arrays] for arrays in (found, expected))
+    if structure == expected_structure and forms == expected_forms:
+        return [*map(np.asarray, found)], []
     return None, wrong_shapes(*given) or [TOGETHER]
 
 
-def _form(tree: Any) -> tuple[Any, list[tuple[Any, Any]]]:
-    """Return a tree's structure and the shape and dtype of each array."""
-    leaves, structure = jax.tree.flatten(tree)
-    return structure, [(leaf.shape, leaf.dtype) for leaf in leaves]
-
-
-def _rounding(gradients: Callable[..., Any], given: Given) -> tuple[list[float], str]:
+def _rounding(route: str, given: Given) -> tuple[list[float], str]:
     """Return the change that rounding makes in each array of the gradients; zeros, and why, where it is not known."""
     try:
-        return rounding_of(gradients, *given), ""
+        return rounding_of(partial(gradients, route), *given), ""
     except NoRuleError as error:
         _, params, batch, _ = given
         unknown = [0.0] * len(jax.tree.leaves((params, batch.x)))
@@ -233,24 +225,24 @@ def _rounding(gradients: Callable[..., Any], given: Given) -> tuple[list[float],
 
 
 def _by_array(
-    arrays: list[Any], hand: list[np.ndarray] | None, automatic: list[np.ndarray] | None, numerical: NumericalGradient
+    arrays: list[Any],
+    statistics: tuple[int, ...],
+    hand: list[np.ndarray] | None,
+    automatic: list[np.ndarray] | None,
+    numerical: NumericalGradient,
 ) -> list[Gradients]:
-    """Return the gradients in each array; ``arrays`` holds None for running statistics, which have none."""
-    ends = np.cumsum([0 if array is None else array.size for array in arrays])[:-1]
+    """Return the gradients in each array: the numerical one is a vector of all arrays but the running statistics."""
+    ends = np.cumsum([0 if place in statistics else array.size for place, array in enumerate(arrays)])[:-1]
     missing: list[None] = [None] * len(arrays)
     vectors = np.split(numerical.gradient, ends), np.split(numerical.kinked, ends)
     found = []
-    for array, *each in zip(arrays, hand or missing, automatic or missing, *vectors, strict=True):
-        if array is None:
+    for place, (array, *each) in enumerate(zip(arrays, hand or missing, automatic or missing, *vectors, strict=True)):
+        if place in statistics:
             found.append(NO_GRADIENTS)
         else:
             by_hand, by_jax, derivative, kinked = each
             found.append(Gradients(by_hand, by_jax, derivative.reshape(array.shape), kinked.reshape(array.shape)))
     return found
-
-
-def _arrays(tree: Any) -> list[np.ndarray]:
-    return [np.asarray(leaf) for leaf in jax.tree.leaves(tree)]
 
 
 def _double_batch(x: Any, y: Any, weights: Any) -> Batch:
@@ -279,13 +271,6 @@ def _double(name: str, value: Any) -> np.ndarray:
     if not jnp.issubdtype(array.dtype, jnp.floating):
         raise TypeError(message(WHERE, f"{name} of a floating dtype", array.dtype))
     return array.astype(np.float64)
-
-
-def _check_hashable(name: str, value: Any) -> None:
-    try:
-        hash(value)
-    except TypeError as error:
-        raise TypeError(message(WHERE, f"{name} to have hashable fields", error)) from None
 
 
 def _cpu() -> Any:

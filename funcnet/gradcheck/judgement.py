@@ -107,17 +107,18 @@ def judge(gradients: Gradients, limits: Limits, rounding: float = 0.0) -> Judgem
     hand, automatic, numerical, kinked = gradients
     if numerical is None or kinked is None:
         return Judgement(Verdict.NOT_TRAINED)
-    kinks, size, known = int(kinked.sum()), largest(numerical), hand if automatic is None else automatic
+    kinks, known = int(kinked.sum()), hand if automatic is None else automatic
+    largest_derivative = largest(numerical)
     if limits.skips_kinks and known is not None:
         numerical = np.where(kinked, known, numerical)
 
     def compare(a: np.ndarray | None, b: np.ndarray | None, tolerance: float, slack: float = 0.0) -> Comparison:
         if a is None or b is None:
             return MISSING
-        of_both, difference = largest(a, b), largest(a - b)
-        explained = min(rounding, max(ILL_CONDITIONED * of_both, limits.cancelled))
-        agrees = bool(difference <= max(tolerance * of_both, explained, slack))
-        return Comparison(relative_error(a, b), difference, place_of(a, b), agrees)
+        size, difference = largest(a, b), largest(a - b)
+        explained = min(rounding, max(ILL_CONDITIONED * size, limits.cancelled))
+        agrees = bool(difference <= max(tolerance * size, explained, slack))
+        return Comparison(difference / size if size else 0.0, difference, place_of(a, b), agrees)
 
     exact = compare(hand, automatic, limits.exact)
     by_hand = compare(hand, numerical, limits.numerical, limits.difference)
@@ -147,7 +148,7 @@ def judge(gradients: Gradients, limits: Limits, rounding: float = 0.0) -> Judgem
     else:
         reason, suspect = Reason.ALL_DIFFER, Suspect(hand, numerical, limits.numerical)
     errors = exact.error, by_hand.error, by_jax.error
-    return Judgement(verdict, reason, suspect, size, *errors, worst.place, kinks)
+    return Judgement(verdict, reason, suspect, largest_derivative, *errors, worst.place, kinks)
 
 
 def largest(*arrays: np.ndarray) -> float:
@@ -157,16 +158,6 @@ def largest(*arrays: np.ndarray) -> float:
     3.0
     """
     return float(np.max([np.abs(array).max(initial=0.0) for array in arrays]))
-
-
-def relative_error(a: np.ndarray, b: np.ndarray) -> float:
-    """Return the largest difference over the largest magnitude of either: 0 where both are zero, NaN where not finite.
-
-    >>> relative_error(np.array([1.0, 2.0]), np.array([1.0, 4.0]))
-    0.5
-    """
-    size = largest(a, b)
-    return largest(a - b) / size if size else 0.0
 
 
 def place_of(a: np.ndarray, b: np.ndarray) -> tuple[int, ...]:

@@ -17,7 +17,7 @@ from ..activations import linear
 from ..layer import Layer, Params
 from ..layers import flattened
 from ..objective import Batch, Objective
-from .judgement import relative_error
+from .judgement import Gradients, Limits, judge
 from .report import layer_name, owner_of, parameter_name
 
 LOOSE = 1e-3  # what is left of a difference where a pattern explains it
@@ -170,7 +170,7 @@ def wrong_parts(
     """Return in words which parts of the hand-written gradient differ from the automatic gradient of that part alone.
 
     Args:
-        objective: the cost, as a value on which penalties' names can be printed: not traced.
+        objective: the cost; its penalty's strength is not traced, because messages print it.
         params: the parameters.
         batch: the data.
         key: the key of the network.
@@ -184,11 +184,13 @@ def wrong_parts(
         names.extend(name for name, *_ in found)
         return [(hand, right, parameter) for _, hand, right, parameter in found]
 
+    limits = Limits(exact=tolerance, numerical=tolerance, difference=0.0, cancelled=0.0, skips_kinks=False)
     mistakes = []
     for name, each in zip(names, jax.tree.map(np.asarray, compared(params, batch, key)), strict=True):
         hand, right, parameter = each
-        if not relative_error(hand, right) <= tolerance:
-            words = explain(hand, right, tolerance, samples=len(batch.x), parameter=parameter)
+        judged = judge(Gradients(hand, right, right, np.zeros(right.shape, bool)), limits)
+        if judged.suspect is not None:
+            words = explain(*judged.suspect, samples=len(batch.x), parameter=parameter)
             mistakes.append(f"{name}: {words}")
     return mistakes
 

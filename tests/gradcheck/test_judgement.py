@@ -51,6 +51,23 @@ def test_errors_are_between_each_two_and_nan_where_one_is_missing():
     assert judged.hand_numerical == 0.2
 
 
+@pytest.mark.parametrize(
+    ("hand", "automatic", "error", "place"),
+    [
+        (np.zeros(2), np.zeros(2), 0.0, (0,)),
+        (np.zeros(2), np.array([0.0, 3.0]), 1.0, (1,)),
+        (np.array([[1.0, 2.0]]), np.array([[1.0, 4.0]]), 0.5, (0, 1)),
+        (np.zeros(0), np.zeros(0), 0.0, ()),
+        (np.array([np.nan]), np.ones(1), np.nan, (0,)),
+        (np.array(1.0), np.array(2.0), 0.5, ()),
+    ],
+)
+def test_errors_are_relative_to_the_largest_magnitude_of_either(hand, automatic, error, place):
+    judged = judge(Gradients(hand, automatic, automatic, np.zeros(hand.shape, bool)), EXACT)
+    np.testing.assert_equal(judged.hand_automatic, error)
+    assert judged.place == place
+
+
 def test_what_rounding_explains_is_not_proved_unless_it_is_tiny_beside_the_largest_gradient():
     near = Gradients(A * (1 + 1e-11), A, A, SMOOTH)
     assert judge(near, EXACT).verdict is Verdict.MISMATCH
