@@ -15,11 +15,10 @@ from ..layer import Layer, Params
 from ..losses import Loss
 from ..objective import Batch, Objective
 from ..penalties import Penalty, check_penalty
-from .complex_step import NumericalGradient, complex_step_gradient
 from .judgement import NO_GRADIENTS, Gradients, Limits, Verdict, judge, largest
 from .likely_mistake import explain, wrong_parts, wrong_shapes
+from .numerical import NumericalGradient, complex_step_gradient, richardson_gradient, sample
 from .report import GradientReport, GradientRow
-from .richardson import richardson_gradient, sample
 from .rounding import EPSILON, rounding_of
 
 WHERE = "check_gradients"
@@ -201,6 +200,7 @@ def _automatic_gradient(given: Given) -> tuple[list[np.ndarray] | None, str]:
 def _hand_gradient(given: Given) -> tuple[list[np.ndarray] | None, list[str]]:
     """Return the hand-written gradient's arrays, or None and which parts return another structure, shape or dtype."""
     _, params, batch, _ = given
+    structure: Any
     try:
         found, structure = jax.tree.flatten(compiled_gradients("hand", *given))
     except Exception:  # a gradient of another shape may make the backward pass of the layers below fail

@@ -7,7 +7,7 @@ import pytest
 from jax import lax
 
 import funcnet as fn
-from funcnet.gradcheck.complex_step import complex_step_gradient
+from funcnet.gradcheck.numerical import complex_step_gradient
 from tests.gradcheck.examples import Scanned, problem
 
 RANDOM = np.random.default_rng(3)

@@ -217,3 +217,31 @@ def test_a_single_weight_off_by_1e_12_is_caught_wherever_its_gradient_is_not_tin
             cases += 1
             caught += not report.rows[2].ok
     assert caught == cases >= 5
+
+
+def test_a_penalty_whose_gradient_has_another_structure_is_named():
+    class Bare(type(fn.l2(1.0))):
+        def gradient(self, params):
+            return super().gradient(params)[0].weight
+
+    network = fn.mlp([4, 3])
+    report = fn.check_gradients(network, fn.quadratic, *problem(network), penalty=Bare(0.5))
+    assert not report.ok
+    (fault,) = report.faults
+    assert fault.startswith(
+        "l2(0.5).gradient: expected gradients of the parameters' structure (CustomNode(namedtuple[Dens"
+    )
+
+
+def test_weights_of_zero_do_not_hide_a_wrong_gradient_of_the_loss():
+    class WrongInTheFirst(MistakenLoss):
+        def gradient(self, output, target):
+            return fn.quadratic.gradient(output, target).at[0].multiply(2)
+
+    network = fn.mlp([4, 3])
+    data = problem(network)
+    assert fn.check_gradients(network, WrongInTheFirst(), *data, weights=np.array([0.0, 1, 1, 1, 1])).ok
+    (fault,) = fn.check_gradients(network, WrongInTheFirst(), *data).faults
+    assert fault.startswith(
+        "WrongInTheFirst().gradient: wrong in 3 of 15 elements, first at [0, 0]: 2 times the correct v"
+    )

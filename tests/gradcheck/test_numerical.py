@@ -6,8 +6,14 @@ import numpy as np
 import pytest
 from jax import lax
 
-from funcnet.gradcheck.complex_step import NoRuleError, complex_step_gradient, evaluate, map_in_chunks
-from funcnet.gradcheck.richardson import richardson_gradient, sample
+from funcnet.gradcheck.numerical import (
+    NoRuleError,
+    complex_step_gradient,
+    evaluate,
+    map_in_chunks,
+    richardson_gradient,
+    sample,
+)
 
 # name: (function, its derivative in NumPy's functions, where)
 SMOOTH = {

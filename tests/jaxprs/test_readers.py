@@ -16,7 +16,7 @@ from jax import lax
 
 from funcnet import graph, jaxprs, neurons
 from funcnet.gradcheck import complex_rules, rounding
-from funcnet.gradcheck.complex_step import complex_step_gradient
+from funcnet.gradcheck.numerical import complex_step_gradient
 from funcnet.graph import rules
 from funcnet.jaxprs import NoRuleError
 from tests import extended
