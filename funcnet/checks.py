@@ -242,16 +242,21 @@ def _takes(network: Any, input_shape: tuple[int, ...], input_dtype: np.dtype, dt
     return bool(jnp.issubdtype(made.dtype, jnp.floating))
 
 
-def _numeric(where: str, name: str, array: Any) -> Any:
-    """Return a real array with at least one row, still where and as it was."""
-    if not isinstance(array, jax.Array):
-        array = np.asarray(array)
+def _numeric(where: str, name: str, value: Any) -> Any:
+    """Return a real array with at least one row, a NumPy array or a JAX array as it was."""
+    array = _real_array(where, name, value)
+    if array.ndim == 0 or len(array) == 0:
+        raise ValueError(message(where, f"{name} with at least one row", f"shape {array.shape}"))
+    return array
+
+
+def _real_array(where: object, name: str, value: Any) -> Any:
+    """Return a value as a NumPy array, or as the JAX array that it is, of a real dtype."""
+    array = value if isinstance(value, jax.Array) else np.asarray(value)
     if array.dtype == object or not (jnp.issubdtype(array.dtype, jnp.number) or array.dtype == bool):
         raise TypeError(message(where, f"{name} to be an array of numbers", f"dtype {array.dtype}"))
     if jnp.issubdtype(array.dtype, jnp.complexfloating):
         raise TypeError(message(where, f"{name} of a real dtype", array.dtype))
-    if array.ndim == 0 or len(array) == 0:
-        raise ValueError(message(where, f"{name} with at least one row", f"shape {array.shape}"))
     return array
 
 
@@ -261,10 +266,7 @@ def _finite(where: str, name: str, array: Any, dtype: Any) -> jax.Array:
         converted = jnp.asarray(array, dtype)
     if is_concrete(converted):
         finite = np.isfinite(np.asarray(converted, np.float32 if converted.dtype.itemsize < 4 else None))
-        if not finite.all():
-            index = tuple(int(i) for i in np.argwhere(~finite)[0])
-            got = f"{np.asarray(array)[index]} at index {index}"
-            raise ValueError(message(where, f"{name} to be finite in {np.dtype(dtype)}", got))
+        check_values(where, f"{name} to be finite in {np.dtype(dtype)}", np.asarray(array), finite)
     return converted
 
 
@@ -331,3 +333,17 @@ def input_rows(where: object, x: Any) -> jax.Array:
         raise ShapeError(where, "x of shape (n, inputs), both at least 1", x.shape)
     check_finite(where, "x", x)
     return x
+
+
+def host_array(where: object, name: str, value: Any) -> np.ndarray:
+    """Return a value as a NumPy array, in its own dtype; all its elements must be finite real numbers.
+
+    >>> host_array("check_gradients", "x", [[1.0, float("nan")]])
+    Traceback (most recent call last):
+    ValueError: check_gradients: expected x to be finite, got nan at index (0, 1)
+    """
+    if not is_concrete(value):
+        raise TypeError(message(where, f"{name} to be values, outside of jax.jit and the like", "a traced array"))
+    array = np.asarray(_real_array(where, name, value))
+    check_values(where, f"{name} to be finite", array, np.isfinite(array.astype(np.float64)))
+    return array

@@ -1,4 +1,4 @@
-"""A look inside a network: what backpropagation computes on its way, layer by layer."""
+"""The values and errors that backpropagation computes inside a network, layer by layer."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from .losses import Loss
 
 
 class LayerError(NamedTuple):
-    """What ``layer_errors`` gives for one dense layer."""
+    """What ``layer_errors`` returns for one dense layer."""
 
     z: jax.Array  # (batch, units): the weighted input z^l = w^l a^(l−1) + b^l
     a: jax.Array  # (batch, units): the activation a^l = σ(z^l)
@@ -24,12 +24,22 @@ def layer_errors(network: Layer, loss: Loss, params: Params, x: jax.Array, y: ja
     """Return z^l, a^l and δ^l of every dense layer l, in the order of the forward pass: one ``LayerError`` each.
 
     Row i of δ^l is ∂Cᵢ/∂z^l for the loss Cᵢ of sample i alone, so that over a batch the gradients of the cost are the
-    means BP3 ∂C/∂w^l = ⟨δᵢ^l (aᵢ^(l−1))ᵀ⟩ and BP4 ∂C/∂b^l = ⟨δᵢ^l⟩. The activation is the layer that follows at
-    once, through the ends of nested ``Sequential`` networks; where none follows, a = z. Dense layers inside a
-    ``Residual`` count too; of all other layers only the effect on δ is seen. Nothing is dropped: it is evaluation.
+    means BP3 ∂C/∂w^l = ⟨δᵢ^l (aᵢ^(l−1))ᵀ⟩ and BP4 ∂C/∂b^l = ⟨δᵢ^l⟩. The activation is the layer directly after the
+    dense layer, also across the end of a nested ``Sequential``; where there is none, a = z. Dense layers inside a
+    ``Residual`` are included; other layers only change δ. The network runs as in evaluation: nothing is dropped.
 
-    x is (batch, ...) and y like the output, and all dtypes are kept. Raises ``ShapeError`` and ``DtypeError`` as the
-    layers and the loss do, and ``ValueError`` for a network without a dense layer. Nielsen (2015), chapter 2, BP1, BP2.
+    Nielsen (2015), chapter 2, BP1 and BP2.
+
+    Args:
+        network: the network, with at least one ``Dense`` layer.
+        loss: the loss of its output.
+        params: the network's parameters. All dtypes are kept.
+        x: the input (batch, ...).
+        y: the targets, of the output's shape.
+
+    Raises:
+        ShapeError, DtypeError: an array does not fit a layer or the loss.
+        ValueError: the network has no ``Dense`` layer.
 
     >>> import funcnet as fn, jax.numpy as jnp
     >>> network, loss = fn.mlp([2, 3, 2], hidden=fn.sigmoid), fn.softmax_cross_entropy
@@ -42,7 +52,7 @@ def layer_errors(network: Layer, loss: Loss, params: Params, x: jax.Array, y: ja
     True
     """
     probed = _with_probes(network)
-    output, cache = probed.forward(params, x)
+    output, cache = probed.call(params, x)
     probes, _ = probed.backward(params, cache, loss.gradient(output, y))
     found = list(_in_order(probed, params, cache, probes))
     errors = []
@@ -56,12 +66,12 @@ def layer_errors(network: Layer, loss: Loss, params: Params, x: jax.Array, y: ja
 
 
 class _Probe(Layer):
-    """A dense layer that keeps z, and in place of its parameters' gradients gives δ = ∂C/∂z itself."""
+    """A dense layer that keeps z, and whose ``backward`` returns δ = ∂C/∂z in place of the parameters' gradients."""
 
     dense: Dense
 
     def forward(self, params: Params, x: jax.Array) -> tuple[jax.Array, Cache]:
-        """Return z, and z with what the dense layer keeps."""
+        """Return z, and z with the dense layer's cache."""
         z, cache = self.dense.forward(params, x)
         return z, (z, cache)
 
@@ -82,16 +92,16 @@ def _with_probes(network: Layer) -> Layer:
 
 
 def _in_order(network: Layer, *trees: Any) -> Iterator[tuple[Any, ...]]:
-    """Yield (layer, *entries) for each layer in the order of the forward pass, a residual's between two of itself."""
+    """Yield (layer, *entries) in the order of the forward pass: a ``Residual``, its layers, the ``Residual`` again."""
     for _, layer, *entries in flattened(network, *trees):
         yield layer, *entries
         if isinstance(layer, Residual):
             yield from _in_order(Sequential(*layer.layers), *entries)
-            yield layer, *entries  # where x is added, which is no activation of the layer before
+            yield layer, *entries  # here x is added, so that the next layer is not the activation of the one before
 
 
 def _activated(z: jax.Array, following: list[tuple[Any, ...]]) -> jax.Array:
-    """Return σ(z) for the activation that follows a layer, and z where none does."""
+    """Return σ(z) for the activation that follows a layer, and z where there is none."""
     for layer, params, *_ in following:
         if isinstance(layer, Activation):
             return layer.apply(params, z)

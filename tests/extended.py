@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import mpmath
 import numpy as np
 
-from funcnet.programs import NoRuleError, called_program, is_known, name_of, reader
+from funcnet.jaxprs import called_name, interpret, is_known, rule_of, run
 
 LONG = np.longdouble
 IS_LONGER = np.finfo(LONG).eps < np.finfo(np.float64).eps / 1000  # not on every machine
@@ -27,7 +27,7 @@ def extended(function, *arguments):
     """
     program = jax.make_jaxpr(function)(*arguments)
     with np.errstate(all="ignore"):
-        return evaluate(program.jaxpr, program.consts, [as_long(leaf) for leaf in jax.tree.leaves(arguments)])
+        return [as_long(result) for result in interpret(program, jax.tree.leaves(arguments), apply)]
 
 
 def as_long(value):
@@ -41,25 +41,15 @@ def is_key(value):
     return jnp.issubdtype(value.dtype, jax.dtypes.prng_key)
 
 
-def evaluate(jaxpr, consts, operands):
-    variables = [*jaxpr.constvars, *jaxpr.invars]
-    values = dict(zip(variables, [*map(as_long, consts), *operands], strict=True))
-    read = reader(values)
-    for equation in jaxpr.eqns:
-        name, inputs = equation.primitive.name, [as_long(read(variable)) for variable in equation.invars]
-        called = called_program(equation)
-        if is_known(equation) and (name == "random_seed" or any(map(is_key, inputs))):
-            results = as_it_is(equation, inputs)
-        elif called is not None and called[0].debug_info.func_name in BY_THEIR_FORMULA:
-            results = [BY_THEIR_FORMULA[called[0].debug_info.func_name](*inputs)]
-        elif called is not None:
-            results = evaluate(*called, inputs)
-        elif name in OPERATIONS and is_known(equation):
-            results = [OPERATIONS[name](*inputs, **equation.params)]
-        else:
-            raise NoRuleError(name_of(equation))
-        values.update(zip(equation.outvars, results, strict=True))
-    return [as_long(read(variable)) for variable in jaxpr.outvars]
+def apply(equation, inputs):
+    """Return an equation's results in extended precision, None where no rule is known."""
+    inputs, name = [as_long(value) for value in inputs], called_name(equation)
+    if is_known(equation) and (equation.primitive.name == "random_seed" or any(map(is_key, inputs))):
+        return as_it_is(equation, inputs)
+    if name in BY_THEIR_FORMULA:
+        return [BY_THEIR_FORMULA[name](*inputs)]
+    rule = rule_of(equation, OPERATIONS)
+    return None if rule is None else [rule(*inputs, **equation.params)]
 
 
 def as_it_is(equation, inputs):
@@ -69,8 +59,7 @@ def as_it_is(equation, inputs):
         value if is_key(value) else jnp.asarray(value, variable.aval.dtype)
         for value, variable in zip(inputs, equation.invars, strict=True)
     ]
-    results = equation.primitive.bind(*own, **equation.params)
-    return map(as_long, results if equation.primitive.multiple_results else [results])
+    return run(equation, *own)
 
 
 def by_mpmath(function):

@@ -1,4 +1,4 @@
-"""An example of every operation that the readers of JAX programs know: a function that uses it, and arguments.
+"""An example of every operation that the interpreters of JAX programs know: a function that uses it, and arguments.
 
 A name is the operation's, and what follows a blank says which case of it. All arguments are float64 or integers.
 """

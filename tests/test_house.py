@@ -23,18 +23,19 @@ STANDS_ON = {
     "initializers": HELPERS,
     "losses": HELPERS | {"activations"},
     "penalties": HELPERS,
-    "programs": set(),
+    "jaxprs": {"checks", "configuration", "errors"},
+    "drawing": set(),
     "compilation": {"checks", "errors"},
     "layers": HELPERS | {"activations", "initializers"},
     "objective": HELPERS | {"losses", "layers", "penalties"},
-    "graph": {"checks", "errors", "programs"},
-    "gradcheck": HELPERS | {"programs", "losses", "penalties", "layers", "objective"},
+    "graph": {"checks", "errors", "drawing", "jaxprs"},
+    "gradcheck": HELPERS | {"jaxprs", "activations", "losses", "penalties", "layers", "objective"},
     "inspection": HELPERS | {"activations", "losses", "layers"},
-    "neurons": HELPERS | {"programs", "activations", "layers"},
+    "neurons": HELPERS | {"jaxprs", "activations", "layers"},
     "optimizers": HELPERS,
     "search": HELPERS,
     "training": HELPERS
-    | {"programs", "activations", "losses", "penalties", "layers", "objective", "optimizers", "search"},
+    | {"jaxprs", "activations", "losses", "penalties", "layers", "objective", "optimizers", "search"},
     "data": {"checks", "errors"},
     "plots": {"checks", "errors"},
     "cli": {"activations", "losses", "data", "errors", "funcnet"},
@@ -72,6 +73,10 @@ def test_every_room_has_its_place():
 def test_imports_only_go_down(path):
     room = room_of(path)
     assert set(imported_rooms(path)) - {room} <= STANDS_ON[room]
+
+
+def test_equations_of_jax_programs_are_read_in_one_room():
+    assert {room_of(path) for path in MODULES if "eqns" in path.read_text()} == {"jaxprs"}
 
 
 def test_the_rooms_stand_on_each_other_without_cycles():

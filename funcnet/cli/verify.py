@@ -33,7 +33,7 @@ def _signs(random: Random, shape: tuple[int, int]) -> np.ndarray:
 
 
 class Case(NamedTuple):
-    """A loss, the output that it is made for, and targets that it can meet."""
+    """A loss, the output activation that it is made for, and targets that the output can reach."""
 
     loss: fn.Loss
     output: fn.Activation
@@ -58,7 +58,7 @@ LOSSES = {
 DESCRIPTION = (
     "Prove the gradients of a multilayer perceptron: every derivative, in every weight, bias and input, by the "
     "hand-written equations, by automatic differentiation and by complex steps, in float64. Prints a table by layer "
-    "and parameter with the largest difference over the largest derivative, and says in words what a mismatch means. "
+    "and parameter with the largest difference over the largest derivative, and the likely mistake behind a mismatch. "
     "Parameters and data are random. The exit code is 0 if all agree and 1 if any does not."
 )
 EXAMPLE = "example: funcnet verify --layers 64,30,10 --activation tanh --loss quadratic --batch-size 16 --seed 3"
@@ -86,7 +86,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "type": seed,
         "default": 0,
         "metavar": "N",
-        "help": "of the parameters and the data: the same seed checks the same (default: 0)",
+        "help": "of the parameters and the data: the same seed gives the same check (default: 0)",
     },
 }
 
@@ -107,7 +107,7 @@ def run(options: argparse.Namespace) -> int:
     network = fn.mlp(options.layers, hidden=fn.activation(options.activation), output=output)
     random = np.random.default_rng(options.seed)
     params, _ = network.init(jax.random.key(options.seed), (options.layers[0],))
-    # Away from zero biases, at which a mistake in their layer may not show.
+    # Biases are moved away from zero, where a mistake in their layer may not show.
     params = jax.tree.map(lambda leaf: np.asarray(leaf) + random.normal(scale=0.1, size=leaf.shape), params)
     x = random.normal(size=(options.batch_size, options.layers[0]))
     y = case.targets(random, (options.batch_size, options.layers[-1]))

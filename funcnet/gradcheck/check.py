@@ -1,35 +1,70 @@
 """``check_gradients``: the hand-written, the automatic and the numerical gradient of any network, compared."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
+from ..checks import check_key, check_number, check_part, host_array
 from ..errors import message
+from ..jaxprs import NoRuleError
 from ..layer import Layer, Params
 from ..losses import Loss
-from ..penalties import Penalty
-from ..programs import NoRuleError
-from .agreement import Answers, Limits, agree, make_row
-from .complex_step import NumericalGradient, complex_step_gradient
-from .entry import WHERE, checked, double
-from .faults import compare_parts, layer_name, misshapen, split_path
-from .meaning import explain
-from .problem import Data, Problem, automatic, by_hand, cost_of
+from ..objective import Batch, Objective
+from ..penalties import Penalty, check_penalty
+from .judgement import NO_GRADIENTS, Gradients, Limits, Verdict, judge, largest
+from .likely_mistake import explain, wrong_parts, wrong_shapes
+from .numerical import NumericalGradient, complex_step_gradient, richardson_gradient, sample
 from .report import GradientReport, GradientRow
-from .richardson import richardson_gradient, sample
 from .rounding import EPSILON, rounding_of
 
+WHERE = "check_gradients"
 EXACT = 3e-14  # the automatic gradient, and the complex step, are exact but for rounding
 RICHARDSON = 1e-10
 ROUNDINGS = 16  # a few runs with changed last bits do not find the worst
+TOGETHER = "each part is correct alone, as JAX differentiates it: look at how they are put together"
 
-# Programs that run once or a few times: compiling them is what takes the time.
-QUICKLY = {"xla_backend_optimization_level": 0}
-compiled_by_hand = jax.jit(by_hand, static_argnums=0, compiler_options=QUICKLY)
-compiled_automatic = jax.jit(automatic, static_argnums=0, compiler_options=QUICKLY)
+# What everything below is given: an objective, parameters, data and a key, all in float64.
+Given = tuple[Objective, Params, Batch, jax.Array | None]
+
+
+def gradients(
+    route: str, objective: Objective, params: Params, batch: Batch, key: jax.Array | None
+) -> tuple[Params, jax.Array | None]:
+    """Return (∂C/∂params, ∂C/∂x) by the route "hand" or "automatic"."""
+    if route == "hand":
+        return objective.by_hand(params, batch, key)[1]
+    return objective.automatic(params, batch, key, in_x=True)[1]
+
+
+def numerically(
+    method: Callable[..., Any],
+    statistics: tuple[int, ...],
+    objective: Objective,
+    params: Params,
+    batch: Batch,
+    key: jax.Array | None,
+) -> Any:
+    """Return what a method of numerical differentiation makes of the cost, a function of its arrays but statistics."""
+    leaves, structure = jax.tree.flatten((params, batch.x))
+    places = [place for place in range(len(leaves)) if place not in statistics]
+
+    def cost(*trained: jax.Array) -> jax.Array:
+        arrays = dict(enumerate(leaves)) | dict(zip(places, trained, strict=True))
+        params, x = jax.tree.unflatten(structure, arrays.values())
+        return objective.value(params, batch._replace(x=x), key)[0]
+
+    return method(cost, [leaves[place] for place in places])
+
+
+# Both run once or a few times, so that most of their time is compilation.
+compiled_gradients = jax.jit(gradients, static_argnums=0, compiler_options={"xla_backend_optimization_level": 0})
+compiled_numerically = jax.jit(
+    numerically, static_argnums=(0, 1), compiler_options={"xla_backend_optimization_level": 1}
+)
 
 
 def check_gradients(
@@ -44,24 +79,35 @@ def check_gradients(
     penalty: Penalty | None = None,
     tolerance: float | None = None,
 ) -> GradientReport:
-    """Compare three independent answers for every element of ∂C/∂params and of ∂C/∂x, and report on them.
+    """Return a report that compares three independent answers for every element of ∂C/∂params and of ∂C/∂x.
 
-    - By hand: the network's ``forward`` and ``backward`` and the loss's ``gradient``, as ``backprop`` takes them.
-    - Automatic: ``jax.grad`` of the cost, as ``autodiff`` takes it.
+    - By hand: the network's ``forward`` and ``backward`` and the loss's ``gradient``, as ``backprop`` computes them.
+    - Automatic: ``jax.grad`` of the cost, as ``autodiff`` computes it.
     - Numerical: complex steps, ∂C/∂θₖ = Im C(θ + i h eₖ)/h with h about 1e-30 (Squire, Trapp 1998), and where an
       operation of the network has no complex form, central differences extrapolated to a vanishing step (Richardson
       1911).
 
-    ``params`` are of floating dtypes, ``x`` is (batch, ...) and floating, ``y`` is as the loss takes it, ``weights``
-    (batch,); ``key`` None means evaluation, without dropout. All is computed in float64 on the CPU,
-    whatever the dtypes are, and no configuration is changed. The largest difference over the largest magnitude in
-    each array must be at most ``tolerance``: 3e-14, and 1e-10 for Richardson, where it is None; what changed
-    last bits on the way to a gradient change in it is allowed as well. The numerical gradient runs the network once for
-    each element: take few samples and a small version of a large network.
+    All is computed in float64 on the CPU, whatever the dtypes are, and no configuration is changed. ``print(report)``
+    shows a table and says in words what a mismatch means; ``report.ok`` says whether all gradients agree. A gradient
+    that is so ill-conditioned that rounding explains the differences, as before the log of a saturated sigmoid, is not
+    proved, and not ``ok`` either. Running statistics of the network are listed as not trained.
 
-    Raises ``TypeError`` and ``ValueError`` for what cannot be checked, naming it. ``print(report)`` shows a table,
-    and in words what a mismatch means; ``report.ok`` says whether all agree. A gradient that is so ill-conditioned that
-    rounding explains what differs, as before the log of a saturated sigmoid, is not proved, and not ``ok`` either.
+    Args:
+        network: the network, a layer.
+        loss: the loss of its output.
+        params: the network's parameters, of floating dtypes.
+        x: the input (batch, ...), floating. The numerical gradient runs the network once for each element of ``params``
+            and ``x``: take few samples, and a small version of a large network.
+        y: the targets (batch, ...), as the loss takes them.
+        key: a JAX random key for training, as dropout needs it; None, the default, for evaluation.
+        weights: the samples' weights (batch,), None where all count alike.
+        penalty: a penalty that is added to the cost, None for none.
+        tolerance: how large the largest difference over the largest magnitude in each array may be. The default, None,
+            is 3e-14, and 1e-10 for Richardson. A difference that rounding on the way to a gradient explains is allowed
+            too.
+
+    Raises:
+        TypeError, ValueError: an argument cannot be checked; the message names it.
 
     >>> import funcnet as fn
     >>> network, x, y = fn.mlp([3, 4, 2], hidden=fn.tanh), np.ones((5, 3)), np.zeros((5, 2))
@@ -70,146 +116,166 @@ def check_gradients(
     >>> report.ok, report.method, len(report.rows), report.worst < 1e-14
     (True, 'complex step', 5, True)
     """
-    given = checked(network, loss, params, x, y, key=key, weights=weights, penalty=penalty, tolerance=tolerance)
-    with jax.enable_x64(True), jax.default_device(_cpu()):
-        params, x, data = double(params), double(given.x), Data(double(given.y), double(given.weights), _on_cpu(key))
-        return _report(Problem(network, loss, penalty), params, x, data, tolerance)
-
-
-def _report(problem: Problem, params: Params, x: Any, data: Data, tolerance: float | None) -> GradientReport:
-    jax.eval_shape(partial(cost_of, problem), params, x, data)  # raises what the network has to say about the shapes
-    faults = misshapen(problem, params, x, data)
-    hand = None if faults else _flat(compiled_by_hand(problem, params, x, data))
-    machine, no_machine = _automatically(problem, params, x, data)
-    method, number, no_complex = _numerically(problem, params, x, data)
-    exact, numerical = EXACT, RICHARDSON if method == "Richardson" else EXACT
+    for name, value, kind in (("network", network, Layer), ("loss", loss, Loss)):
+        check_part(WHERE, name, value, kind)
+        try:
+            hash(value)
+        except TypeError as error:
+            raise TypeError(message(WHERE, f"{name} to have hashable fields", error)) from None
+    if penalty is not None:
+        check_penalty(WHERE, penalty)
+    if key is not None:
+        check_key(WHERE, key)
     if tolerance is not None:
-        exact = numerical = tolerance
-    cost = float(number.cost)
+        check_number(WHERE, "tolerance", tolerance, lambda value: (value > 0) & np.isfinite(value), "above 0")
+    with jax.enable_x64(True), jax.default_device(_cpu()):
+        batch = _double_batch(x, y, weights)
+        leaves, structure = jax.tree_util.tree_flatten_with_path(params)
+        doubled = [_double(f"params{jax.tree_util.keystr(keys)}", leaf) for keys, leaf in leaves]
+        key = key if key is None or _cpu() is None else jax.device_put(key, _cpu())
+        given = Objective(network, loss, penalty), jax.tree.unflatten(structure, doubled), batch, key
+        with np.errstate(invalid="ignore", over="ignore"):  # the report says where a gradient is not finite
+            return _report(given, tolerance)
+
+
+def _report(given: Given, tolerance: float | None) -> GradientReport:
+    objective, params, batch, _ = given
+    fixed = objective.statistics(params, batch) if objective.network.learns else ()
+    statistics = tuple(place for place, is_fixed in enumerate(jax.tree.leaves(fixed)) if is_fixed)
+    method, numerical, no_complex_step = _numerical_gradient(given, statistics)
+    cost = float(numerical.cost)
     if not np.isfinite(cost):
-        raise ValueError(message(WHERE, f"a finite cost: does the output suit {problem.loss}?", cost))
-    limits = Limits(exact, numerical, 0.0, 0.0, 1e-12 * abs(cost) if method == "Richardson" else 0.0)
-    with np.errstate(invalid="ignore", over="ignore"):  # gradients that are not finite are told in words
-        rows = _rows(problem, params, x, (hand, machine, number), limits)
-        no_rounding = ""
-        if (machine or hand) and not all(row.ok for row in rows):
-            rounding, no_rounding = _rounding(partial(automatic if machine else by_hand, problem), params, x, data)
-            rows = _rows(problem, params, x, (hand, machine, number), limits, rounding)
-        if not faults and machine is not None and any(row.verdict == "MISMATCH" for row in rows):
-            faults = _located(problem, params, x, data, limits)
-    zero = ", ".join(row.name for row in rows if row.ok and not row.size)
-    no_gradient = f"zero everywhere, so that nothing is proved of it: the gradient in {zero}" if zero else ""
-    notes = [note for note in (no_complex, no_machine, no_rounding, no_gradient) if note]
-    return GradientReport(tuple(rows), method, int(number.kinks), cost, numerical, tuple(faults), tuple(notes))
+        raise ValueError(message(WHERE, f"a finite cost: does the output suit {objective.loss}?", cost))
+    automatic, no_automatic = _automatic_gradient(given)
+    hand, mistakes = _hand_gradient(given)
+    arrays = [*jax.tree.leaves(params), batch.x]
+    found = _by_array(arrays, statistics, hand, automatic, numerical)
+
+    differences = method == "Richardson"
+    limits = Limits(
+        exact=tolerance or EXACT,
+        numerical=tolerance or (RICHARDSON if differences else EXACT),
+        difference=1e-12 * abs(cost) if differences else 0.0,
+        cancelled=64 * EPSILON * largest(numerical.gradient),
+        skips_kinks=differences,
+    )
+    judged, no_rounding = [judge(each, limits) for each in found], ""
+    if (automatic or hand) and any(each.reason for each in judged):
+        rounding, no_rounding = _rounding("automatic" if automatic else "hand", given)
+        judged = [judge(each, limits, ROUNDINGS * moved) for each, moved in zip(found, rounding, strict=True)]
+    if automatic and not mistakes and any(each.verdict is Verdict.MISMATCH for each in judged):
+        mistakes = wrong_shapes(*given) or wrong_parts(*given, limits.exact) or [TOGETHER]
+
+    places = [*(keys for keys, _ in jax.tree_util.tree_leaves_with_path(params)), None]
+    rows = []
+    for keys, array, each, judgement in zip(places, arrays, found, judged, strict=True):
+        suspect = judgement.suspect
+        mistake = "" if suspect is None else explain(*suspect, samples=len(batch.x), parameter=array)
+        facts = judgement._asdict() | each._asdict()
+        rows.append(GradientRow(objective.network, keys, array.shape, mistake, **facts))
+    zero = ", ".join(row.name for row in rows if row.verdict is Verdict.OK and not row.size)
+    no_gradient = f"zero everywhere, so that nothing is proved: the gradient in {zero}" if zero else ""
+    notes = tuple(note for note in (no_complex_step, no_automatic, no_rounding, no_gradient) if note)
+    return GradientReport(tuple(rows), method, int(numerical.kinks), cost, limits.numerical, tuple(mistakes), notes)
 
 
-def _automatically(problem: Problem, params: Params, x: Any, data: Data) -> tuple[list[np.ndarray] | None, str]:
+def _numerical_gradient(given: Given, statistics: tuple[int, ...]) -> tuple[str, NumericalGradient, str]:
+    """Return the method, the numerical gradient and why there is no complex step."""
+    try:
+        found = compiled_numerically(complex_step_gradient, statistics, *given)
+        return "complex step", NumericalGradient(*map(np.asarray, found)), ""
+    except NoRuleError as error:
+        found = richardson_gradient(compiled_numerically(sample, statistics, *given))
+        return "Richardson", found, f"no complex step: the operation {error} has no complex form"
+
+
+def _automatic_gradient(given: Given) -> tuple[list[np.ndarray] | None, str]:
     """Return the automatic gradient's arrays, or None and why JAX cannot differentiate the network."""
     try:
-        return _flat(compiled_automatic(problem, params, x, data)), ""
+        return [*map(np.asarray, jax.tree.leaves(compiled_gradients("automatic", *given)))], ""
     except (ValueError, NotImplementedError) as error:  # as for a while loop; the forward pass itself has worked
         return None, f"no automatic gradient: {str(error).partition('. ')[0].splitlines()[0]}"
 
 
-def _numerically(problem: Problem, params: Params, x: Any, data: Data) -> tuple[str, NumericalGradient, str]:
-    """Return the method, the numerical gradient and why there is no complex step."""
+def _hand_gradient(given: Given) -> tuple[list[np.ndarray] | None, list[str]]:
+    """Return the hand-written gradient's arrays, or None and which parts return another structure, shape or dtype."""
+    _, params, batch, _ = given
+    structure: Any
     try:
-        found = _numerical(problem, "complex step", params, x, data)
-        return "complex step", NumericalGradient(*map(np.asarray, found)), ""
-    except NoRuleError as error:
-        found = richardson_gradient(_numerical(problem, "Richardson", params, x, data))
-        note = f"no complex step: the operation {error} has no complex form"
-        return "Richardson", found, note
+        found, structure = jax.tree.flatten(compiled_gradients("hand", *given))
+    except Exception:  # a gradient of another shape may make the backward pass of the layers below fail
+        if mistakes := wrong_shapes(*given):
+            return None, mistakes
+        raise
+    expected, expected_structure = jax.tree.flatten((params, batch.x))
+    forms, expected_forms = ([(each.shape, each.dtype) for each in arrays] for arrays in (found, expected))
+    if structure == expected_structure and forms == expected_forms:
+        return [*map(np.asarray, found)], []
+    return None, wrong_shapes(*given) or [TOGETHER]
 
 
-def _rounding(gradients: Callable[..., Any], *arguments: Any) -> tuple[list[float] | None, str]:
-    """Return what rounding does to each array of the gradients, or None and why it is not known."""
+def _rounding(route: str, given: Given) -> tuple[list[float], str]:
+    """Return the change that rounding makes in each array of the gradients; zeros, and why, where it is not known."""
     try:
-        return rounding_of(gradients, *arguments), ""
+        return rounding_of(partial(gradients, route), *given), ""
     except NoRuleError as error:
-        return None, f"no allowance for rounding: whether the operation {error} rounds is not known"
+        _, params, batch, _ = given
+        unknown = [0.0] * len(jax.tree.leaves((params, batch.x)))
+        return unknown, f"no allowance for rounding: whether the operation {error} rounds is not known"
 
 
-@partial(jax.jit, static_argnums=(0, 1), compiler_options={"xla_backend_optimization_level": 1})
-def _numerical(problem: Problem, method: str, params: Params, x: Any, data: Data) -> Any:
-    leaves, structure = jax.tree.flatten((params, x))
-
-    def cost(*leaves: jax.Array) -> jax.Array:
-        params, x = jax.tree.unflatten(structure, leaves)
-        return cost_of(problem, params, x, data)
-
-    return {"complex step": complex_step_gradient, "Richardson": sample}[method](cost, leaves)
-
-
-def _rows(
-    problem: Problem,
-    params: Params,
-    x: Any,
-    gradients: tuple[list[np.ndarray] | None, list[np.ndarray] | None, NumericalGradient],
-    limits: Limits,
-    rounding: Sequence[float] | None = None,
-) -> list[GradientRow]:
-    """Return a row for each parameter, and for the input; ``rounding`` is what it does to each, None for nothing."""
-    hand, machine, number = gradients
-    leaves = [(*_label(problem, keys), leaf) for keys, leaf in jax.tree_util.tree_leaves_with_path(params)]
-    leaves.append(("", "x", x))
-    ends = np.cumsum([leaf.size for *_, leaf in leaves])[:-1]
-    missing: list[None] = [None] * len(leaves)
-    columns = zip(
-        leaves,
-        hand or missing,
-        machine or missing,
-        np.split(number.gradient, ends),
-        np.split(number.kinked, ends),
-        rounding or np.zeros(len(leaves)),
-        strict=True,
-    )
-    cancelled = 64 * EPSILON * np.abs(number.gradient).max(initial=0.0)
-    return [
-        make_row(
-            layer,
-            name,
-            leaf,
-            Answers(by_hand, by_machine, numerical.reshape(leaf.shape), kinked.reshape(leaf.shape)),
-            limits._replace(rounding=ROUNDINGS * moved, cancelled=cancelled),
-            counts=_counts(x, leaf),
-            masked=bool(limits.difference),
-        )
-        for (layer, name, leaf), by_hand, by_machine, numerical, kinked, moved in columns
-    ]
-
-
-def _located(problem: Problem, params: Params, x: Any, data: Data, limits: Limits) -> list[str]:
-    """Return in words which parts of the hand-written gradient are wrong by themselves."""
+def _by_array(
+    arrays: list[Any],
+    statistics: tuple[int, ...],
+    hand: list[np.ndarray] | None,
+    automatic: list[np.ndarray] | None,
+    numerical: NumericalGradient,
+) -> list[Gradients]:
+    """Return the gradients in each array: the numerical one is a vector of all arrays but the running statistics."""
+    ends = np.cumsum([0 if place in statistics else array.size for place, array in enumerate(arrays)])[:-1]
+    missing: list[None] = [None] * len(arrays)
+    vectors = np.split(numerical.gradient, ends), np.split(numerical.kinked, ends)
     found = []
-    for part in compare_parts(problem, params, x, data):
-        if not agree(part.hand, part.right, limits, tolerance=limits.exact):
-            counts = _counts(x, part.right)
-            words = explain(part.hand, part.right, tolerance=limits.exact, counts=counts, parameter=part.parameter)
-            found.append(f"{part.name}: {words}")
-    return found or ["each part is right alone, as JAX differentiates it: look at how they are put together"]
+    for place, (array, *each) in enumerate(zip(arrays, hand or missing, automatic or missing, *vectors, strict=True)):
+        if place in statistics:
+            found.append(NO_GRADIENTS)
+        else:
+            by_hand, by_jax, derivative, kinked = each
+            found.append(Gradients(by_hand, by_jax, derivative.reshape(array.shape), kinked.reshape(array.shape)))
+    return found
 
 
-def _counts(x: Any, leaf: Any) -> dict[str, float]:
-    return {"the batch": len(x)} | {f"axis {axis} of it": size for axis, size in enumerate(leaf.shape)}
+def _double_batch(x: Any, y: Any, weights: Any) -> Batch:
+    """Return the data in float64, integer targets as they are; an error names the argument that does not fit."""
+    x = _double("x", x)
+    if x.ndim == 0 or len(x) == 0:
+        raise ValueError(message(WHERE, "x of shape (batch, ...) with at least one row", x.shape))
+    y = host_array(WHERE, "y", y)
+    if y.ndim == 0 or len(y) != len(x):
+        raise ValueError(message(WHERE, f"y with as many rows as x, {len(x)}", f"shape {y.shape}"))
+    if jnp.issubdtype(y.dtype, jnp.floating):
+        y = y.astype(np.float64)
+    if weights is not None:
+        weights = _double("weights", weights)
+        if weights.shape != (len(x),):
+            raise ValueError(message(WHERE, f"weights of shape ({len(x)},)", weights.shape))
+        if weights.min() < 0 or weights.max() == 0:
+            got = f"values from {weights.min():g} to {weights.max():g}"
+            raise ValueError(message(WHERE, "weights to be at least 0, and one of them above 0", got))
+    return Batch(x, y, weights)
 
 
-def _label(problem: Problem, keys: tuple[Any, ...]) -> tuple[str, str]:
-    layer, path, name = split_path(problem.network, keys)
-    return layer_name(layer, path), name
-
-
-def _flat(tree: Any) -> list[np.ndarray]:
-    return [np.asarray(leaf) for leaf in jax.tree.leaves(tree)]
+def _double(name: str, value: Any) -> np.ndarray:
+    """Return a floating array in float64."""
+    array = host_array(WHERE, name, value)
+    if not jnp.issubdtype(array.dtype, jnp.floating):
+        raise TypeError(message(WHERE, f"{name} of a floating dtype", array.dtype))
+    return array.astype(np.float64)
 
 
 def _cpu() -> Any:
-    """Return the CPU, on which float64 is exact everywhere, or None where JAX has been told not to use it."""
+    """Return the CPU, on which float64 is exact everywhere, or None where JAX is set up without it."""
     try:
         return jax.local_devices(backend="cpu")[0]
     except RuntimeError:
         return None
-
-
-def _on_cpu(key: jax.Array | None) -> jax.Array | None:
-    return key if key is None or _cpu() is None else jax.device_put(key, _cpu())

@@ -23,10 +23,10 @@ class Complex(NamedTuple):
 
 
 class Edge(NamedTuple):
-    """Where a comparison met values on its edge, and where the step moves them off it; both boolean, of one shape."""
+    """A comparison with values on its edge."""
 
-    met: jax.Array
-    crossed: jax.Array
+    met: jax.Array  # where values are on the edge, or how many are
+    crossed: jax.Array  # where the step moves them off it, or whether it moves one
 
 
 Rule = Callable[[Any, dict[str, Any], list[Any], list[Edge]], Any]  # (bind, params, operands, edges) -> result or list
@@ -38,6 +38,12 @@ def real_of(operand: Any) -> Any:
         return operand.re
     floating = jnp.issubdtype(jnp.result_type(operand), jnp.floating)
     return jnp.asarray(operand, jnp.float64) if floating else operand
+
+
+def as_complex(operand: Any) -> Any:
+    """Return a floating operand as ``Complex``; integers, booleans and keys as they are."""
+    real = real_of(operand)
+    return Complex(real, _imaginary_of(operand)) if jnp.issubdtype(jnp.result_type(real), jnp.floating) else operand
 
 
 def _imaginary_of(operand: Any) -> jax.Array:

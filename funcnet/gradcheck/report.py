@@ -1,8 +1,14 @@
-"""The report on a network's gradients: a value, whose text is a table."""
+"""The report on a network's gradients: a value, whose text is a table and what it means in words."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
+import jax
 import numpy as np
+
+from ..layer import Layer
+from ..layers.chain import Chain
+from .judgement import Reason, Suspect, Verdict
 
 
 @dataclass(frozen=True)
@@ -10,39 +16,65 @@ class GradientRow:
     """How the three gradients in one parameter, or in the input, agree.
 
     The errors are the largest difference over the largest magnitude in the array; NaN where one of the two is not
-    finite, or could not be had.
+    finite, or could not be computed. Running statistics of the network have a row too, without gradients.
     """
 
-    layer: str  # "Dense(10) (layer 2)", "" for the input
-    parameter: str  # "weight", "x" for the input
+    network: Layer = field(repr=False)
+    keys: tuple[Any, ...] | None = field(repr=False)  # the place among the network's parameters, None for the input
     shape: tuple[int, ...]
+    mistake: str  # the likely mistake behind a mismatch, in words; "" where there is none
+    verdict: Verdict
+    reason: Reason | None  # why the verdict is not OK
+    suspect: Suspect | None = field(repr=False, compare=False)  # the gradient that is wrong, where there is a mismatch
     size: float  # the largest magnitude of the gradient
     hand_automatic: float
     hand_numerical: float
     automatic_numerical: float
     place: tuple[int, ...]  # where the largest of these errors is
     kinks: int  # elements whose derivative is taken on the edge of a comparison
-    meaning: str  # what the mismatch means, "" where the three agree
     hand: np.ndarray | None = field(repr=False, compare=False)  # None where it has another structure or shape
     automatic: np.ndarray | None = field(repr=False, compare=False)  # None where JAX cannot differentiate
-    numerical: np.ndarray = field(repr=False, compare=False)
+    numerical: np.ndarray | None = field(repr=False, compare=False)  # None for running statistics
+    kinked: np.ndarray | None = field(repr=False, compare=False)  # bool: the elements that are counted in ``kinks``
 
     @property
     def ok(self) -> bool:
-        """Whether the gradients agree."""
-        return not self.meaning
+        """Whether the gradients agree; running statistics have none, and are ok."""
+        return self.verdict in (Verdict.OK, Verdict.NOT_TRAINED)
 
     @property
-    def verdict(self) -> str:
-        """``"ok"``, ``"MISMATCH"``, or ``"NOT PROVED"`` where rounding alone explains what differs."""
-        if self.ok:
-            return "ok"
-        return "NOT PROVED" if self.meaning.startswith("not proved") else "MISMATCH"
+    def layer(self) -> str:
+        """The layer that the parameter belongs to, such as ``"Dense(10) (layer 2)"``; ``""`` for the input."""
+        return "" if self.keys is None else layer_name(*owner_of(self.network, self.keys)[:2])
+
+    @property
+    def parameter(self) -> str:
+        """The parameter's name in its layer, such as ``"weight"``; ``"x"`` for the input."""
+        return "x" if self.keys is None else owner_of(self.network, self.keys)[2]
 
     @property
     def name(self) -> str:
         """The parameter and the layer that it belongs to."""
         return f"{self.parameter} of {self.layer}" if self.layer else f"the input {self.parameter}"
+
+    @property
+    def meaning(self) -> str:
+        """What the verdict means, in words; ``""`` where the row is ok."""
+        if self.reason is None:
+            return ""
+        words = f"{self.reason}: {self.mistake}" if self.mistake else str(self.reason)
+        if self.verdict is Verdict.MISMATCH and self.kinks:
+            elements = int(np.prod(self.shape))
+            words += f" ({self.kinks} of its {elements} elements lie on a kink, where a derivative is a convention)"
+        return words
+
+    def errors(self) -> tuple[float | None, float | None, float | None]:
+        """Return the three errors, None where one of the two gradients is missing."""
+        return (
+            None if self.hand is None or self.automatic is None else self.hand_automatic,
+            None if self.hand is None or self.numerical is None else self.hand_numerical,
+            None if self.automatic is None or self.numerical is None else self.automatic_numerical,
+        )
 
 
 @dataclass(frozen=True)
@@ -65,20 +97,11 @@ class GradientReport:
     @property
     def worst(self) -> float:
         """The largest error of any two in any array; NaN where one is not finite."""
-        errors = [
-            error
-            for row in self.rows
-            for error, pair in (
-                (row.hand_automatic, (row.hand, row.automatic)),
-                (row.hand_numerical, (row.hand, row.numerical)),
-                (row.automatic_numerical, (row.automatic, row.numerical)),
-            )
-            if not any(array is None for array in pair)
-        ]
+        errors = [error for row in self.rows for error in row.errors() if error is not None]
         return float(np.max(errors, initial=0.0))
 
     def __str__(self) -> str:
-        elements = sum(int(np.prod(row.shape)) for row in self.rows)
+        elements = sum(row.numerical.size for row in self.rows if row.numerical is not None)
         lines = [f"{elements} derivatives in float64: by hand, automatic and numerical ({self.method})", *self._table()]
         lines += [f"kinks met: {self.kinks}", *self.notes]
         wrong = [f"  {row.name}: {row.meaning}" for row in self.rows if not row.ok]
@@ -94,17 +117,39 @@ class GradientReport:
         head = "layer parameter shape largest hand-automatic hand-numerical automatic-numerical worst-at kinks verdict"
         cells = [head.split()]
         for row in self.rows:
-            pairs = [
-                "-" if first is None or second is None else f"{error:.1e}"
-                for error, first, second in (
-                    (row.hand_automatic, row.hand, row.automatic),
-                    (row.hand_numerical, row.hand, row.numerical),
-                    (row.automatic_numerical, row.automatic, row.numerical),
-                )
-            ]
-            layer = row.layer or "(input)"
-            size, place = f"{row.size:.1e}", str(list(row.place))
-            cells.append([layer, row.parameter, str(row.shape), size, *pairs, place, str(row.kinks), row.verdict])
+            size = "-" if row.numerical is None else f"{row.size:.1e}"
+            errors = ["-" if error is None else f"{error:.1e}" for error in row.errors()]
+            place = str(list(row.place))
+            named = row.layer or "(input)", row.parameter, str(row.shape)
+            cells.append([*named, size, *errors, place, str(row.kinks), row.verdict])
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in cells]
         return [line.rstrip() for line in lines]
+
+
+def owner_of(network: Layer, keys: tuple[Any, ...]) -> tuple[Layer, tuple[int, ...], str]:
+    """Return the layer that a leaf of a network's parameters belongs to, the layer's place, and the leaf's name."""
+    layer = network
+    path: list[int] = []
+    while isinstance(layer, Chain):
+        path.append(keys[len(path)].idx)
+        layer = layer.layers[path[-1]]
+    return layer, tuple(path), parameter_name(keys[len(path) :])
+
+
+def layer_name(layer: object, path: tuple[int, ...]) -> str:
+    """Return the name of a layer in messages.
+
+    >>> layer_name("relu", (1,))
+    'relu (layer 1)'
+    """
+    return f"{layer} (layer {'.'.join(map(str, path))})" if path else f"{layer}"
+
+
+def parameter_name(keys: tuple[Any, ...]) -> str:
+    """Return the name of a leaf of a layer's parameters: its fields and positions.
+
+    >>> parameter_name((jax.tree_util.SequenceKey(0), jax.tree_util.GetAttrKey("weight")))
+    '0.weight'
+    """
+    return jax.tree_util.keystr(keys, simple=True, separator=".") or "parameter"

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..programs import CONTROL, NoRuleError, called_program, is_known, name_of, reader, run
+from ..jaxprs import CALLS, CONTROL, NoRuleError, called_program, interpret, is_known, name_of, operations, run
 
 EPSILON = 2.0**-52
 RUNS = 3
@@ -55,19 +55,24 @@ def rounding_of(function: Callable[..., Any], *arguments: Any) -> list[float]:
     Raises ``NoRuleError`` where it is not known whether an operation rounds.
     """
     program = jax.make_jaxpr(function)(*arguments)
-    shapes = list(_rounded_shapes(program.jaxpr))
+    shapes = [
+        variable.aval.shape
+        for equation in operations(program, CALLS)
+        for variable in equation.outvars
+        if _is_rounded(equation, variable)
+    ]
 
     @partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
-    def run(operands: Any, directions: list[np.ndarray]) -> Any:
-        return _evaluate(program.jaxpr, program.consts, operands, iter(directions))
+    def moved(operands: Any, directions: list[np.ndarray]) -> Any:
+        return interpret(program, operands, partial(_moved_results, iter(directions)))
 
     generator = np.random.default_rng(0)
     operands = jax.tree.leaves(arguments)
-    exact = run(operands, [np.zeros(shape, np.int8) for shape in shapes])
+    exact = moved(operands, [np.zeros(shape, np.int8) for shape in shapes])
     moves = np.zeros(len(exact))
     for _ in range(RUNS):
         directions = [generator.integers(-1, 2, shape, np.int8) for shape in shapes]
-        changed = run(operands, directions)
+        changed = moved(operands, directions)
         moves = np.fmax(moves, [np.abs(a - b).max(initial=0.0) for a, b in zip(exact, changed, strict=True)])
     return moves.tolist()
 
@@ -82,6 +87,16 @@ def _is_rounded(equation: Any, variable: Any) -> bool:
     return name in ROUNDED
 
 
+def _moved_results(directions: Iterator[Any], equation: Any, inputs: list[Any]) -> list[jax.Array] | None:
+    """Return an operation's results, those that are rounded moved in the next directions; a call is opened."""
+    if called_program(equation) is not None:
+        return None
+    return [
+        _moved(equation, inputs, result, next(directions)) if _is_rounded(equation, variable) else result
+        for variable, result in zip(equation.outvars, run(equation, *inputs), strict=True)
+    ]
+
+
 def _moved(equation: Any, inputs: Sequence[Any], value: jax.Array, direction: Any) -> jax.Array:
     """Return a value with its last bit moved up or down or not at all, and 0 where it may be flushed."""
     info, size = jnp.finfo(value.dtype), jnp.abs(value)
@@ -93,33 +108,3 @@ def _moved(equation: Any, inputs: Sequence[Any], value: jax.Array, direction: An
     flushed = jnp.where(jnp.asarray(direction) < 0, jnp.zeros_like(value), value)
     # A normal number stays one, since a program may rely on its floor.
     return jnp.where(subnormal, flushed, jnp.where((jnp.abs(moved) < info.tiny) & (size < 2 * info.tiny), value, moved))
-
-
-def _rounded_shapes(jaxpr: Any) -> Iterator[tuple[int, ...]]:
-    """Yield the shape of every rounded value that a program computes, in the order in which it is computed."""
-    for equation in jaxpr.eqns:
-        called = called_program(equation)
-        if called is not None:
-            yield from _rounded_shapes(called[0])
-        else:
-            yield from (variable.aval.shape for variable in equation.outvars if _is_rounded(equation, variable))
-
-
-def _evaluate(jaxpr: Any, consts: Sequence[Any], operands: Sequence[Any], directions: Iterator[Any]) -> list[Any]:
-    """Return a program's results, every rounded value on the way moved in the next direction."""
-    values = dict(zip(jaxpr.constvars, consts, strict=True)) | dict(zip(jaxpr.invars, operands, strict=True))
-    read = reader(values)
-    for equation in jaxpr.eqns:
-        inputs = [read(variable) for variable in equation.invars]
-        called = called_program(equation)
-        if called is not None:
-            values.update(zip(equation.outvars, _evaluate(*called, inputs, directions), strict=True))
-            continue
-        results = run(equation, *inputs)
-        for variable, result in zip(
-            equation.outvars, results if equation.primitive.multiple_results else [results], strict=True
-        ):
-            if _is_rounded(equation, variable):
-                result = _moved(equation, inputs, result, next(directions))
-            values[variable] = result
-    return [read(variable) for variable in jaxpr.outvars]

@@ -6,13 +6,11 @@ Griewank, Walther, *Evaluating Derivatives* (2008), chapter 3: forward (tangent)
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 
-from .local import Local
+from .nodes import Operation, Program, names_in
 from .rules import local_derivative, passes_on
-from .structure import Operation, Program, names_in
-from .tracing import program_of
+from .rules.base import LocalDerivative
 
 Values = dict[str, Any]  # by the variable's name
 
@@ -23,8 +21,7 @@ def run(program: Program, inputs: Sequence[Any]) -> Values:
     values.update(zip(program.inputs, inputs, strict=True))
     for operation in program.operations:
         results = operation.run(*_read(operation.operands, values))
-        several = operation.equation.primitive.multiple_results
-        values.update(zip(operation.results, results if several else [results], strict=True))
+        values.update(zip(operation.results, results, strict=True))
     return {name: values[name] for name in program.variables}
 
 
@@ -64,7 +61,7 @@ def reverse(program: Program, chosen: set[str], values: Values, seeds: Values) -
         above = [
             derivatives[name] if name in derivatives else jnp.zeros_like(values[name]) for name in operation.results
         ]
-        share = _pulled(local, operation, values[operand], above)
+        share = local.pull(*above)
         derivatives[operand] = derivatives[operand] + share if operand in derivatives else share
     return derivatives
 
@@ -74,31 +71,13 @@ def forward(program: Program, chosen: set[str], values: Values, seeds: Values) -
     changes = dict(seeds)
     for operation, index, operand in edges(program, chosen):
         local = _local(operation, index, values)
-        moved = local.push(changes[operand])
-        several = operation.equation.primitive.multiple_results
-        for name, change in zip(operation.results, moved if several else [moved], strict=True):
+        for name, change in zip(operation.results, local.push(changes[operand]), strict=True):
             if name in chosen:
                 changes[name] = changes[name] + change if name in changes else change
     return changes
 
 
-def _pulled(local: Local, operation: Operation, operand: jax.Array, above: list[Any]) -> jax.Array:
-    """Return (∂v/∂u)ᵀ v̄ by ``pull``, or, where only ``push`` is written, by reverse mode through its program."""
-    if local.pull is not None:
-        return local.pull(above if operation.equation.primitive.multiple_results else above[0])
-    still = jnp.zeros_like(operand)
-    program, _ = program_of(local.push, (still,), ["change"])
-    values = run(program, [still])
-    seeds: Values = {}
-    for name, seed in zip(program.outputs, above, strict=True):
-        if isinstance(name, str):  # else that result does not change
-            seeds[name] = seeds[name] + seed if name in seeds else seed
-    chosen = active(program, program.inputs, seeds)
-    derivatives = reverse(program, chosen, values, {name: seed for name, seed in seeds.items() if name in chosen})
-    return derivatives.get("change", still)
-
-
-def _local(operation: Operation, index: int, values: Values) -> Local:
+def _local(operation: Operation, index: int, values: Values) -> LocalDerivative:
     inputs, results = _read(operation.operands, values), _read(operation.results, values)
     return local_derivative(operation, index, inputs, results)
 

@@ -8,11 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..drawing import Layout, dot_of, layout_of, svg_of
 from ..errors import DtypeError, ShapeError, message
-from . import drawing
 from .accumulation import Values, active, edges, forward, reverse, run, varying
-from .layout import Layout
-from .structure import Program, Variable, names_in
+from .display import CAPTION, nodes_and_edges, table
+from .nodes import Program, Variable, names_in
 from .tracing import argument_names, program_of
 
 
@@ -148,22 +148,22 @@ class Graph(Program):
         x         input      2.0    3.0
         output    mul(w, x)  6.0    1.0
         """
-        return drawing.table(self, values, derivatives)
+        return table(self, values, derivatives)
 
     def layout(self, values: Values | None = None, derivatives: Values | None = None) -> Layout:
         """Return where the nodes and arrows are drawn, for a drawing of one's own."""
-        return drawing.layout_of(self, values, derivatives)
+        return layout_of(*nodes_and_edges(self, values, derivatives))
 
     def to_svg(self, values: Values | None = None, derivatives: Values | None = None) -> str:
         """Return a drawing as an SVG document: rounded nodes are variables, square ones operations.
 
         With ``values`` and ``derivatives`` every number is written on its node, and arrays by their shape.
         """
-        return drawing.svg(self.layout(values, derivatives))
+        return svg_of(self.layout(values, derivatives), title="Computation graph", caption=CAPTION)
 
     def to_dot(self, values: Values | None = None, derivatives: Values | None = None) -> str:
         """Return the same for Graphviz, in its language DOT."""
-        return drawing.dot(self, values, derivatives)
+        return dot_of(*nodes_and_edges(self, values, derivatives))
 
     def _checked_inputs(self, inputs: Iterable[str] | None) -> tuple[str, ...]:
         if inputs is None:

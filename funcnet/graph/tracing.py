@@ -1,4 +1,4 @@
-"""From a function to its graph: its JAX program with every called program written out in its place."""
+"""From a function to its graph: its JAX program's operations, those of calls and loops in their place."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
-from ..programs import Scan, called_program, is_known, literal, scan_of
-from .structure import Operation, Program, Variable
+from ..jaxprs import called_name, called_program, interpret, is_known, unrolled
+from .nodes import Operation, Program, Variable
 
 # Functions with a derivative rule of their own stay one operation, so that this rule is followed.
 WITH_OWN_RULE = ("custom_jvp_call", "custom_vjp_call")
@@ -19,51 +18,36 @@ WITH_OWN_RULE = ("custom_jvp_call", "custom_vjp_call")
 class Traced:
     """A graph while it grows: variables are numbers until all names are known."""
 
-    shapes: list[Any] = field(default_factory=list)  # of each variable its abstract value
+    shapes: list[Any] = field(default_factory=list)  # each variable's shape and dtype, in an object that has both
     kinds: list[str] = field(default_factory=list)
     constants: dict[int, Any] = field(default_factory=dict)
     names: dict[int, str] = field(default_factory=dict)
     equations: list[tuple[Any, tuple[Any, ...], tuple[int, ...]]] = field(default_factory=list)
 
-    def new(self, aval: Any, kind: str, constant: Any = None) -> int:
-        """Return a new variable's number."""
-        self.shapes.append(aval)
+    def new(self, like: Any, kind: str) -> int:
+        """Return the number of a new variable with the shape and dtype of ``like``."""
+        self.shapes.append(like)
         self.kinds.append(kind)
         if kind == "constant":
-            self.constants[len(self.kinds) - 1] = constant
+            self.constants[len(self.kinds) - 1] = like
         return len(self.kinds) - 1
 
-    def run(self, jaxpr: Any, consts: Sequence[Any], operands: Sequence[Any]) -> list[Any]:
+    def run(self, program: Any, operands: Sequence[Any]) -> list[Any]:
         """Add a program's operations, and return its results: numbers of variables, or literal values."""
-        known: dict[Any, Any] = dict(zip(jaxpr.invars, operands, strict=True))
-        known.update(
-            (variable, self.new(variable.aval, "constant", const))
-            for variable, const in zip(jaxpr.constvars, consts, strict=True)
-        )
+        return interpret(program, operands, self.add, constant=lambda array: self.new(array, "constant"))
 
-        def read(variable: Any) -> Any:
-            value = literal(variable)
-            return known[variable] if value is None else value
-
-        for equation in jaxpr.eqns:
-            inputs = [read(variable) for variable in equation.invars]
-            known.update(zip(equation.outvars, self.results_of(equation, inputs), strict=True))
-        return [read(variable) for variable in jaxpr.outvars]
-
-    def results_of(self, equation: Any, inputs: list[Any]) -> Sequence[Any]:
-        """Add one equation: a call or a loop as the operations inside, a name as a name, all else as an operation."""
+    def add(self, equation: Any, inputs: list[Any]) -> Sequence[Any] | None:
+        """Add an equation as an operation; a loop as the operations of its turns, a name as a name, and open a call."""
         name = equation.primitive.name
         if name == "name" and is_known(equation):  # jax.ad_checkpoint.checkpoint_name, which computes nothing
             if isinstance(inputs[0], int):
                 self.names.setdefault(inputs[0], equation.params["name"])
             return inputs
-        called = None if name in WITH_OWN_RULE else called_program(equation)
-        scan = scan_of(equation)
-        if scan is not None:
-            unrolled = jax.make_jaxpr(_unrolled(scan))(*(_abstract(v.aval) for v in equation.invars))
-            called = unrolled.jaxpr, unrolled.consts
-        if called is not None:
-            return self.run(*called, inputs)
+        if name not in WITH_OWN_RULE and called_program(equation) is not None:
+            return None
+        turns = unrolled(equation)
+        if turns is not None:
+            return self.run(turns, inputs)
         results = [self.new(variable.aval, "computed") for variable in equation.outvars]
         self.equations.append((equation, tuple(inputs), tuple(results)))
         return results
@@ -106,31 +90,7 @@ class Traced:
 
 def _name_of(equation: Any) -> str:
     """Return the primitive's name, or the function's own where it is a function with a derivative rule."""
-    called = called_program(equation) if equation.primitive.name in WITH_OWN_RULE else None
-    return equation.primitive.name if called is None else called[0].debug_info.func_name
-
-
-def _abstract(aval: Any) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct(aval.shape, aval.dtype)
-
-
-def _unrolled(scan: Scan) -> Callable[..., list[Any]]:
-    """Return a loop of a known number of turns (``jax.lax.scan``) as a function without a loop."""
-
-    def run(*operands: Any) -> list[Any]:
-        rest = scan.consts + scan.carried
-        fixed, carry, rows = operands[: scan.consts], list(operands[scan.consts : rest]), operands[rest:]
-        outputs: dict[int, list[Any]] = {}
-        for turn in scan.turns:
-            results = list(
-                scan.body(*fixed, *carry, *(jax.lax.index_in_dim(row, turn, keepdims=False) for row in rows))
-            )
-            carry, outputs[turn] = results[: scan.carried], results[scan.carried :]
-        if not outputs:
-            return [*carry, *(jnp.zeros((0, *aval.shape), aval.dtype) for aval in scan.result_avals[scan.carried :])]
-        return [*carry, *(jnp.stack([outputs[turn][at] for turn in sorted(outputs)]) for at in range(len(outputs[0])))]
-
-    return run
+    return called_name(equation) or equation.primitive.name
 
 
 def argument_names(function: Callable[..., Any], arguments: tuple[Any, ...]) -> list[str]:
@@ -158,7 +118,7 @@ def program_of(
     graph = Traced()
     inputs = [graph.new(variable.aval, "input") for variable in program.jaxpr.invars]
     graph.names.update(zip(inputs, names, strict=True))
-    outputs = graph.run(program.jaxpr, program.consts, inputs)
+    outputs = graph.run(program, inputs)
     paths, structure = jax.tree_util.tree_flatten_with_path(results)
     for (path, _), output in zip(paths, outputs, strict=True):
         if isinstance(output, int):

@@ -1,5 +1,6 @@
 """Adders built from NAND alone, and numbers as bits. The last axis holds the bits of a number, lowest bit first."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ from jax import lax
 
 from ..checks import check_count, check_values, integer_array, is_concrete
 from ..errors import ShapeError, message
-from ..programs import NoRuleError, called_program, inner_programs, name_of, scan_of
+from ..jaxprs import NoRuleError, called_program, name_of, scan_of, walk
 from .logic import checked_bits, circuit, nand, not_, xor_and_nand
 
 
@@ -130,22 +131,21 @@ def nand_count(function: Callable[..., Any], *bits: Any) -> int:
     >>> fn.neurons.nand_count(fn.neurons.ripple_carry_adder, jnp.zeros(8), jnp.zeros(8))
     72
     """
-    return _nands(jax.make_jaxpr(function)(*bits).jaxpr)
+    found = [around for call, around in walk(jax.make_jaxpr(function)(*bits)) if _is_nand(call)]
+    return sum(math.prod(map(_turns, around)) for around in found if not any(map(_is_nand, around)))
 
 
-def _nands(program: Any) -> int:
-    """Return the calls of ``nand`` in a jaxpr; what a scan repeats counts as often as it runs."""
-    total = 0
-    for equation in program.eqns:
-        if equation.params.get("name") == nand.__name__:
-            total += 1
-            continue
-        inner, scan = sum(map(_nands, inner_programs(equation))), scan_of(equation)
-        if inner and scan is None and called_program(equation) is None:
-            expected = "NANDs in calls and in loops of a known number of turns"
-            raise NoRuleError(message("nand_count", expected, f"some in {name_of(equation)}"))
-        total += inner * (1 if scan is None else len(scan.turns))
-    return total
+def _is_nand(equation: Any) -> bool:
+    return bool(equation.params.get("name") == nand.__name__)
+
+
+def _turns(equation: Any) -> int:
+    """Return how often an equation runs the program in it."""
+    scan = scan_of(equation)
+    if scan is None and called_program(equation) is None:
+        expected = "NANDs in calls and in loops of a known number of turns"
+        raise NoRuleError(message("nand_count", expected, f"some in {name_of(equation)}"))
+    return 1 if scan is None else scan.length
 
 
 def _digits(where: str, numbers: Any, bits: int) -> jax.Array:

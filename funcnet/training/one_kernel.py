@@ -27,7 +27,7 @@ from jax.custom_batching import custom_vmap
 from jax.experimental.xla_metadata import set_xla_metadata
 from jax.extend.core import jaxpr_as_fun
 
-from ..programs import operations
+from ..jaxprs import operations
 
 ONE_KERNEL = {"xla_cpu_small_call": "true", "inlineable": "false"}
 TRIED_ON = "x86_64", "AMD64"  # processors, as Python names them
@@ -68,7 +68,7 @@ def as_one_kernel(function: Callable[..., Any], *operands: Any) -> Any:
         return function(*operands)
     program, shapes = jax.make_jaxpr(function, return_shape=True)(*operands)
     run, leaves = jaxpr_as_fun(program), jax.tree.leaves(operands)
-    found = list(islice(operations(program.jaxpr), MOST + 1))
+    found = list(islice(operations(program), MOST + 1))
     small = len(found) <= MOST and all(map(_is_small, found))
     results = _hinted(run)(*leaves) if small else run(*leaves)
     return jax.tree.unflatten(jax.tree.structure(shapes), results)

@@ -9,8 +9,8 @@ OPTIONS = {
     "--layers": "SIZES",
     "--activation": "linear sigmoid tanh relu softmax step sign leaky_relu elu prelu softplus silu gelu",
     "--output": "linear sigmoid tanh relu softmax step sign leaky_relu elu prelu softplus silu gelu",
-    "--loss": "softmax_cross_entropy sigmoid_cross_entropy cross_entropy categorical_cross_entropy kl_divergence hinge "
-    "quadratic squared_error mean_squared_error",
+    "--loss": "softmax_cross_entropy sigmoid_cross_entropy binary_cross_entropy categorical_cross_entropy "
+    "kl_divergence hinge quadratic squared_error mean_squared_error",
     "--batch-size": "N",
     "--seed": "N",
 }
@@ -78,7 +78,7 @@ def test_a_mismatch_is_exit_code_1(check, monkeypatch):
     code, out, err = check("--layers", "3,2")
     assert (code, err) == (1, "")
     assert out.splitlines()[-2:] == [
-        "  softmax_cross_entropy.gradient: -1 times the right one everywhere: a wrong sign",
+        "  softmax_cross_entropy.gradient: -1 times the correct gradient everywhere: a wrong sign",
         "the gradients DO NOT AGREE in 3 of 3 arrays",
     ]
 
@@ -89,8 +89,8 @@ def test_a_mismatch_is_exit_code_1(check, monkeypatch):
         (("--layers", "3"), "--layers: expected the sizes of the input and of the output, such as 8,6,4, got 3"),
         (("--layers", "0"), "--layers: expected the sizes of the input and of the output, such as 8,6,4, got 0"),
         (
-            ("--layers", "3,2", "--loss", "cross_entropy", "--output", "linear"),
-            "check_gradients: expected a finite cost: does the output suit cross_entropy?, got ",
+            ("--layers", "3,2", "--loss", "binary_cross_entropy", "--output", "linear"),
+            "check_gradients: expected a finite cost: does the output suit binary_cross_entropy?, got ",
         ),
     ],
 )

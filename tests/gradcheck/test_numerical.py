@@ -6,8 +6,14 @@ import numpy as np
 import pytest
 from jax import lax
 
-from funcnet.gradcheck.complex_step import NoRuleError, complex_step_gradient, evaluate, map_in_chunks
-from funcnet.gradcheck.richardson import richardson_gradient, sample
+from funcnet.gradcheck.numerical import (
+    NoRuleError,
+    complex_step_gradient,
+    evaluate,
+    map_in_chunks,
+    richardson_gradient,
+    sample,
+)
 
 # name: (function, its derivative in NumPy's functions, where)
 SMOOTH = {
@@ -129,7 +135,7 @@ def test_real_parts_are_the_program_to_the_last_bit(x64):
 
     x = jnp.asarray(np.random.default_rng(1).normal(size=(4, 5)))
     program = jax.make_jaxpr(function)(x)
-    (alone,) = evaluate(program.jaxpr, program.consts, [x], [])
+    (alone,) = evaluate(program, [x], [])
     assert alone == jax.core.eval_jaxpr(program.jaxpr, program.consts, x)[0]
     assert float(complex_step_gradient(function, [x]).cost) == pytest.approx(float(alone), rel=1e-15)
 

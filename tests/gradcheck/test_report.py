@@ -40,12 +40,13 @@ def test_a_mismatch_is_told_below_the_table():
     report = fn.check_gradients(network, fn.quadratic, *problem(network))
     lines = str(report).splitlines()
     assert [line.endswith("MISMATCH") for line in lines[2:7]] == [False, False, True, False, False]
+    mistake = "-1 times the correct gradient everywhere: a wrong sign"
     where = "Mistaken(3, mistake='wrong sign') (layer 1)"
     assert lines[8:] == [
         "what the mismatches mean:",
-        f"  weight of {where}: the hand-written gradient is wrong: -1 times the right one everywhere: a wrong sign",
+        f"  weight of {where}: the hand-written gradient is wrong: {mistake}",
         "where they come from, each part checked alone:",
-        f"  {where}.backward, gradient in weight: -1 times the right one everywhere: a wrong sign",
+        f"  {where}.backward, gradient in weight: {mistake}",
         "the gradients DO NOT AGREE in 1 of 5 arrays",
     ]
     wrong = report.rows[2]

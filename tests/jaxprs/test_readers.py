@@ -1,7 +1,7 @@
-"""The readers of JAX programs: what they know is right, and what they do not know is refused by name.
+"""The purposes that interpret JAX programs: what they know is right, and what they do not know is refused by name.
 
-The readers are the complex step, the rounding and the computation graph of funcnet, and the tests' extended precision.
-The graph's derivatives of what it knows are held against JAX's in ``graph/test_primitives.py``.
+They are the complex step, the rounding and the computation graph of funcnet, and the tests' extended precision.
+The graph's derivatives of what it knows are held against JAX's in ``tests/graph/test_rules.py``.
 """
 
 import gc
@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from jax import lax
 
-from funcnet import graph, neurons, programs
+from funcnet import graph, jaxprs, neurons
 from funcnet.gradcheck import complex_rules, rounding
-from funcnet.gradcheck.complex_step import complex_step_gradient
+from funcnet.gradcheck.numerical import complex_step_gradient
 from funcnet.graph import rules
-from funcnet.programs import NoRuleError
+from funcnet.jaxprs import NoRuleError
 from tests import extended
 from tests.operations import CASES, OF_BATCHES, operation_of
 
@@ -52,7 +52,7 @@ def operations_in(function, arguments):
     program = jax.make_jaxpr(function)(*arguments)
     return {
         each.primitive.name
-        for each in programs.operations(program.jaxpr)
+        for each in jaxprs.operations(program)
         if any(jnp.issubdtype(variable.aval.dtype, jnp.floating) for variable in each.outvars)
     }
 
@@ -96,7 +96,7 @@ def test_what_rounds_moves_its_result_and_what_is_exact_does_not(name):
     assert moved <= 64 * rounding.EPSILON * np.abs(values).max(initial=1)
 
 
-READERS = {
+PURPOSES = {
     "complex step": (set(complex_rules.RULES), lambda function, x: complex_step_gradient(function, [x])),
     "rounding": (rounding.EXACT | rounding.ROUNDED, rounding.rounding_of),
     "graph": (set(rules.RULES) | rules.CONSTANT, lambda function, x: differentiated(graph.trace(function, x), x)),
@@ -108,35 +108,35 @@ def differentiated(traced, x):
     return traced.backward(traced.forward(x))
 
 
-@pytest.mark.parametrize("reader", READERS)
-def test_every_operation_that_a_reader_knows_has_a_case(reader):
-    known, _ = READERS[reader]
-    within = programs.CONTROL | {"custom_vjp_call"}  # see test_primitives.py, and below
+@pytest.mark.parametrize("purpose", PURPOSES)
+def test_every_operation_that_a_purpose_knows_has_a_case(purpose):
+    known, _ = PURPOSES[purpose]
+    within = jaxprs.CONTROL | {"custom_vjp_call"}  # see test_rules.py, and below
     assert known - within - OF_SOME_VERSIONS <= set(map(operation_of, CASES))
 
 
 def registered():
     """Return the names of all operations of this JAX, and of those known of other versions."""
     made = {each.name for each in gc.get_objects() if isinstance(each, jax.extend.core.Primitive)}
-    return sorted(made | {name for name, _ in programs.KNOWN})
+    return sorted(made | {name for name, _ in jaxprs.KNOWN})
 
 
 def made_up(name, **params):
-    """Return a function of an operation of that name and of these parameters, which no reader knows."""
+    """Return a function of an operation of that name and of these parameters, which no purpose knows."""
     primitive = jax.extend.core.Primitive(name)
     primitive.def_impl(lambda x, **_: x)
     primitive.def_abstract_eval(lambda x, **_: x)
     return lambda x: primitive.bind(x, **params)
 
 
-@pytest.mark.parametrize("reader", READERS)
-def test_what_a_reader_does_not_know_is_refused_by_name(reader):
+@pytest.mark.parametrize("purpose", PURPOSES)
+def test_what_a_purpose_does_not_know_is_refused_by_name(purpose):
     """Of a known operation a parameter has another name, of all others the name itself is not known."""
-    _, read = READERS[reader]
+    _, read = PURPOSES[purpose]
     names = registered()
     assert len(names) > 250
     for name in ["twisted", *names]:
-        params = {"hue": 1} if any(name == each for each, _ in programs.KNOWN) else {}
+        params = {"hue": 1} if any(name == each for each, _ in jaxprs.KNOWN) else {}
         expected = f"{name} with the parameters hue" if params else name
         with pytest.raises(NoRuleError, match=re.escape(expected)):
             read(made_up(name, **params), jnp.float64(3.0))
@@ -153,12 +153,12 @@ def test_what_a_reader_does_not_know_is_refused_by_name(reader):
 )
 def test_an_equation_with_a_renamed_parameter_is_not_known(function, renamed):
     *_, equation = jax.make_jaxpr(function)(jnp.ones(3)).eqns
-    assert programs.is_known(equation)
+    assert jaxprs.is_known(equation)
     other = equation.replace(params={"hue" if name == renamed else name: v for name, v in equation.params.items()})
-    assert not programs.is_known(other)
-    assert programs.called_program(other) is None
-    assert programs.scan_of(other) is None
-    assert "hue" in programs.name_of(other)
+    assert not jaxprs.is_known(other)
+    assert jaxprs.called_program(other) is None
+    assert jaxprs.scan_of(other) is None
+    assert "hue" in jaxprs.name_of(other)
 
 
 def test_nands_that_may_run_any_number_of_times_are_not_counted():

@@ -8,14 +8,14 @@ from tests.gradcheck.examples import Mistaken, Scanned, problem
 WHERE = "Mistaken(3, mistake={!r}) (layer 2)"
 # mistake: the row that is wrong, and the words for it
 WRONG = {
-    "wrong sign": ("weight", "-1 times the right one everywhere: a wrong sign"),
-    "factor n": ("bias", "5 times the right one everywhere: a mean over the batch, 5, is missing"),
-    "factor 1/n": ("bias", "0.2 times the right one everywhere: a mean over the batch, 5, is taken once too often"),
-    "factor 2": ("weight", "2 times the right one everywhere: the ½ of a square is missing"),
+    "wrong sign": ("weight", "-1 times the correct gradient everywhere: a wrong sign"),
+    "factor n": ("bias", "5 times the correct gradient everywhere: a mean over the batch, 5, is missing"),
+    "factor 1/n": ("bias", "0.2 times the correct gradient everywhere: a mean over the batch, 5, is taken twice"),
+    "factor 2": ("weight", "2 times the correct gradient everywhere: the ½ of a square is missing"),
     "missing": ("bias", "zero everywhere: a term is missing, or nothing is passed on"),
-    "misplaced": ("weight", "the transposed of the right one"),
-    "decay": ("weight", "off by 0.1 times the parameter itself: a penalty's term too many"),
-    "shift": ("bias", "off by the constant 0.25 everywhere: a constant term too many or missing"),
+    "misplaced": ("weight", "the transpose of the correct gradient"),
+    "decay": ("weight", "off by 0.1 times the parameter itself: there is an extra penalty term"),
+    "shift": ("bias", "off by the constant 0.25 everywhere: a constant term is missing, or there is an extra one"),
     "one sample": ("bias", "wrong in 3 of 3 elements without a pattern: a term is missing"),
     "1e-12": ("weight", "wrong in 1 of 9 elements, first at [1, 2]: 1.00000000000"),
     "not finite": ("weight", "it is not finite in 1 of 9 elements, first at [0, 1]"),
@@ -51,7 +51,7 @@ def test_a_wrong_gradient_is_found_named_and_explained(mistake):
 @pytest.mark.parametrize(
     ("mistake", "words"),
     [
-        ("dx", "3 times the right one everywhere"),
+        ("dx", "3 times the correct gradient everywhere"),
         ("dx zero", "zero everywhere: a term is missing, or nothing is passed"),
     ],
 )
@@ -75,7 +75,7 @@ def test_what_is_passed_down_wrong_shows_below_and_is_put_down_to_the_layer_that
             "expected gradients of the parameters' structure CustomNode(namedtuple[DenseParams], [*, *]), got (*",
         ),
         ("shape", "gradient in bias: expected shape (2,), got (1, 2)"),
-        ("flipped", "gradient in weight: expected shape (2, 4), got (4, 2), its transposed"),
+        ("flipped", "gradient in weight: expected shape (2, 4), got (4, 2), the transpose"),
         ("dtype", "gradient in bias: expected dtype float64, got float32"),
         ("dx shape", "dx: expected shape (5, 4), got (5, 1)"),
         ("no pair", "gradient"),
@@ -108,9 +108,11 @@ def test_a_wrong_loss_is_wrong_everywhere_and_named():
     network = fn.mlp([4, 3])
     report = fn.check_gradients(network, MistakenLoss("sign"), *problem(network))
     assert not any(row.ok for row in report.rows)
-    assert report.faults == ("MistakenLoss(mistake='sign').gradient: -1 times the right one everywhere: a wrong sign",)
+    assert report.faults == (
+        "MistakenLoss(mistake='sign').gradient: -1 times the correct gradient everywhere: a wrong sign",
+    )
     taken_twice = fn.check_gradients(network, MistakenLoss("mean"), *problem(network)).faults[0]
-    assert "a mean over the batch, 5, is taken once too often" in taken_twice
+    assert "a mean over the batch, 5, is taken twice" in taken_twice
 
 
 def test_a_loss_whose_gradient_has_another_shape_is_named():
@@ -127,9 +129,9 @@ def test_a_wrong_penalty_is_named():
     network = fn.mlp([4, 3])
     report = fn.check_gradients(network, fn.quadratic, *problem(network), penalty=Halved(0.5))
     assert [row.ok for row in report.rows] == [False, True, True]
-    assert "off by -0.25 times the parameter itself: a penalty's term is missing" in report.rows[0].meaning
+    assert "off by -0.25 times the parameter itself: a penalty term is missing" in report.rows[0].meaning
     (fault,) = report.faults
-    assert "gradient, weight of Dense(3, inputs=4) (layer 0): 0.5 times the right one everywhere" in fault
+    assert "gradient, weight of Dense(3, inputs=4) (layer 0): 0.5 times the correct gradient everywhere" in fault
 
 
 def test_a_custom_derivative_that_is_wrong_is_told_from_a_wrong_backward():
@@ -150,7 +152,9 @@ def test_a_custom_derivative_that_is_wrong_is_told_from_a_wrong_backward():
     report = fn.check_gradients(network, fn.quadratic, *problem(network))
     assert not report.ok
     assert all(row.hand_numerical <= 1e-14 for row in report.rows)
-    assert all(row.meaning.startswith("the automatic gradient is wrong, as by a custom der") for row in report.rows)
+    assert all(
+        row.meaning.startswith("the automatic gradient is wrong, because of a custom der") for row in report.rows
+    )
 
 
 def test_a_gradient_that_is_stopped_on_both_routes_is_found_by_the_numerical_one():
@@ -190,7 +194,7 @@ def test_parts_that_are_right_but_put_together_wrongly_are_told_so():
     network = Doubling(fn.Dense(3), fn.tanh)
     report = fn.check_gradients(network, fn.quadratic, *problem(network))
     assert [row.ok for row in report.rows] == [True, True, False]
-    assert report.faults == ("each part is right alone, as JAX differentiates it: look at how they are put together",)
+    assert report.faults == ("each part is correct alone, as JAX differentiates it: look at how they are put together",)
 
 
 def test_a_backward_that_raises_raises():
@@ -213,3 +217,31 @@ def test_a_single_weight_off_by_1e_12_is_caught_wherever_its_gradient_is_not_tin
             cases += 1
             caught += not report.rows[2].ok
     assert caught == cases >= 5
+
+
+def test_a_penalty_whose_gradient_has_another_structure_is_named():
+    class Bare(type(fn.l2(1.0))):
+        def gradient(self, params):
+            return super().gradient(params)[0].weight
+
+    network = fn.mlp([4, 3])
+    report = fn.check_gradients(network, fn.quadratic, *problem(network), penalty=Bare(0.5))
+    assert not report.ok
+    (fault,) = report.faults
+    assert fault.startswith(
+        "l2(0.5).gradient: expected gradients of the parameters' structure (CustomNode(namedtuple[Dens"
+    )
+
+
+def test_weights_of_zero_do_not_hide_a_wrong_gradient_of_the_loss():
+    class WrongInTheFirst(MistakenLoss):
+        def gradient(self, output, target):
+            return fn.quadratic.gradient(output, target).at[0].multiply(2)
+
+    network = fn.mlp([4, 3])
+    data = problem(network)
+    assert fn.check_gradients(network, WrongInTheFirst(), *data, weights=np.array([0.0, 1, 1, 1, 1])).ok
+    (fault,) = fn.check_gradients(network, WrongInTheFirst(), *data).faults
+    assert fault.startswith(
+        "WrongInTheFirst().gradient: wrong in 3 of 15 elements, first at [0, 0]: 2 times the correct v"
+    )

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 import funcnet as fn
-from funcnet.gradcheck.check import compiled_automatic, compiled_by_hand
-from tests.gradcheck.examples import Looped, Mistaken, Scanned, ScannedRelu, Swish, problem
+from funcnet.gradcheck.check import compiled_gradients, compiled_numerically
+from funcnet.gradcheck.judgement import Verdict
+from tests.gradcheck.examples import ArcTangent, Looped, Mistaken, SortedRelu, Swish, problem
 from tests.registry import ACTIVATIONS, JUMP, LOSSES
 
 
@@ -116,21 +117,21 @@ def test_the_configuration_is_left_alone_when_an_error_is_raised():
 
 def test_a_second_check_of_a_network_built_anew_compiles_nothing():
     def sizes():
-        return compiled_by_hand._cache_size(), compiled_automatic._cache_size()
+        return compiled_gradients._cache_size(), compiled_numerically._cache_size()
 
     params, x, y = problem(fn.mlp([4, 2, 3]))
-    fn.check_gradients(fn.mlp([4, 2, 3]), fn.quadratic, params, x, y)
+    fn.check_gradients(fn.mlp([4, 2, 3]), fn.quadratic, params, x, y, penalty=fn.l2(0.1))
     compiled = sizes()
-    assert fn.check_gradients(fn.mlp([4, 2, 3]), fn.quadratic, params, -x, 2 * y).ok
+    assert fn.check_gradients(fn.mlp([4, 2, 3]), fn.quadratic, params, -x, 2 * y, penalty=fn.l2(0.3)).ok
     assert sizes() == compiled
 
 
 def test_an_operation_without_a_complex_form_is_differenced():
-    network = fn.Sequential(fn.Dense(6), Scanned(), fn.Dense(3))
+    network = fn.Sequential(fn.Dense(6), ArcTangent(), fn.Dense(3))
     report = fn.check_gradients(network, fn.quadratic, *problem(network))
     assert report.ok, str(report)
     assert report.method == "Richardson"
-    assert report.notes == ("no complex step: the operation scan has no complex form",)
+    assert report.notes == ("no complex step: the operation atan2 has no complex form",)
     assert 1e-16 < report.worst <= 1e-11
     assert max(row.hand_automatic for row in report.rows) <= 1e-14
 
@@ -147,7 +148,7 @@ def test_a_loop_that_jax_cannot_differentiate_is_still_checked_by_differences():
 
 
 def test_kinks_that_differences_meet_are_told_and_left_out():
-    network = fn.Sequential(fn.Dense(3), ScannedRelu())
+    network = fn.Sequential(fn.Dense(3), SortedRelu())
     params, x, y = problem(network)
     bias = params[0].bias.copy()
     bias[1] -= (x @ params[0].weight.T + bias)[2, 1]  # the second unit's weighted input is 0 for the third sample
@@ -205,14 +206,14 @@ def test_a_gradient_that_rounding_drowns_is_not_proved_rather_than_wrong():
     params = (fn.DenseParams(params[0].weight, np.array([34.0, 0.0, 0.0])), ())  # 1 − σ(34) is about 2e-15
     report = fn.check_gradients(network, OffByRounding(), params, x, np.full((5, 3), 0.5))
     assert not report.ok
-    assert report.rows[0].verdict == "NOT PROVED"
-    assert report.rows[0].meaning.startswith("not proved: it is so ill-conditioned here that the last bits")
+    assert report.rows[0].verdict is Verdict.NOT_PROVED
+    assert report.rows[0].meaning.startswith("not proved: the gradient is so ill-conditioned here that rounding")
     assert "  NOT PROVED" in str(report)
     assert report.faults == ()
 
 
 def test_tolerance_is_the_users_to_set():
-    network = fn.Sequential(fn.Dense(6), Scanned(), fn.Dense(3))
+    network = fn.Sequential(fn.Dense(6), ArcTangent(), fn.Dense(3))
     data = problem(network)
     strict = fn.check_gradients(network, fn.quadratic, *data)
     assert (strict.tolerance, strict.ok) == (1e-10, True)
@@ -228,7 +229,7 @@ def test_a_gradient_that_has_all_but_vanished_is_checked_as_well():
     assert right.ok, str(right)
     assert right.rows[0].size < 1e-14 * right.rows[-2].size
     report = fn.check_gradients(network, fn.quadratic, params, x, y)
-    assert [row.verdict for row in report.rows[:2]] == ["MISMATCH"] * 2
+    assert [row.verdict for row in report.rows[:2]] == [Verdict.MISMATCH] * 2
 
 
 def test_a_kink_that_only_differences_see_is_not_proved():
@@ -242,7 +243,7 @@ def test_a_kink_that_only_differences_see_is_not_proved():
 
     report = fn.check_gradients(Bent(), fn.quadratic, (), np.zeros((2, 3)), np.ones((2, 3)))
     assert not report.ok
-    assert report.rows[0].verdict == "NOT PROVED"
+    assert report.rows[0].verdict is Verdict.NOT_PROVED
     assert "take an input or parameters away from the kinks" in report.rows[0].meaning
 
 
@@ -250,6 +251,97 @@ def test_a_gradient_that_is_zero_everywhere_is_said_to_prove_nothing():
     network = fn.Sequential(fn.Dense(3), fn.step, fn.Dense(3))
     report = fn.check_gradients(network, fn.quadratic, *problem(network))
     assert report.ok
-    assert report.notes[-1].startswith(
-        "zero everywhere, so that nothing is proved of it: the gradient in weight of Dense(3)"
-    )
+    assert report.notes[-1].startswith("zero everywhere, so that nothing is proved: the gradient in weight of Dense(3)")
+
+
+class RunningCentre(fn.Layer):
+    """A layer that subtracts a gain times the batch's weighted mean in training, and times a running mean after it."""
+
+    def forward(self, params, x, *, key=None, weights=None):
+        share = jnp.full(len(x), 1 / len(x), x.dtype) if weights is None else weights / jnp.sum(weights)
+        mean = params["mean"] if key is None else share @ x
+        new = 0.9 * params["mean"] + 0.1 * (share @ x)
+        return x - params["gain"] * mean[None], (mean, share, key is None, new)
+
+    def backward(self, params, cache, dy):
+        mean, share, is_evaluation, _ = cache
+        total = jnp.sum(dy, axis=0)
+        dx = dy if is_evaluation else dy - params["gain"] * share[:, None] * total[None]
+        return {"gain": -total @ mean, "mean": jnp.zeros_like(mean)}, dx
+
+    def learn(self, params, cache):
+        return {"gain": params["gain"], "mean": cache[-1]}
+
+
+class Unweighted(RunningCentre):
+    """The same, whose ``backward`` forgets the weights."""
+
+    def backward(self, params, cache, dy):
+        mean, share, is_evaluation, new = cache
+        return super().backward(params, (mean, jnp.full_like(share, 1 / len(share)), is_evaluation, new), dy)
+
+
+def running(layer):
+    """Return a network around a layer with running statistics, its parameters and data."""
+    random = np.random.default_rng(0)
+    params = fn.DenseParams(random.normal(size=(3, 4)), random.normal(size=3))
+    network = fn.Sequential(fn.Dense(3), fn.Sequential(layer, fn.tanh))
+    centre = {"gain": np.asarray(0.7), "mean": random.normal(size=3)}
+    return network, (params, (centre, ())), random.normal(size=(5, 4)), random.normal(size=(5, 3))
+
+
+@pytest.mark.parametrize("seed", [None, 0], ids=["evaluation", "training"])
+def test_running_statistics_are_listed_as_not_trained_and_neither_compared_nor_called_wrong(seed):
+    key = None if seed is None else jax.random.key(seed)
+    network, params, x, y = running(RunningCentre())
+    report = fn.check_gradients(network, fn.quadratic, params, x, y, key=key, weights=np.arange(5.0))
+    assert report.ok, str(report)
+    assert report.worst <= 1e-14
+    assert [row.name for row in report.rows if row.verdict is Verdict.NOT_TRAINED] == [
+        "mean of RunningCentre() (layer 1.0)"
+    ]
+    statistic = report.rows[3]
+    assert (statistic.hand, statistic.automatic, statistic.numerical) == (None, None, None)
+    assert str(report).splitlines()[0].startswith("36 derivatives")  # 12 + 3 + 1 + 20
+    assert str(report).splitlines()[5].split()[-7:] == ["-", "-", "-", "[]", "0", "not", "trained"]
+    assert report.notes == ()
+
+
+def test_weights_and_keys_reach_the_layers_when_each_part_is_checked_alone():
+    network, params, x, y = running(Unweighted())
+    report = fn.check_gradients(network, fn.quadratic, params, x, y, key=jax.random.key(0), weights=np.arange(5.0))
+    assert [row.verdict for row in report.rows] == [
+        Verdict.MISMATCH,
+        Verdict.OK,  # a bias gets the sum over the batch, which the weights do not change
+        Verdict.OK,
+        Verdict.NOT_TRAINED,
+        Verdict.MISMATCH,
+    ]
+    (fault,) = report.faults
+    assert fault.startswith("Unweighted() (layer 1.0).backward, dx: ")
+
+
+def test_a_dropped_unit_is_the_same_one_when_each_part_is_checked_alone():
+    inner = fn.Sequential(fn.Dropout(0.5), Mistaken(3, mistake="wrong sign"))
+    network = fn.Sequential(fn.Dense(3), fn.Sequential(fn.tanh, inner, fn.Dropout(0.3)))
+    report = fn.check_gradients(network, fn.quadratic, *problem(network), key=jax.random.key(5))
+    (fault,) = report.faults
+    assert fault.startswith("Mistaken(3, mistake='wrong sign') (layer 1.1.1).backward, gradient in weight: -1 times")
+
+
+def test_a_backward_that_keeps_arrays_of_another_shape_between_layers_is_found_by_the_part():
+    class Summed(fn.Layer):
+        """An identity, whose dx has lost an axis that broadcasting may bring back."""
+
+        def forward(self, params, x):
+            return x, None
+
+        def backward(self, params, cache, dy):
+            return (), jnp.sum(dy, axis=0, keepdims=True)
+
+    network = fn.Sequential(fn.Dense(3), fn.tanh, Summed(), fn.Dense(3))
+    params, x, y = problem(fn.Sequential(fn.Dense(3), fn.tanh, fn.tanh, fn.Dense(3)))
+    with jax.numpy_rank_promotion("allow"):
+        report = fn.check_gradients(network, fn.quadratic, params, x, y)
+    assert not report.ok
+    assert report.faults[0] == "Summed() (layer 2).backward: dx: expected shape (5, 3), got (1, 3)"

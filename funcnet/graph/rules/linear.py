@@ -12,21 +12,21 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from .local import Local, Rule, Site
+from .base import LocalDerivative, Rule, Site
 
-Transpose = Callable[[Site, int, Any], jax.Array]  # of the derivative in the result
+Transpose = Callable[..., jax.Array]  # (site, index, the derivative in each result)
 
 
-def linear(transpose: Transpose) -> Rule:
+def linear_rule(transpose: Transpose) -> Rule:
     """Return the rule of an operation that is linear in its floating operands together."""
 
-    def rule(site: Site, index: int) -> Local:
-        def push(change: jax.Array) -> Any:
+    def rule(site: Site, index: int) -> LocalDerivative:
+        def push(change: jax.Array) -> list[Any]:
             return site.operation.run(
                 *(change if at == index else _still(operand) for at, operand in enumerate(site.inputs))
             )
 
-        return Local(push, lambda derivative: transpose(site, index, derivative))
+        return LocalDerivative(push, lambda *derivatives: transpose(site, index, *derivatives))
 
     return rule
 
@@ -73,7 +73,7 @@ def _cut_out(site: Site, index: int, derivative: jax.Array) -> jax.Array:
     return lax.slice_in_dim(derivative, start, start + site.inputs[index].shape[axis], axis=axis)
 
 
-def _put_together(site: Site, index: int, derivatives: list[jax.Array]) -> jax.Array:
+def _put_together(site: Site, index: int, *derivatives: jax.Array) -> jax.Array:
     """Splitting: the parts' derivatives, in a row again."""
     return lax.concatenate(derivatives, site.params["axis"])
 
@@ -83,7 +83,7 @@ def _stacked_part(site: Site, index: int, derivative: jax.Array) -> jax.Array:
     return lax.index_in_dim(derivative, index, site.params["axis"], keepdims=False)
 
 
-def _put_back(site: Site, index: int, derivatives: list[jax.Array]) -> jax.Array:
+def _put_back(site: Site, index: int, *derivatives: jax.Array) -> jax.Array:
     """Taking apart along an axis: the parts' derivatives, stacked again."""
     return jnp.stack(derivatives, site.params["axis"])
 
@@ -156,36 +156,53 @@ def _scattered(site: Site, index: int, derivative: jax.Array) -> jax.Array:
     return lax.scatter_add(jnp.zeros_like(operand), indices, derivative, places, **settings)
 
 
-def _gather(site: Site, index: int) -> Local:
+def _gather(site: Site, index: int) -> LocalDerivative:
     """Gathering, where an index past the end takes a constant, whose change is 0."""
     settings = {name: value for name, value in site.params.items() if name != "fill_value"}
 
-    def push(change: jax.Array) -> jax.Array:
-        return lax.gather(change, site.inputs[1], **settings, fill_value=0)
+    def push(change: jax.Array) -> list[jax.Array]:
+        return [lax.gather(change, site.inputs[1], **settings, fill_value=0)]
 
-    return Local(push, lambda derivative: _scattered(site, index, derivative))
+    return LocalDerivative(push, lambda derivative: _scattered(site, index, derivative))
 
 
-REARRANGING: dict[str, Rule] = {
-    "reshape": linear(_as_operand),
-    "squeeze": linear(_as_operand),
-    "copy": linear(_as_operand),
-    "convert_element_type": linear(_cast_back),
-    "reduce_precision": linear(_as_operand),
-    "broadcast_in_dim": linear(_summed),
-    "reduce_sum": linear(_spread),
-    "transpose": linear(_transposed_back),
-    "rev": linear(_reversed_back),
-    "concatenate": linear(_cut_out),
-    "split": linear(_put_together),
-    "stack": linear(_stacked_part),
-    "unstack": linear(_put_back),
-    "tile": linear(_tiles_summed),
-    "slice": linear(_padded),
-    "pad": linear(_unpadded),
-    "select_n": linear(_chosen),
-    "cumsum": linear(_accumulated_back),
-    "dynamic_slice": linear(_placed),
-    "dynamic_update_slice": linear(_updated_back),
+def _sort(site: Site, index: int) -> LocalDerivative:
+    """Sorting is a permutation, which the values determine: push applies it, pull applies its inverse."""
+    axis = site.params["dimension"]
+    places = lax.broadcasted_iota(np.int32, site.inputs[0].shape, axis)
+    order = lax.sort([*site.inputs, places], axis, site.params["is_stable"], site.params["num_keys"])[-1]
+
+    def push(change: jax.Array) -> list[jax.Array]:
+        moved = jnp.take_along_axis(change, order, axis)
+        return [moved if at == index else jnp.zeros_like(each) for at, each in enumerate(site.results)]
+
+    def pull(*derivatives: jax.Array) -> jax.Array:
+        return jnp.take_along_axis(derivatives[index], jnp.argsort(order, axis), axis)
+
+    return LocalDerivative(push, pull)
+
+
+LINEAR: dict[str, Rule] = {
+    "reshape": linear_rule(_as_operand),
+    "squeeze": linear_rule(_as_operand),
+    "copy": linear_rule(_as_operand),
+    "convert_element_type": linear_rule(_cast_back),
+    "reduce_precision": linear_rule(_as_operand),
+    "broadcast_in_dim": linear_rule(_summed),
+    "reduce_sum": linear_rule(_spread),
+    "transpose": linear_rule(_transposed_back),
+    "rev": linear_rule(_reversed_back),
+    "concatenate": linear_rule(_cut_out),
+    "split": linear_rule(_put_together),
+    "stack": linear_rule(_stacked_part),
+    "unstack": linear_rule(_put_back),
+    "tile": linear_rule(_tiles_summed),
+    "slice": linear_rule(_padded),
+    "pad": linear_rule(_unpadded),
+    "select_n": linear_rule(_chosen),
+    "cumsum": linear_rule(_accumulated_back),
+    "dynamic_slice": linear_rule(_placed),
+    "dynamic_update_slice": linear_rule(_updated_back),
     "gather": _gather,
+    "sort": _sort,
 }

@@ -59,7 +59,7 @@ class Layout(NamedTuple):
     arrows: tuple[tuple[Point, ...], ...]
 
 
-def layout(nodes: Mapping[Key, Node], edges: Sequence[tuple[Key, Key]]) -> Layout:
+def layout_of(nodes: Mapping[Key, Node], edges: Sequence[tuple[Key, Key]]) -> Layout:
     """Return where the nodes and the arrows of a directed graph without cycles go; each edge is given once."""
     layer = layers(nodes, edges)
     chains = [_chain(edge, layer) for edge in edges]

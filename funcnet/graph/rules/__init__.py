@@ -1,31 +1,33 @@
-"""Which operation has which local derivative, and what to say where one has none."""
+"""The rules of local derivatives, by operation; an operation without one is refused by name and place."""
 
 from typing import Any
 
 import jax.numpy as jnp
 
-from ..errors import message
-from ..programs import NoRuleError, is_known, name_of
+from ...errors import message
+from ...jaxprs import NoRuleError, is_known, name_of, rule_of
+from ..nodes import Operation
+from .base import LocalDerivative, Rule, Site
+from .custom_derivatives import CUSTOM_DERIVATIVES
 from .elementwise import ELEMENTWISE
-from .local import Local, Rule, Site
-from .own_rules import OWN_RULES
-from .products import PRODUCTS
-from .rearranging import REARRANGING
-from .structure import Operation
+from .linear import LINEAR
+from .reductions import REDUCTIONS
 
-RULES: dict[str, Rule] = ELEMENTWISE | REARRANGING | PRODUCTS | OWN_RULES
+RULES: dict[str, Rule] = ELEMENTWISE | LINEAR | REDUCTIONS | CUSTOM_DERIVATIVES
 
 # Their results are constant but for jumps, or are declared to be: no derivative passes.
 CONSTANT = {"sign", "floor", "ceil", "round", "stop_gradient"}
 
 
-def local_derivative(operation: Operation, index: int, inputs: tuple[Any, ...], results: tuple[Any, ...]) -> Local:
+def local_derivative(
+    operation: Operation, index: int, inputs: tuple[Any, ...], results: tuple[Any, ...]
+) -> LocalDerivative:
     """Return ∂v/∂u of an operation along its operand of that position, at the values of a run.
 
     Raises ``NoRuleError`` that names the operation and its place.
     """
     equation = operation.equation
-    rule = RULES.get(equation.primitive.name) if is_known(equation) else None
+    rule = rule_of(equation, RULES)
     complex_dtype = next((str(v.dtype) for v in (*inputs, *results) if _is_complex(v)), None)
     if rule is None or complex_dtype is not None:
         of_dtype = f" of {complex_dtype}" if complex_dtype else ""

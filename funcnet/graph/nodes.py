@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..programs import is_known, run
+from ..jaxprs import is_known, run
 
 KINDS = ("input", "constant", "computed")
 
@@ -59,8 +59,8 @@ class Operation:
     def __str__(self) -> str:
         return f"{', '.join(self.results)} = {self.expression}"
 
-    def run(self, *inputs: Any) -> Any:
-        """Return what the operation computes: an array, or a list of them where it has several results."""
+    def run(self, *inputs: Any) -> list[Any]:
+        """Return the results that the operation computes from its operands' values."""
         return run(self.equation, *inputs)
 
 

@@ -1,4 +1,4 @@
-"""Local derivatives of matrix products, and of the reductions and the sorting that are not linear."""
+"""Local derivatives of matrix products, and of the reductions that are not linear."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from .local import Local, Rule, Site
+from .base import LocalDerivative, Rule, Site
 
 
-def _matrix_product(site: Site, index: int) -> Local:
+def _matrix_product(site: Site, index: int) -> LocalDerivative:
     """V = A B, with batch axes or without: V̇ = Ȧ B + A Ḃ, Ā = V̄ Bᵀ, B̄ = Aᵀ V̄.
 
     Giles, "Collected Matrix Derivative Results for Forward and Reverse Mode Algorithmic Differentiation" (2008),
@@ -25,7 +25,7 @@ def _matrix_product(site: Site, index: int) -> Local:
     first = len(batch[0]) + (0 if index == 1 else len(free[0]))
     result_batch, result_others = range(len(batch[0])), range(first, first + len(free[1 - index]))
 
-    def push(change: jax.Array) -> jax.Array:
+    def push(change: jax.Array) -> list[jax.Array]:
         return site.operation.run(change, other) if index == 0 else site.operation.run(other, change)
 
     def pull(derivative: jax.Array) -> jax.Array:
@@ -36,7 +36,7 @@ def _matrix_product(site: Site, index: int) -> Local:
         axes = np.argsort([*batch[index], *free[index], *order])
         return lax.transpose(product, tuple(map(int, axes))).astype(operand.dtype)
 
-    return Local(push, pull)
+    return LocalDerivative(push, pull)
 
 
 def _others(count: int, *axes: Any) -> list[int]:
@@ -48,11 +48,11 @@ def _others(count: int, *axes: Any) -> list[int]:
 def _weighted(slope: Callable[[Any, jax.Array, tuple[int, ...]], jax.Array]) -> Rule:
     """Return the rule of a reduction v = r(x) from ∂v/∂xⱼ, given x, v with the reduced axes kept, and the axes."""
 
-    def rule(site: Site, index: int) -> Local:
+    def rule(site: Site, index: int) -> LocalDerivative:
         (x,), (v,), axes = site.inputs, site.results, tuple(site.params["axes"])
         weights = slope(x, jnp.expand_dims(v, axes), axes)
-        return Local(
-            lambda change: jnp.sum(weights * change, axis=axes),
+        return LocalDerivative(
+            lambda change: [jnp.sum(weights * change, axis=axes)],
             lambda derivative: weights * jnp.expand_dims(derivative, axes),
         )
 
@@ -76,26 +76,9 @@ def _product_of_others(x: jax.Array, v: jax.Array, axes: tuple[int, ...]) -> jax
     return jnp.moveaxis((before * after).reshape(moved.shape), last, axes)
 
 
-def _sort(site: Site, index: int) -> Local:
-    """Sorting is a permutation, which the values fix: push applies it, pull its inverse."""
-    axis = site.params["dimension"]
-    places = lax.broadcasted_iota(np.int32, site.inputs[0].shape, axis)
-    order = lax.sort([*site.inputs, places], axis, site.params["is_stable"], site.params["num_keys"])[-1]
-
-    def push(change: jax.Array) -> list[jax.Array]:
-        moved = jnp.take_along_axis(change, order, axis)
-        return [moved if at == index else jnp.zeros_like(each) for at, each in enumerate(site.results)]
-
-    def pull(derivatives: list[jax.Array]) -> jax.Array:
-        return jnp.take_along_axis(derivatives[index], jnp.argsort(order, axis), axis)
-
-    return Local(push, pull)
-
-
-PRODUCTS: dict[str, Rule] = {
+REDUCTIONS: dict[str, Rule] = {
     "dot_general": _matrix_product,
     "reduce_max": _weighted(_share_of_extreme),
     "reduce_min": _weighted(_share_of_extreme),
     "reduce_prod": _weighted(_product_of_others),
-    "sort": _sort,
 }

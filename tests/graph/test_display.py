@@ -12,7 +12,7 @@ from jax.ad_checkpoint import checkpoint_name
 
 import funcnet as fn
 from funcnet import graph
-from funcnet.graph.layout import CHARACTER, coordinates, crossings, layers, ordered, spaced
+from funcnet.drawing.layout import CHARACTER
 from tests.graph.examples import LAYERS, NEURON, chain, neuron_cost, two_layers
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -203,35 +203,3 @@ def test_the_same_graph_is_drawn_the_same(traced):
     again = graph.trace(function, *arguments)
     assert again.to_svg() == traced["chain"].to_svg()
     assert again.to_dot() == traced["chain"].to_dot()
-
-
-def test_layers_go_down_every_edge():
-    found = [("a", "b"), ("b", "c"), ("a", "c"), ("d", "c"), ("c", "e")]
-    depth = layers("abcde", found)
-    assert all(depth[source] < depth[target] for source, target in found)
-    assert depth["d"] == depth["c"] - 1
-
-
-def test_crossings_that_need_not_be_are_gone():
-    rows, links = [["a", "b", "c"], ["x", "y", "z"]], [("a", "z"), ("b", "y"), ("c", "x")]
-    assert crossings(rows, links) == 3
-    assert crossings(ordered(rows, links), links) == 0
-
-
-def test_spaced_places_are_the_nearest_by_squares():
-    rng = np.random.default_rng(0)
-    for _ in range(20):
-        wanted, gaps = rng.normal(size=4) * 3, rng.uniform(0.5, 2, size=3)
-        places = spaced(wanted, gaps)
-        assert (np.diff(places) >= gaps - 1e-12).all()
-        least = ((places - wanted) ** 2).sum()
-        for _ in range(200):  # no other admissible places are nearer
-            other = places + rng.normal(size=4) * 0.3
-            if (np.diff(other) >= gaps).all():
-                assert ((other - wanted) ** 2).sum() >= least
-
-
-def test_neighbours_in_a_layer_keep_their_order_and_room():
-    across = coordinates([["a"], ["x", "y", "z"]], [("a", "x"), ("a", "y"), ("a", "z")], dict.fromkeys("axyz", 10.0))
-    assert across["x"] + 10 < across["y"] < across["z"] - 10
-    assert across["a"] == pytest.approx(across["y"])

@@ -9,42 +9,42 @@ from typing import Any
 
 import jax
 
-from ..errors import message
-from ..programs import NoRuleError
-from .local import Local, Rule, Site
+from ...errors import message
+from ...jaxprs import NoRuleError
+from .base import LocalDerivative, Rule, Site
 
 
 def _along(site: Site, index: int) -> Callable[[Any], list[Any]]:
     """Return the function of the operand of that position alone."""
     before, after = site.inputs[:index], site.inputs[index + 1 :]
-    return lambda operand: list(site.operation.run(*before, operand, *after))
+    return lambda operand: site.operation.run(*before, operand, *after)
 
 
-def _custom_jvp(site: Site, index: int) -> Local:
+def _custom_jvp(site: Site, index: int) -> LocalDerivative:
     """The author wrote push."""
 
     def push(change: jax.Array) -> list[jax.Array]:
         return jax.jvp(_along(site, index), (site.inputs[index],), (change,))[1]
 
-    return Local(push, _pull(site, index))
+    return LocalDerivative(push, _pull(site, index))
 
 
-def _custom_vjp(site: Site, index: int) -> Local:
+def _custom_vjp(site: Site, index: int) -> LocalDerivative:
     """The author wrote pull."""
 
     def push(change: jax.Array) -> list[jax.Array]:
         expected = "an operation with a derivative rule for forward mode"
         raise NoRuleError(message("graph", expected, f"{site.operation}, whose author wrote one for reverse mode"))
 
-    return Local(push, _pull(site, index))
+    return LocalDerivative(push, _pull(site, index))
 
 
-def _pull(site: Site, index: int) -> Callable[[list[jax.Array]], jax.Array]:
-    def pull(derivatives: list[jax.Array]) -> jax.Array:
+def _pull(site: Site, index: int) -> Callable[..., jax.Array]:
+    def pull(*derivatives: jax.Array) -> jax.Array:
         _, transposed = jax.vjp(_along(site, index), site.inputs[index])
-        return transposed(derivatives)[0]
+        return transposed(list(derivatives))[0]
 
     return pull
 
 
-OWN_RULES: dict[str, Rule] = {"custom_jvp_call": _custom_jvp, "custom_vjp_call": _custom_vjp}
+CUSTOM_DERIVATIVES: dict[str, Rule] = {"custom_jvp_call": _custom_jvp, "custom_vjp_call": _custom_vjp}

@@ -1,0 +1,226 @@
+"""Numerical derivatives of a function that JAX can trace, none of which JAX differentiates: two methods.
+
+Complex steps, ∂f/∂θₖ = Im f(θ + i h eₖ)/h: no difference of nearly equal numbers is taken, so h may be so small that no
+truncation error is left. The function's program (its jaxpr) is run with complex numbers by the rules of
+``complex_rules``. Loops of a known number of turns and branches stay what they are, on pairs of arrays. Squire, Trapp,
+"Using Complex Variables to Estimate Derivatives of Real Functions" (1998); Martins, Sturdza, Alonso, "The complex-step
+derivative approximation" (2003).
+
+Richardson's extrapolation, for operations without a complex form: D(h) = (f(θ + h eₖ) − f(θ − h eₖ))/2h has the error
+c₂h² + c₄h⁴ + …; from D(h), D(h/2), D(h/4), … the terms are removed one by one in a Romberg table,
+T[i, j] = T[i, j−1] + (T[i, j−1] − T[i−1, j−1])/(4ʲ − 1), and the entry that its neighbours confirm best is the result.
+Richardson (1911); Ridders, "Accurate computation of F′(x) and F′(x)F″(x)" (1982).
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from ..jaxprs import Scan, interpret, is_known, listed, rule_of, run, scan_of, walk
+from .complex_rules import RULES, Complex, Edge, as_complex, real_of
+
+# About 1e-30: its square is below all rounding, and its product with a probability of 1e-270 is not 0 yet. A power of
+# two, so that dividing by it rounds nothing.
+STEP = 2.0**-100
+MEMORY = 2**25  # bytes of intermediate values at once, about what a processor's cache holds
+
+# Of Richardson's extrapolation.
+LEVELS = 16
+FIRST_STEP = 1.0  # of a parameter up to 1; larger ones take a larger step
+EPSILON = 2.0**-52
+KINK = 1e-4  # the two sides' derivatives differ by more than this part of the largest: a kink, not rounding
+NOISE = 1e-10  # and by more than this part of the cost, whose rounding the small steps divide
+
+
+class NumericalGradient(NamedTuple):
+    """A numerical gradient of a function of several arrays, as one vector, and the kinks that were met."""
+
+    cost: Any  # the function's value
+    gradient: Any  # (elements,) float64
+    kinked: Any  # (elements,) bool: the step along this element starts on the edge of a comparison
+    kinks: Any  # how many values, or elements where values cannot be seen, lie on an edge
+
+
+def complex_step_gradient(function: Callable[..., jax.Array], leaves: Sequence[jax.Array]) -> NumericalGradient:
+    """Return the ``NumericalGradient`` of a scalar function of float64 arrays.
+
+    Pure JAX, in 64-bit mode; ``NoRuleError`` while tracing where a primitive has no complex form.
+    """
+    program = jax.make_jaxpr(function)(*leaves)
+    sizes = [leaf.size for leaf in leaves]
+    starts = np.cumsum([0, *sizes])
+
+    def along(element: jax.Array) -> tuple[jax.Array, ...]:
+        points = [
+            Complex(leaf, _basis(element - start, size).reshape(leaf.shape))
+            for leaf, start, size in zip(leaves, starts, sizes, strict=False)
+        ]
+        edges: list[Edge] = []
+        (cost,) = evaluate(program, points, edges)
+        derivative = cost.im / STEP if isinstance(cost, Complex) else jnp.zeros(())
+        met, crossed = _total(edges)
+        return real_of(cost), derivative, crossed, met
+
+    # Of one direction, and only its imaginary parts: the real ones are shared.
+    width = 8 * int(starts[-1]) + sum(computed_bytes(program))
+    return NumericalGradient(*map_in_chunks(along, int(starts[-1]), width, out_axes=(None, 0, 0, None)))
+
+
+def map_in_chunks(
+    function: Callable[[jax.Array], tuple[jax.Array, ...]], count: int, width: int, *, out_axes: tuple[int | None, ...]
+) -> tuple[jax.Array, ...]:
+    """Return ``vmap(function)`` of 0, 1, …, count − 1, each of ``width`` bytes, as many at once as fit the memory.
+
+    An output whose axis is None is the same for all, and given once.
+    """
+    chunk = max(1, min(count, MEMORY // max(1, width)))
+    chunks = math.ceil(count / chunk)
+    indices = jnp.arange(chunks * chunk).reshape(chunks, chunk)  # those past the end are computed and dropped
+    mapped = lax.map(jax.vmap(function, out_axes=out_axes), indices)
+    return tuple(
+        each[0] if axis is None else each.reshape(-1, *each.shape[2:])[:count]
+        for each, axis in zip(mapped, out_axes, strict=True)
+    )
+
+
+def evaluate(program: Any, operands: Sequence[Any], edges: list[Edge]) -> list[Any]:
+    """Return the results of a program whose operands are arrays or ``Complex``; edges met are added to ``edges``."""
+
+    def apply(equation: Any, inputs: list[Any]) -> Sequence[Any] | None:
+        if not any(isinstance(each, Complex) for each in inputs):
+            return run(equation, *inputs)
+        scan = scan_of(equation)
+        if scan is not None:
+            return _scan(scan, inputs, edges)
+        if equation.primitive.name == "cond" and is_known(equation):
+            return _cond(equation.params["branches"], inputs, edges)
+        rule = rule_of(equation, RULES)
+        return None if rule is None else listed(equation, rule(equation.primitive.bind, equation.params, inputs, edges))
+
+    return interpret(program, operands, apply)
+
+
+def _scan(scan: Scan, operands: list[Any], edges: list[Edge]) -> list[Any]:
+    """Run the loop with a complex carry: it may begin real and have an imaginary part after a turn."""
+    fixed, first, rows = scan.split(operands)
+
+    def turn(carry: list[Any], row: Sequence[Any]) -> tuple[list[Any], Any]:
+        results, met = _with_edges(scan.body, [*fixed, *carry, *row])
+        return results[: scan.carried], (results[scan.carried :], met)
+
+    carry, (outputs, met) = lax.scan(turn, [*map(as_complex, first)], rows, scan.length, scan.reverse)
+    edges.append(met)
+    return [*carry, *outputs]
+
+
+def _cond(branches: Sequence[Any], operands: list[Any], edges: list[Edge]) -> list[Any]:
+    """Run the branch that the code takes, which an integer says."""
+    which, *rest = operands
+    results, met = lax.switch(which, [partial(_with_edges, branch) for branch in branches], rest)
+    edges.append(met)
+    return results
+
+
+def _with_edges(program: Any, operands: Sequence[Any]) -> tuple[list[Any], Edge]:
+    """Return the results of a program, all floating ones ``Complex``, and the edges met in all."""
+    edges: list[Edge] = []
+    return [*map(as_complex, evaluate(program, operands, edges))], _total(edges)
+
+
+def _total(edges: Sequence[Edge]) -> Edge:
+    """Return how many values lie on an edge, and whether the step moves one of them off it."""
+    met = sum((jnp.sum(edge.met) for edge in edges), jnp.zeros((), int))
+    return Edge(met, sum((jnp.any(edge.crossed) for edge in edges), jnp.zeros((), bool)))
+
+
+def _basis(element: jax.Array, size: int) -> jax.Array:
+    return jnp.where(jnp.arange(size) == element, STEP, 0.0)
+
+
+def computed_bytes(program: Any) -> list[int]:
+    """Return the float64 bytes of every value that a program computes, those of the programs within included."""
+    return [8 * math.prod(variable.aval.shape) for equation, _ in walk(program) for variable in equation.outvars]
+
+
+class Samples(NamedTuple):
+    """A function's values around a point, along each of its arguments."""
+
+    cost: Any  # () its value at the point
+    above: Any  # (elements, levels) f(θ + h eₖ)
+    below: Any  # (elements, levels) f(θ − h eₖ)
+    steps: Any  # (elements, levels) h
+
+
+def sample(function: Callable[..., jax.Array], leaves: Sequence[jax.Array]) -> Samples:
+    """Return the values of a scalar function of float64 arrays at halved steps; pure JAX, in 64-bit mode."""
+    program = jax.make_jaxpr(function)(*leaves)
+    sizes = [leaf.size for leaf in leaves]
+    starts = np.cumsum([0, *sizes])
+    theta = jnp.concatenate([jnp.ravel(leaf) for leaf in leaves])
+    shapes = [leaf.shape for leaf in leaves]
+
+    def at(point: jax.Array) -> jax.Array:
+        parts = (point[start : start + size] for start, size in zip(starts, sizes, strict=False))
+        return function(*(part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)))
+
+    def along(element: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+        _, exponent = jnp.frexp(jnp.maximum(0.75, jnp.abs(theta[element])))
+        steps = jnp.ldexp(FIRST_STEP * 0.5 ** np.arange(LEVELS), exponent)  # powers of two: they round nothing
+
+        def values(step: jax.Array) -> tuple[jax.Array, jax.Array]:
+            direction = jnp.where(jnp.arange(theta.size) == element, step, 0.0)
+            return at(theta + direction), at(theta - direction)
+
+        return *jax.vmap(values)(steps), steps
+
+    width = 2 * LEVELS * (8 * theta.size + sum(computed_bytes(program)))
+    return Samples(at(theta), *map_in_chunks(along, theta.size, width, out_axes=(0, 0, 0)))
+
+
+def richardson_gradient(samples: Samples) -> NumericalGradient:
+    """Return the gradient from a function's values; a kink exactly at the point has two one-sided derivatives.
+
+    >>> with jax.enable_x64(True):
+    ...     samples = sample(lambda x: jnp.sum(jnp.exp(x) + jnp.abs(x)), [jnp.array([0.0, 1.0])])
+    >>> gradient = richardson_gradient(samples)
+    >>> print(gradient.kinked, f"{gradient.gradient[1]:.12f}")
+    [ True False] 3.718281828459
+    """
+    cost, above, below, steps = map(np.asarray, samples)
+    rounding = EPSILON * np.abs(cost) / steps
+    with np.errstate(invalid="ignore", over="ignore"):  # far from the point the function may not exist
+        gradient = extrapolate((above - below) / (2 * steps), rounding, 4.0)
+        right, left = (extrapolate(side / steps, rounding, 2.0) for side in (above - cost, cost - below))
+        gap = np.abs(right - left)
+    kinked = gap > max(KINK * np.abs(gradient).max(initial=0.0), NOISE * np.abs(cost))
+    return NumericalGradient(cost, gradient, kinked, kinked.sum())
+
+
+def extrapolate(differences: np.ndarray, rounding: np.ndarray, ratio: float) -> np.ndarray:
+    """Return the limits (elements,) of differences (elements, levels) at halved steps.
+
+    Their error falls by ``ratio`` and by its powers; ``rounding`` (elements, levels) is how far each is off already.
+
+    >>> steps = 0.5 ** np.arange(8)[None, :]
+    >>> limit = extrapolate((np.exp(steps) - np.exp(-steps)) / (2 * steps), 1e-16 / steps, 4.0)
+    >>> print(f"{limit[0]:.12f}")
+    1.000000000000
+    """
+    column, best, least = differences, differences[:, -1], np.full(len(differences), np.inf)
+    for order in range(1, differences.shape[1] - 1):
+        finer = column[:, 1:] + (column[:, 1:] - column[:, :-1]) / (ratio**order - 1)
+        # Three neighbours have to confirm an entry: at large steps two may agree by chance.
+        entry, neighbours = finer[:, 1:], (finer[:, :-1], column[:, 2:], column[:, 1:-1])
+        error = np.max([np.abs(entry - each) for each in neighbours], axis=0) + rounding[:, order + 1 :]
+        error = np.where(np.isnan(error), np.inf, error)
+        rows, at = np.arange(len(error)), error.argmin(axis=1)
+        best = np.where(error[rows, at] < least, entry[rows, at], best)
+        least = np.minimum(least, error[rows, at])
+        column = finer
+    return best

@@ -1,0 +1,91 @@
+"""The one interpreter of JAX programs (jaxprs): it walks the equations, and a purpose says what each of them computes.
+
+A value may be anything: an array, a pair of arrays, the number of a graph's node. The purpose gives a function
+``apply(equation, inputs)``, which returns the list of the equation's results, or None where it has no rule. Then a call
+(``jax.jit``, ``jax.checkpoint``, ``jax.custom_jvp``, …) is opened, and every other equation is refused by name. A loop
+or a branch is an operation like others: the purpose keeps it, runs it by ``lax`` on its own values, or unrolls it.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.extend.core import Literal, jaxpr_as_fun
+
+from .calls import called_program, parts, scan_of
+from .known import NoRuleError, name_of
+
+Apply = Callable[[Any, list[Any]], Sequence[Any] | None]  # (equation, its operands' values) -> its results' values
+
+
+def interpret(
+    program: Any, operands: Sequence[Any], apply: Apply, *, constant: Callable[[Any], Any] = lambda value: value
+) -> list[Any]:
+    """Return the results of a program, each equation's computed by ``apply``.
+
+    ``constant`` gives the value of an array that the program closes over; a number that is written into the program is
+    a NumPy array. Raises ``NoRuleError`` for an equation that ``apply`` has no rule for and that is no known call.
+
+    >>> def written(equation, inputs):
+    ...     return [f"{equation.primitive.name}({', '.join(map(str, inputs))})"]
+    >>> interpret(jax.make_jaxpr(lambda x: jnp.sin(2 * x))(1.0), ["x"], written)
+    ['sin(mul(2.0, x))']
+    """
+    jaxpr, consts = parts(program)
+    values: dict[Any, Any] = dict(zip(jaxpr.constvars, map(constant, consts), strict=True))
+    values.update(zip(jaxpr.invars, operands, strict=True))
+
+    def read(variable: Any) -> Any:
+        if not isinstance(variable, Literal):
+            return values[variable]
+        aval: Any = variable.aval
+        return np.asarray(variable.val, aval.dtype)
+
+    for equation in jaxpr.eqns:
+        inputs = [read(variable) for variable in equation.invars]
+        results = apply(equation, inputs)
+        if results is None:
+            called = called_program(equation)
+            if called is None:
+                raise NoRuleError(name_of(equation))
+            results = interpret(called, inputs, apply, constant=constant)
+        values.update(zip(equation.outvars, results, strict=True))
+    return [read(variable) for variable in jaxpr.outvars]
+
+
+def run(equation: Any, *inputs: Any) -> list[Any]:
+    """Return the results of an equation's operation on arrays, as JAX computes them.
+
+    JAX differentiates it as it does the operation, by the function's own rule where it has one.
+    """
+    params = equation.primitive.get_bind_params(equation.params)
+    return list(listed(equation, equation.primitive.bind(*inputs, **params)))
+
+
+def listed(equation: Any, results: Any) -> Sequence[Any]:
+    """Return the results of an equation's operation as a list: an operation with one result returns it alone."""
+    return results if equation.primitive.multiple_results else [results]
+
+
+def unrolled(equation: Any) -> Any:
+    """Return the program of a loop of a known number of turns written out turn by turn, None for another equation."""
+    scan = scan_of(equation)
+    if scan is None:
+        return None
+    body, results = jaxpr_as_fun(scan.body), [variable.aval for variable in parts(scan.body)[0].outvars]
+
+    def turn_by_turn(*operands: Any) -> list[Any]:
+        fixed, carry, rows = scan.split(operands)
+        outputs = {}
+        for turn in scan.turns:
+            row = (jax.lax.index_in_dim(each, turn, keepdims=False) for each in rows)
+            found = body(*fixed, *carry, *row)
+            carry, outputs[turn] = found[: scan.carried], found[scan.carried :]
+        if not outputs:
+            return [*carry, *(jnp.zeros((0, *aval.shape), aval.dtype) for aval in results[scan.carried :])]
+        return [*carry, *map(jnp.stack, zip(*(outputs[turn] for turn in range(scan.length)), strict=True))]
+
+    operands = (jax.ShapeDtypeStruct(variable.aval.shape, variable.aval.dtype) for variable in equation.invars)
+    return jax.make_jaxpr(turn_by_turn)(*operands)

@@ -1,0 +1,122 @@
+"""Which operations of JAX are known, with which parameters; every other one is refused by name, with ``NoRuleError``.
+
+The operations of JAX change with its versions: one is new, or a parameter of one has another name.
+"""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+Rule = TypeVar("Rule")
+
+# The names of the parameters with which each operation is known, on JAX 0.10 to 0.12. An operation is known with one
+# of its rows exactly: a parameter that is new, missing or renamed may change what the operation computes.
+_PARAMETERS = (
+    (  # none
+        "",
+        "abs acos acosh add add_any and asin asinh atan atan2 atanh ceil cholesky clamp copy digamma div "
+        "dynamic_update_slice cosh eq erf erf_inv erfc floor ge gt is_finite le lgamma lt lu max min ne neg nextafter "
+        "not one_minus_square optimization_barrier or polynomial pow random_fold_in random_unwrap rem "
+        "select_n shift_left shift_right_arithmetic shift_right_logical sign sinh square stop_gradient sub xor",
+    ),
+    ("accuracy", "cbrt cos erfc exp exp2 expm1 log log1p log2 logistic rsqrt sin sqrt tan tanh"),
+    ("axes", "reduce_and reduce_max reduce_min reduce_or reduce_prod"),
+    ("axes index_dtype", "argmax argmin"),
+    ("axes out_sharding", "reduce_max reduce_min reduce_sum"),
+    ("axis", "stack unstack"),
+    ("axis k", "top_k"),
+    ("axis is_stable k", "top_k"),
+    ("axis reverse", "cumlogsumexp cummax cummin cumprod cumsum"),
+    ("axis sizes", "split"),
+    ("base_dilation padding window_dilation window_dimensions window_strides", "reduce_window_sum"),
+    ("bit_width shape", "random_bits"),
+    ("body_jaxpr body_nconsts cond_jaxpr cond_nconsts", "while"),
+    ("branches", "cond"),
+    ("broadcast_dimensions shape sharding", "broadcast_in_dim"),
+    ("bwd call_jaxpr fwd_jaxpr_thunk num_consts out_trees symbolic_zeros", "custom_vjp_call"),
+    ("call_jaxpr", "closed_call eval_jaxpr"),
+    ("call_jaxpr jvp_jaxpr_fun num_consts symbolic_zeros", "custom_jvp_call"),
+    (
+        "compiler_options_kvs ctx_mesh donated_invars in_layouts in_shardings inline jaxpr keep_unused name "
+        "out_layouts out_shardings",
+        "jit",
+    ),
+    ("conjugate_a left_side lower transpose_a unit_diagonal", "triangular_solve"),
+    ("context_mesh layout sharding unconstrained_dims", "sharding_constraint"),
+    ("copy_semantics devices srcs", "device_put"),
+    ("differentiated jaxpr policy prevent_cse", "remat2"),
+    ("dimension", "concatenate"),
+    ("dimension dtype shape sharding", "iota"),
+    ("dimension is_stable num_keys", "sort"),
+    ("dimension_numbers fill_value indices_are_sorted mode slice_sizes unique_indices", "gather"),
+    ("dimension_numbers indices_are_sorted mode unique_indices update_consts update_jaxpr", "scatter scatter-add"),
+    ("dimension_numbers out_sharding precision preferred_element_type", "dot_general"),
+    (
+        "batch_group_count dimension_numbers feature_group_count lhs_dilation out_sharding padding precision "
+        "preferred_element_type rhs_dilation window_strides",
+        "conv_general_dilated",
+    ),
+    ("dimensions", "rev squeeze"),
+    ("dimensions new_sizes sharding", "reshape"),
+    ("exponent_bits mantissa_bits", "reduce_precision"),
+    ("fft_lengths fft_type", "fft"),
+    ("ft_in ft_out jaxpr length reverse unroll", "scan"),
+    ("impl", "random_seed random_wrap"),
+    ("jaxpr length num_carry num_consts reverse unroll", "scan"),
+    ("limit_indices start_indices strides", "slice"),
+    ("name", "name"),
+    ("new_dtype", "bitcast_convert_type"),
+    ("new_dtype sharding weak_type", "convert_element_type"),
+    ("out_dtype", "mul"),
+    ("padding_config", "pad"),
+    ("permutation", "transpose"),
+    ("reps", "tile"),
+    ("rounding_method", "round"),
+    ("shape", "random_split"),
+    ("slice_sizes", "dynamic_slice"),
+    ("unroll", "polynomial"),
+    ("y", "integer_pow"),
+)
+KNOWN = {(name, frozenset(parameters.split())) for parameters, names in _PARAMETERS for name in names.split()}
+
+
+class NoRuleError(NotImplementedError):
+    """A program has an operation without a rule, or one that is not known with its parameters.
+
+    >>> import funcnet as fn
+    >>> import jax.numpy as jnp
+    >>> graph = fn.graph.trace(lambda x: jnp.sum(jnp.linalg.cholesky(x)), jnp.eye(2))
+    >>> graph.backward(graph.forward(jnp.eye(2)))
+    Traceback (most recent call last):
+    funcnet.jaxprs.known.NoRuleError: graph: expected an operation with a hand-written local derivative, got
+    cholesky in operation 3 (v4 = cholesky(v3))
+    """
+
+
+def is_known(equation: Any) -> bool:
+    """Return whether an equation's operation is known with exactly these parameters."""
+    return (equation.primitive.name, frozenset(equation.params)) in KNOWN
+
+
+def name_of(equation: Any) -> str:
+    """Return the operation's name, with its parameters where it is known with others alone.
+
+    >>> import jax
+    >>> (equation,) = jax.make_jaxpr(jax.lax.neg)(1.0).eqns
+    >>> name_of(equation), name_of(equation.replace(params={"hue": 3}))
+    ('neg', 'neg with the parameters hue')
+    """
+    name = equation.primitive.name
+    if is_known(equation) or all(known != name for known, _ in KNOWN):
+        return name
+    return f"{name} with the parameters {', '.join(sorted(equation.params)) or 'none'}"
+
+
+def rule_of(equation: Any, rules: Mapping[str, Rule]) -> Rule | None:
+    """Return the rule of an equation's operation by its name, None where there is none or the equation is not known.
+
+    >>> import jax
+    >>> (equation,) = jax.make_jaxpr(jax.lax.neg)(1.0).eqns
+    >>> rule_of(equation, {"neg": "minus"}), rule_of(equation.replace(params={"hue": 3}), {"neg": "minus"})
+    ('minus', None)
+    """
+    return rules.get(equation.primitive.name) if is_known(equation) else None
