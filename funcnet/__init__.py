@@ -69,6 +69,7 @@ from .optimizers import adam as adam
 from .optimizers import adamw as adamw
 from .optimizers import apply_updates as apply_updates
 from .optimizers import chain as chain
+from .optimizers import check_optimizer as check_optimizer
 from .optimizers import clip_by_global_norm as clip_by_global_norm
 from .optimizers import clip_by_value as clip_by_value
 from .optimizers import momentum as momentum

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 from ..errors import message
-from ..optimizers import HYPERPARAMETERS, Optimizer
+from ..optimizers import Optimizer
 from .step import TrainState
 
 
@@ -31,8 +31,9 @@ def _with_hyperparameters(state: Any, fresh: Any) -> Any:
     if type(state) is not type(fresh) or not isinstance(state, tuple) or len(state) != len(fresh):
         return state
     names = getattr(state, "_fields", (None,) * len(state))
+    settings: frozenset[str] = getattr(state, "settings", frozenset())
     parts = [
-        new if name in HYPERPARAMETERS else _with_hyperparameters(old, new)
+        new if name in settings else _with_hyperparameters(old, new)
         for name, old, new in zip(names, state, fresh, strict=True)
     ]
     return type(state)(*parts) if hasattr(state, "_fields") else tuple(parts)
