@@ -78,9 +78,9 @@ def check_optimizer(optimizer: Any, equation: Equation | None = None) -> Optimiz
     momentum(learning_rate=0.1, momentum=0.9)
       holds         the updates are those of the equation
       holds         updates and states keep structure, shapes and dtypes
+      holds         states share no buffers
       holds         compiled and uncompiled steps agree
       holds         another learning rate compiles nothing
-      holds         states share no buffers
     >>> fn.check_optimizer(fn.nesterov(0.1), momentum).ok
     False
     """
@@ -90,9 +90,10 @@ def check_optimizer(optimizer: Any, equation: Equation | None = None) -> Optimiz
     if equation is not None and not callable(equation):
         expected = "equation to be a function (g, theta, t, memory) -> update"
         raise TypeError(message("check_optimizer", expected, f"a {type(equation).__name__}"))
-    kept = _keeps_dtypes(optimizer)
-    findings = [*_equation_findings(optimizer, equation), kept] if kept.verdict is Verdict.HOLDS else [kept]
-    findings += [_compiled_agrees(optimizer), _compiles_nothing(optimizer), _shares_no_buffers(optimizer)]
+    findings = [_keeps_dtypes(optimizer), _shares_no_buffers(optimizer)]
+    if findings[0].verdict is Verdict.HOLDS:  # else no steps can be taken
+        findings += [_compiled_agrees(optimizer), _compiles_nothing(optimizer)]
+        findings = _equation_findings(optimizer, equation) + findings
     return OptimizerReport(repr(optimizer), tuple(findings))
 
 
