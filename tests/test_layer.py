@@ -167,5 +167,7 @@ def test_what_cannot_learn_statistics_refuses_them():
     def mine(network, loss, *, with_output=False):
         return fn.autodiff(network, loss, with_output=with_output)
 
-    with pytest.raises(TypeError, match="gradients to be fn.autodiff or fn.backprop .* running statistics, got mine"):
+    with pytest.raises(
+        TypeError, match=r"gradients to be fn\.autodiff or fn\.backprop .* running statistics, got mine"
+    ):
         fn.train_step(NETWORK, fn.quadratic, fn.sgd(0.1), gradients=mine)

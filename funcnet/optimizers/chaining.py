@@ -5,8 +5,7 @@ from typing import Any
 
 from ..configuration import Configuration
 from ..errors import message
-from ..layer import Params
-from .base import Optimizer, State
+from .rule import Optimizer, Params, State
 
 
 class _ChainInit(Configuration):

@@ -6,7 +6,7 @@ them, it gives the whole curve. Rates are real numbers of at least 0, counts of 
 that build schedules raise ``TypeError`` for other types and ``ValueError`` for other values.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import MISSING, fields
 from itertools import pairwise
 from typing import Any
@@ -15,9 +15,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks import check_number, is_concrete
+from ..checks import is_concrete
 from ..configuration import Configuration
 from ..errors import message
+from ..settings import NOT_NEGATIVE, POSITIVE, Range
 
 
 class Schedule(Configuration):
@@ -232,18 +233,16 @@ def _reals(*numbers: Any) -> list[jax.Array]:
 
 
 def _rate(where: str, name: str, value: Any) -> Any:
-    return _real(where, name, value, lambda rate: (rate >= 0) & np.isfinite(rate), "to be finite and at least 0")
+    return _real(where, name, value, NOT_NEGATIVE)
 
 
 def _factor(where: str, value: Any) -> Any:
-    return _real(where, "factor", value, lambda factor: (factor > 0) & np.isfinite(factor), "to be finite and above 0")
+    return _real(where, "factor", value, POSITIVE)
 
 
-def _real(where: str, name: str, value: Any, valid: Callable[[Any], Any], expected: str) -> Any:
+def _real(where: str, name: str, value: Any, valid: Range) -> Any:
     """Return a valid number, one of an integer type as a float, since a schedule's integers count steps."""
-    if callable(value):
-        raise TypeError(message(where, f"{name} to be a real number", f"a {type(value).__name__}"))
-    check_number(where, name, value, valid, expected)
+    valid.check(where, name, value)
     if not jnp.issubdtype(jnp.result_type(value), jnp.integer):
         return value
     return float(value) if isinstance(value, int) else value.astype(float)

@@ -14,11 +14,12 @@ import numpy as np
 
 from ..checks import check_count, check_data, check_key, check_params
 from ..dtypes import params_dtype
+from ..ending import Ending
 from ..errors import message
 from ..layer import Layer, Params, Shape
 from ..losses import Loss
 from ..objective import Batch, autodiff
-from ..optimizers import HYPERPARAMETERS, Optimizer
+from ..optimizers import Optimizer
 from ..penalties import Penalty
 from .early_stopping import EarlyStopping, limits_of, with_early_stopping
 from .evaluation import effective_batch_size
@@ -39,7 +40,7 @@ class FitResult(NamedTuple):
     params: Params  # the trained parameters; those of the best epoch where early stopping restores them
     history: dict[str, np.ndarray]  # (epochs,) each: "loss", the metrics' names, and the same after "val_"
     state: TrainState  # what another fit needs to go on from here, as its ``state``
-    reason: str  # why the run ended: "completed", "stopped early", "non-finite loss" or "non-finite parameters"
+    reason: Ending  # why the run ended: "completed", "stopped early", "non-finite loss" or "non-finite parameters"
     best_epoch: int | None = None  # with early stopping the best epoch, counted from 1; 0 where none was better
 
 
@@ -183,12 +184,12 @@ def _run(
     return run, {name: np.concatenate([block[name] for block in blocks]) for name in names}
 
 
-def _reason(run: Run, history: dict[str, np.ndarray], epochs: int) -> str:
+def _reason(run: Run, history: dict[str, np.ndarray], epochs: int) -> Ending:
     """Return why a run ended."""
     losses = history["loss"]
     if not run.finite:
-        return "non-finite parameters" if np.isfinite(losses[-1]) else "non-finite loss"
-    return "stopped early" if run.stopped and len(losses) < epochs else "completed"
+        return Ending.NON_FINITE_PARAMETERS if np.isfinite(losses[-1]) else Ending.NON_FINITE_LOSS
+    return Ending.STOPPED_EARLY if run.stopped and len(losses) < epochs else Ending.COMPLETED
 
 
 def _resumed(where: str, state: TrainState, optimizer: Optimizer) -> TrainState:
@@ -211,8 +212,9 @@ def _with_hyperparameters(state: Any, fresh: Any) -> Any:
     if type(state) is not type(fresh) or not isinstance(state, tuple) or len(state) != len(fresh):
         return state
     names = getattr(state, "_fields", (None,) * len(state))
+    settings: frozenset[str] = getattr(state, "settings", frozenset())
     parts = [
-        new if name in HYPERPARAMETERS else _with_hyperparameters(old, new)
+        new if name in settings else _with_hyperparameters(old, new)
         for name, old, new in zip(names, state, fresh, strict=True)
     ]
     return type(state)(*parts) if hasattr(state, "_fields") else tuple(parts)

@@ -1,4 +1,4 @@
-"""A layer with running statistics, for tests: the features less their mean, over the batch or, in evaluation, so far."""
+"""A layer with a running statistic, for tests: it subtracts the mean, the batch's in training, the running one after."""
 
 from typing import NamedTuple
 

@@ -120,7 +120,7 @@ def nesterov_by_funcnet(phi, rate, alpha, curvature, centres):
 
 @settings(max_examples=50)
 @given(rate=st.floats(0.001, 1), alpha=st.floats(0, 0.95), seed=st.integers(0, 2**32 - 1))
-def test_the_two_dresses_of_nesterov_and_its_two_points_agree(rate, alpha, seed):
+def test_the_two_parametrizations_of_nesterov_and_its_two_points_agree(rate, alpha, seed):
     rng = np.random.default_rng(seed)
     start, curvature, centres = rng.normal(size=5), rng.uniform(0.01, 1, 5), rng.normal(size=(200, 5))
 

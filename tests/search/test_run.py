@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 import funcnet as fn
+from funcnet.ending import Ending
 from tests.search import problems
 
-each_kind = pytest.mark.parametrize("method", problems.METHODS[1::2], ids=lambda method: method.init.search)
+each_kind = pytest.mark.parametrize("method", problems.METHODS[1::2], ids=lambda method: method.init.maker)
 
 
 @each_kind
@@ -42,7 +43,7 @@ def test_evaluations_are_counted(method):
     for _ in range(2):
         state = method.step(counted, state)
     jax.effects_barrier()
-    at_start = 2 if method.init.search == "restarts" else 1  # which asks for gradients besides
+    at_start = 2 if method.init.maker == "restarts" else 1  # which asks for gradients besides
     points = state.current.cost.size
     assert len(asked) == (at_start + 2) * points
     assert state.evaluations == 3 * points
@@ -196,7 +197,7 @@ def test_a_start_at_the_goal_takes_no_step():
 
 def test_patience_ends_a_run_without_improvement():
     flat = problems.run(fn.annealing(1.0), lambda x: 0 * x, patience=5)
-    assert (flat.steps, flat.improved, flat.reason) == (5, 0, "no improvement for 5 steps")
+    assert (flat.steps, flat.improved, flat.reason) == (5, 0, "no improvement")
     # the cost 0.64^t gets better by less than 0.01 in a step first at t = 8, and patience counts from the reference
     slow = problems.run(
         fn.restarts(fn.sgd(0.1), 1), lambda x: x**2, lambda _: jnp.array(1.0), steps=100, patience=4, min_delta=0.01
@@ -206,7 +207,8 @@ def test_patience_ends_a_run_without_improvement():
         taken += 1
         if reference - costs[taken] > 0.01:
             reference, improved = costs[taken], taken
-    assert (slow.steps, slow.improved, slow.reason) == (taken, improved, "no improvement for 4 steps")
+    assert (slow.steps, slow.improved, slow.reason) == (taken, improved, "no improvement")
+    assert slow.steps - slow.improved == 4
     np.testing.assert_allclose(slow.cost, costs[taken], rtol=1e-4)  # the best, though no improvement to speak of
     last = problems.run(fn.annealing(1.0), lambda x: 0 * x, steps=5, patience=5)
     assert last.reason == "completed"
@@ -216,6 +218,7 @@ def test_reasons_of_many_runs_come_in_their_shape():
     goals = jnp.array([[-9.0, 9.0], [9.0, -9.0]])
     result = jax.vmap(jax.vmap(lambda goal: problems.run(fn.annealing(1.0), goal=goal, steps=2)))(goals)
     assert result.reason.tolist() == [["completed", "goal reached"], ["goal reached", "completed"]]
+    assert all(isinstance(reason, Ending) for reason in result.reason.ravel())
 
 
 def test_a_search_of_ones_own_runs_too():
@@ -247,7 +250,7 @@ def test_wrong_arguments_are_named(changes, error, expected):
 
 @each_kind
 def test_wrong_costs_and_parameters_are_named(method):
-    name = method.init.search
+    name = method.init.maker
     with pytest.raises(fn.ShapeError, match=rf"^{name}: expected the cost to be one number, of shape \(\), got \(2,\)"):
         problems.run(method, lambda x: x, lambda _: jnp.ones(2))
     with pytest.raises(fn.DtypeError, match=f"^{name}: expected the cost of a floating dtype, got int32"):

@@ -10,12 +10,11 @@ import numpy as np
 from jax import lax
 
 from ..checks import check_count, check_number
+from ..ending import Ending, ending
 from ..errors import message
-from ..layer import Params
-from .base import Cost, Search, Start, State, as_pytree, check_call
+from .points import Cost, Params, Start, as_pytree
+from .rule import Search, State, check_call
 
-# Why a run ended, by the number that a compiled program can return.
-COMPLETED, GOAL_REACHED, NO_IMPROVEMENT, NON_FINITE_COST = range(4)
 _BLOCK = 256  # steps between two looks at whether a run has ended
 _MOST_EVALUATIONS = 2**31 - 1  # what an int32 can count
 
@@ -34,21 +33,12 @@ class SearchResult(NamedTuple):
 
     @property
     def reason(self) -> Any:
-        """Why the run ended, a text; after ``vmap`` an array of them.
+        """Why the run ended, an ``Ending``; after ``vmap`` an array of them.
 
-        It is "goal reached", "no improvement for N steps", "completed" after all steps, or "non-finite cost" where no
-        point at which the search ended has a finite cost.
+        It is "goal reached", "no improvement" for ``steps - improved`` steps, "completed" after all steps, or
+        "non-finite cost" where no point at which the search ended has a finite cost.
         """
-        outcome, waited = np.asarray(self.outcome), np.asarray(self.steps) - np.asarray(self.improved)
-        texts = np.array(_texts(outcome, waited), dtype=object)
-        return texts if texts.ndim else texts.item()
-
-
-def _texts(outcome: np.ndarray, waited: np.ndarray) -> Any:
-    if outcome.ndim:
-        return [_texts(each, steps) for each, steps in zip(outcome, waited, strict=True)]
-    names = ("completed", "goal reached", f"no improvement for {waited} steps", "non-finite cost")
-    return names[int(outcome)]
+        return ending(self.outcome)
 
 
 def run(
@@ -64,17 +54,24 @@ def run(
 ) -> SearchResult:
     """Search for parameters of low cost: at most ``steps`` steps of ``search``, all in one compiled program.
 
-    ``cost(params) -> ()`` is floating, over any pytree of floating arrays, and ``start(key) -> params`` draws where to
-    begin; a fixed place is ``lambda key: params``. The run ends early once the cost is at most ``goal``, or once it has
-    not become lower by more than ``min_delta`` for ``patience`` steps; ``reason`` says which. A cost that is NaN or
-    infinite is never the best. One key explains the whole run. Another goal, patience, min_delta or number in
-    the search's settings compiles nothing; another cost function does, unless it is a pytree that holds its data, as
-    ``jax.tree_util.Partial(cost, x, y)`` is, which is called ``cost(x, y, params)``.
+    The run ends early once the cost is at most ``goal``, or once it has not become lower by more than ``min_delta`` for
+    ``patience`` steps; ``reason`` says which. A cost that is NaN or infinite is never the best. Another goal, patience,
+    min_delta or number in the search's settings compiles nothing. Another cost function compiles anew, unless it is a
+    pytree that holds its data, such as ``jax.tree_util.Partial(cost, x, y)``, which is called ``cost(x, y, params)``.
+    For many runs in one program use ``jax.vmap`` over the keys, or over the settings.
 
-    Many runs go side by side in one program: ``jax.vmap`` over the keys, or over the settings.
+    Args:
+        search: A pair (init, step), such as ``fn.genetic()``.
+        cost: The function to make small, ``cost(params) -> ()``, floating, over any pytree of floating arrays.
+        start: What draws the parameters to begin at, ``start(key) -> params``; for fixed ones ``lambda key: params``.
+        key: The random key, on which alone the run's random numbers depend.
+        steps: The most steps to take, at least 1.
+        goal: The cost at which the run ends; None for no goal.
+        patience: The number of steps without improvement after which the run ends; None for no limit.
+        min_delta: By how much the cost becomes lower in an improvement; 0 by default.
 
-    Raises ``TypeError`` and ``ValueError`` for arguments that are none, ``ShapeError`` and ``DtypeError`` for a cost
-    that is not one floating number and for parameters that are not floating.
+    Raises ``TypeError`` and ``ValueError`` for arguments of other types and values, and ``ShapeError`` and
+    ``DtypeError`` for a cost that is not one floating number and for parameters that are not floating.
 
     >>> import funcnet as fn
     >>> def rastrigin(x):
@@ -167,8 +164,9 @@ def _run(
     )
     params, lowest = run.state.best
     lost = ~jnp.any(jnp.isfinite(run.state.current.cost))
-    outcome = jnp.where(run.taken < steps, NO_IMPROVEMENT, COMPLETED)
-    outcome = jnp.where(is_reached(run), GOAL_REACHED, jnp.where(lost, NON_FINITE_COST, outcome)).astype(jnp.int32)
+    outcome = jnp.where(run.taken < steps, Ending.NO_IMPROVEMENT.number, Ending.COMPLETED.number)
+    outcome = jnp.where(lost, Ending.NON_FINITE_COST.number, outcome)
+    outcome = jnp.where(is_reached(run), Ending.GOAL_REACHED.number, outcome).astype(jnp.int32)
     history = jnp.where(jnp.arange(steps, dtype=jnp.int32) < run.taken, history[:steps], lowest)
     return SearchResult(params, lowest, history, run.taken, run.state.evaluations, run.improved, outcome, run.state)
 

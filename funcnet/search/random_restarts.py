@@ -9,12 +9,11 @@ import jax.numpy as jnp
 from ..checks import check_count
 from ..configuration import Configuration
 from ..errors import message
-from ..layer import Params
-from .base import (
+from ..settings import Initial, zero_step
+from .points import (
     Cost,
-    Initial,
+    Params,
     Point,
-    Search,
     Start,
     as_pytree,
     best_of,
@@ -22,8 +21,8 @@ from .base import (
     checked_cost,
     finite_or_infinity,
     first_points,
-    zero_step,
 )
+from .rule import Search, check_call
 
 
 class RestartsState(NamedTuple):
@@ -43,10 +42,10 @@ def restarts(optimizer: Any, starts: int = 16) -> Search:
 
     Where one start ends in the global minimum's basin with probability p, one of n does with probability 1 − (1 − p)ⁿ.
     ``optimizer`` is a pair (init, update) of funcnet, or one of optax that needs no more than gradients, state and
-    parameters; n = ``starts``. A step is an optimizer's step, and
-    so one evaluation of cost and gradient, for every start. A start whose cost is not finite any more does not hinder
-    the others. Other hyper-parameters of a funcnet optimizer compile nothing. Raises ``TypeError`` and ``ValueError``
-    for what is no optimizer and no count.
+    parameters; n = ``starts``. A step is an optimizer's step, and so one evaluation of cost and gradient, for every
+    start. A start whose cost becomes infinite or NaN does not affect the others. Other hyper-parameters of a funcnet
+    optimizer compile nothing. Raises ``TypeError`` for an ``optimizer`` that is not a pair, and ``TypeError`` or
+    ``ValueError`` for ``starts`` that is not an integer of at least 1.
 
     Multistart: Rinnooy Kan, Timmer, "Stochastic Global Optimization Methods, Part I: Clustering Methods" (1987).
 
@@ -65,11 +64,12 @@ def restarts(optimizer: Any, starts: int = 16) -> Search:
         raise TypeError(message("restarts", expected, f"a {type(optimizer).__name__}"))
     check_count("restarts", "starts", starts)
     settings = (("optimizer", optimizer), ("starts", starts))
-    return Search(Initial("restarts", restarts_init, settings), _Step(optimizer.update))
+    return Search(Initial("restarts", _init, settings), _Step(optimizer.update))
 
 
-def restarts_init(cost: Cost, start: Start, key: jax.Array, *, optimizer: Any, starts: int) -> RestartsState:
+def _init(cost: Cost, start: Start, key: jax.Array, *, optimizer: Any, starts: int) -> RestartsState:
     """Return the state before the first step: at the starting points."""
+    check_call("restarts", cost, start, key)
     params = first_points("restarts", cost, start, key, starts).params
     points, gradients = _compiled_points_and_gradients(as_pytree(cost), params)
     return RestartsState(

@@ -1,17 +1,4 @@
-"""What every search is: a pair (init, step) of pure functions, with the settings in the state.
-
-    state = search.init(cost, start, key)
-    state = search.step(cost, state)
-
-``cost(params) -> ()`` is the function to make small, floating, over any pytree of floating arrays; ``start(key) ->
-params`` draws a point to start at. ``step`` is one function for all settings that are numbers: another temperature or
-mutation rate compiles nothing. The state of every search is a NamedTuple with these fields among others:
-
-- ``key``: the run's one random key, which never changes: a step's own is folded from it and the count of steps;
-- ``step``: int32 (), steps taken;
-- ``current``: the ``Point`` where the search stands, or several of them along a leading axis;
-- ``best``: the ``Point`` of the lowest cost of all that were evaluated;
-- ``evaluations``: int32 (), costs evaluated, with or without the gradient.
+"""Points, which are parameters with their cost: evaluated, drawn, compared and perturbed.
 
 A cost that is NaN or infinite counts as infinity: it is never better than another.
 """
@@ -24,15 +11,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks import check_key, check_number, floating_array
-from ..configuration import Configuration
+from ..checks import floating_array
 from ..dtypes import accumulator_dtype
 from ..errors import DtypeError, ShapeError, message
-from ..layer import Params
 
+Params = Any  # a pytree of floating arrays
 Cost = Callable[[Params], jax.Array]  # params -> ()
 Start = Callable[[jax.Array], Params]  # key -> params
-State = Any
 
 # The random stream of the starting points, folded into a run's key: beyond any count of steps.
 START = 2**31
@@ -45,72 +30,6 @@ class Point(NamedTuple):
     cost: jax.Array  # () or (points,): float32 at least, infinity where it is not finite
 
 
-class Search(NamedTuple):
-    """The pair: ``init(cost, start, key) -> state`` and ``step(cost, state) -> state``."""
-
-    init: Callable[[Cost, Start, jax.Array], State]
-    step: Callable[[Cost, State], State]
-
-    def __repr__(self) -> str:
-        return repr(self.init)
-
-
-class Initial(Configuration):
-    """A function that makes the state before the first step, with its settings; printed as the search."""
-
-    search: str
-    initial_state: Callable[..., State]
-    settings: tuple[tuple[str, Any], ...]
-
-    def __call__(self, cost: Cost, start: Start, key: jax.Array) -> State:
-        """Return the state before the first step."""
-        check_call(self.search, cost, start, key)
-        return self.initial_state(cost, start, key, **dict(self.settings))
-
-    def __repr__(self) -> str:
-        return f"{self.search}({', '.join(f'{name}={value!r}' for name, value in self.settings)})"
-
-
-# What each setting that is a number may be: a test, and its words.
-_POSITIVE = (lambda value: (value > 0) & np.isfinite(value), "to be finite and above 0")
-_NOT_NEGATIVE = (lambda value: (value >= 0) & np.isfinite(value), "to be finite and at least 0")
-_FACTOR = (lambda value: (value > 0) & (value <= 1), "in (0, 1]")
-_SHARE = (lambda value: (value >= 0) & (value <= 1), "in [0, 1]")
-_VALID: dict[str, tuple[Callable[[Any], Any], str]] = {
-    "temperature": _NOT_NEGATIVE,
-    "cooling": _FACTOR,
-    "scale": _POSITIVE,
-    "scale_decay": _FACTOR,
-    "crossover_rate": _SHARE,
-    "move_rate": _SHARE,
-    "mutation_rate": _SHARE,
-    "tournament": (lambda size: (size >= 1) & np.isfinite(size), "to be finite and at least 1"),
-}
-
-
-def check_settings(search: str, **settings: Any) -> None:
-    """Raise ``TypeError`` or ``ValueError`` unless every setting is a valid number.
-
-    >>> check_settings("annealing", cooling=1.5)
-    Traceback (most recent call last):
-    ValueError: annealing: expected cooling in (0, 1], got 1.5
-    """
-    for name, value in settings.items():
-        if callable(value):
-            raise TypeError(message(search, f"{name} to be a real number", f"a {type(value).__name__}"))
-        check_number(search, name, value, *_VALID[name])
-
-
-def check_call(where: str, cost: Any, start: Any, key: Any) -> None:
-    """Raise ``TypeError`` unless cost and start are functions and the key is one."""
-    if not callable(cost):
-        raise TypeError(message(where, "cost to be a function of the parameters", f"a {type(cost).__name__}"))
-    if not callable(start):
-        expected = "start to be a function of a key, such as lambda key: params"
-        raise TypeError(message(where, expected, f"a {type(start).__name__}"))
-    check_key(where, key)
-
-
 def as_pytree(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function that can be an argument of a compiled program.
 
@@ -119,12 +38,6 @@ def as_pytree(function: Callable[..., Any]) -> Callable[..., Any]:
     """
     is_plain = jax.tree_util.all_leaves([function])
     return jax.tree_util.Partial(function) if is_plain else function
-
-
-def setting(value: Any, params: Params) -> jax.Array:
-    """Return a setting as an array () of the widest dtype that sums over these parameters are kept in."""
-    wide = any(leaf.dtype == np.float64 for leaf in jax.tree.leaves(params))
-    return jnp.asarray(value, np.float64 if wide else np.float32)
 
 
 def evaluated(where: str, cost: Cost, params: Params) -> Point:
@@ -149,11 +62,6 @@ def checked_cost(where: str, cost: Any) -> jax.Array:
 def finite_or_infinity(cost: jax.Array) -> jax.Array:
     """Return the cost, and infinity where it is NaN or infinite: so that it never wins."""
     return jnp.where(jnp.isfinite(cost), cost, jnp.inf)
-
-
-def first_point(where: str, cost: Cost, start: Start, key: jax.Array) -> Point:
-    """Return the first of ``first_points``, without the leading axis."""
-    return jax.tree.map(lambda leaf: leaf[0], first_points(where, cost, start, key, 1))
 
 
 def first_points(where: str, cost: Cost, start: Start, key: jax.Array, count: int) -> Point:
@@ -201,7 +109,7 @@ def best_of(points: Point) -> Point:
     return jax.tree.map(lambda leaf: leaf[jnp.argmin(points.cost)], points)
 
 
-def perturbed(key: jax.Array, params: Params, rate: jax.Array, scale: jax.Array) -> Params:
+def perturbed(key: jax.Array, params: Params, rate: Any, scale: Any) -> Params:
     """Return θ + σε for every number θ that moves, with probability ``rate``, and θ for the others.
 
     ε is from the standard normal distribution, σ = ``scale``.
@@ -216,7 +124,7 @@ def perturbed(key: jax.Array, params: Params, rate: jax.Array, scale: jax.Array)
     return jax.tree.map(moved, params, moves, noise)
 
 
-def chances(key: jax.Array, params: Params, rate: jax.Array) -> Params:
+def chances(key: jax.Array, params: Params, rate: Any) -> Params:
     """Return True with probability ``rate`` for every number of the parameters: bool, in their structure and shapes."""
     return _like(params, jax.random.bernoulli(key, rate, (_size(params),)))
 
@@ -232,8 +140,3 @@ def _like(params: Params, flat: jax.Array) -> Params:
     ends = np.cumsum([leaf.size for leaf in leaves])
     pieces = [flat[end - leaf.size : end].reshape(leaf.shape) for leaf, end in zip(leaves, ends, strict=True)]
     return jax.tree.unflatten(structure, pieces)
-
-
-def zero_step() -> jax.Array:
-    """Return the count of steps before the first."""
-    return jnp.array(0, jnp.int32)

@@ -1,0 +1,99 @@
+"""A genetic algorithm on real-valued parameters: selection by tournaments, uniform crossover, Gaussian mutation."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..errors import message
+from .points import Cost, Params, Point, chances, chosen, evaluated, perturbed
+from .rule import At, Factor, NaturalNumber, Points, Scale, Share, Step, TournamentSize, from_step
+
+
+def _check_elite(*, population: int, elite: int, **others: Any) -> None:
+    if elite >= population:
+        raise ValueError(message("genetic", f"elite to be less than the population, {population}", elite))
+
+
+@from_step("GeneticState", check=_check_elite)
+def genetic(
+    cost: Cost,
+    at: At,
+    population: Points = 50,
+    *,
+    tournament: TournamentSize = 3,
+    crossover_rate: Share = 0.9,
+    mutation_rate: Share = 0.1,
+    scale: Scale = 0.1,
+    scale_decay: Factor = 1.0,
+    elite: NaturalNumber = 1,
+) -> Step:
+    """A genetic algorithm: every number of the parameters is a gene, every step a generation of children.
+
+    A parent is the best of k = ``tournament`` individuals drawn with replacement: k = 1 selects nothing, a larger one
+    presses harder. With probability ``crossover_rate`` a child takes each gene from one or the other of two parents, at
+    even odds; else it is a copy of the first. Then each gene, with probability ``mutation_rate``, becomes θ + σε
+    with ε ~ N(0, 1); σ = ``scale`` is in the parameters' units, and is multiplied by ``scale_decay`` in every
+    step. The ``elite`` best parents live on in place of the last children, so that with 1 or more the best is
+    never lost. A step is ``population`` evaluations of the cost, which need not be differentiable. All settings but
+    ``population`` are data: others compile nothing. Raises ``TypeError`` and ``ValueError`` for settings out of
+    their ranges.
+
+    Holland, "Adaptation in Natural and Artificial Systems" (1975); Goldberg, "Genetic Algorithms in Search,
+    Optimization, and Machine Learning" (1989); tournaments: Goldberg, Deb, "A Comparative Analysis of Selection Schemes
+    Used in Genetic Algorithms" (1991); uniform crossover: Syswerda, "Uniform Crossover in Genetic Algorithms" (1989).
+
+    >>> import funcnet as fn
+    >>> method = fn.genetic(population=20, scale=0.5, mutation_rate=1.0)
+    >>> def cost(x):  # two valleys, of which the one at -1 is lower
+    ...     return (x**2 - 1) ** 2 + 0.3 * x
+    >>> state = method.init(cost, lambda key: jax.random.uniform(key, minval=-2.0, maxval=2.0), jax.random.key(0))
+    >>> for _ in range(30):
+    ...     state = method.step(cost, state)
+    >>> print(f"{state.best.params:.1f}")
+    -1.0
+    >>> state.current.params.shape
+    (20,)
+    """
+    selection_key, child_key = jax.random.split(at.key)
+    order = jnp.argsort(at.current.cost)
+    ranked = jax.tree.map(lambda leaf: leaf[order], at.current)
+    ranks = tournament_ranks(selection_key, tournament, population, (2, population))
+    first, second = (jax.tree.map(lambda leaf, of=of: leaf[of], ranked.params) for of in ranks)
+
+    def child(index: jax.Array, first: Params, second: Params) -> Point:
+        crossover_key, mutation_key = jax.random.split(jax.random.fold_in(child_key, index))
+        crossed = _crossed(crossover_key, first, second, crossover_rate)
+        return evaluated("genetic", cost, perturbed(mutation_key, crossed, mutation_rate, scale))
+
+    children = jax.vmap(child)(jnp.arange(population, dtype=jnp.int32), first, second)
+    is_elite = jnp.arange(population, dtype=jnp.int32) >= population - elite
+    backwards = jax.tree.map(lambda leaf: leaf[::-1], ranked)  # the best in the last place
+    return Step(children, chosen(is_elite, backwards, children), {"scale": scale_decay * scale})
+
+
+GeneticState = genetic.State
+
+
+def tournament_ranks(key: jax.Array, size: Any, population: int, shape: tuple[int, ...]) -> jax.Array:
+    """Return the ranks of the winners of as many tournaments as ``shape`` holds, int32: 0 is the best individual's.
+
+    The lowest of k = ``size`` ranks drawn with replacement from n = ``population`` is ⌊n (1 − (1 − u)^(1/k))⌋, with u
+    uniform in [0, 1): its probability to be r or more is (1 − r/n)^k. So k is data, and need not be whole.
+
+    >>> ranks = tournament_ranks(jax.random.key(0), jnp.array(2.0), 10, (1000,))
+    >>> print(f"{(ranks >= 5).mean():.2f}")
+    0.25
+    """
+    u = jax.random.uniform(key, shape, size.dtype)
+    lowest = -jnp.expm1(jnp.log1p(-u) / size)  # 1 − (1 − u)^(1/k)
+    return jnp.minimum(jnp.floor(population * lowest).astype(np.int32), population - 1)
+
+
+def _crossed(key: jax.Array, first: Params, second: Params, rate: Any) -> Params:
+    """Return each gene of the first or the second parent at even odds, with probability ``rate``, else of the first."""
+    crossing_key, gene_key = jax.random.split(key)
+    crosses = jax.random.bernoulli(crossing_key, rate)
+    from_second = chances(gene_key, first, jnp.where(crosses, 0.5, 0))
+    return jax.tree.map(jnp.where, from_second, second, first)

@@ -1,0 +1,218 @@
+"""``check_optimizer`` on every optimizer, and on planted mistakes."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import funcnet as fn
+from funcnet import optimizers
+from funcnet.optimizers import Decay, Epsilon, LearningRate, Optimizer, Verdict, from_equation, schedules
+from tests import registry
+
+EQUATION = "the updates are those of the equation"
+ALONE = "every element's updates are those of the element alone"
+
+
+def mean_square(g, memory, decay=0.9):
+    memory["r"] = decay * memory.get("r", 0.0) + (1 - decay) * g * g
+    return memory["r"]
+
+
+def momentum(g, theta, t, memory):
+    memory["v"] = 0.9 * memory.get("v", 0.0) - 0.01 * g
+    return memory["v"]
+
+
+def nesterov(g, theta, t, memory):
+    before = memory.get("v", 0.0)
+    return 1.9 * momentum(g, theta, t, memory) - 0.9 * before
+
+
+def adagrad(g, theta, t, memory):
+    memory["r"] = memory.get("r", 0.0) + g * g
+    return -0.01 * g / (1e-7 + np.sqrt(memory["r"]))
+
+
+def rmsprop(g, theta, t, memory):
+    return -0.01 * g / (1e-7 + np.sqrt(mean_square(g, memory)))
+
+
+def rmsprop_nesterov(g, theta, t, memory):
+    return nesterov(0.1 * g / (1e-7 + np.sqrt(mean_square(g, memory))), theta, t, memory)
+
+
+def adam(g, theta, t, memory, rate=lambda t: 0.01):
+    s = memory["s"] = 0.9 * memory.get("s", 0.0) + 0.1 * g
+    r = memory["r"] = 0.999 * memory.get("r", 0.0) + 0.001 * g * g
+    return -rate(t) * s / (1 - 0.9**t) / (1e-7 + np.sqrt(r / (1 - 0.999**t)))
+
+
+def adamw(g, theta, t, memory):
+    return adam(g, theta, t, memory) - 0.01 * 0.01 * theta
+
+
+EQUATIONS = {
+    "sgd": lambda g, theta, t, memory: -0.01 * g,
+    "momentum": momentum,
+    "nesterov": nesterov,
+    "adagrad": adagrad,
+    "rmsprop": rmsprop,
+    "rmsprop_nesterov": rmsprop_nesterov,
+    "adam": adam,
+    "adamw": adamw,
+}
+
+
+def verdicts(report):
+    return {finding.claim: finding.verdict for finding in report.findings}
+
+
+def failed(report):
+    return [finding.claim for finding in report.findings if finding.verdict is Verdict.FAILS]
+
+
+@pytest.mark.parametrize("case", registry.OPTIMIZERS, ids=repr)
+def test_every_optimizer_is_its_equation_and_not_another(case):
+    names = list(EQUATIONS)
+    neighbour = names[names.index(repr(case)) - 1]
+    for name, expected in ((repr(case), []), (neighbour, [EQUATION])):
+        assert failed(fn.check_optimizer(case.make(**case.settings), EQUATIONS[name])) == expected
+
+
+def test_an_optimizer_with_its_equation_is_right_and_its_report_says_so():
+    report = fn.check_optimizer(fn.adam(0.01), adam)
+    assert report.ok
+    assert set(verdicts(report).values()) == {Verdict.HOLDS}
+    assert str(report).splitlines()[:2] == [repr(fn.adam(0.01)), f"  holds         {EQUATION}"]
+    assert failed(fn.check_optimizer(fn.adamw(0.01, weight_decay=0.1), adamw)) == [EQUATION]
+    report = fn.check_optimizer(fn.adam(0.02), adam)
+    assert failed(report) == [EQUATION]
+    assert "step 1, params" in str(report)
+
+
+@from_equation(mean=0.0, mean_square=0.0)
+def uncorrected(
+    g, at, learning_rate: LearningRate, decay1: Decay = 0.9, decay2: Decay = 0.999, epsilon: Epsilon = 1e-7
+):
+    s = decay1 * at.mean + (1 - decay1) * g
+    r = decay2 * at.mean_square + (1 - decay2) * g * g
+    return -learning_rate * s / (epsilon + jnp.sqrt(r)), {"mean": s, "mean_square": r}
+
+
+@from_equation(mean=0.0, mean_square=0.0)
+def inside(g, at, learning_rate: LearningRate, decay1: Decay = 0.9, decay2: Decay = 0.999, epsilon: Epsilon = 1e-7):
+    s = decay1 * at.mean + (1 - decay1) * g
+    r = decay2 * at.mean_square + (1 - decay2) * g * g
+    s_hat, r_hat = s / (1 - decay1**at.t), r / (1 - decay2**at.t)
+    return -learning_rate * s_hat / jnp.sqrt(epsilon + r_hat), {"mean": s, "mean_square": r}
+
+
+def shared(rate):
+    """Adam whose last two arrays, of one shape, share their mean square."""
+    correct = fn.adam(rate)
+
+    def update(gradients, state, params=None):
+        updates, after = correct.update(gradients, state, params)
+        leaves, structure = jax.tree.flatten(after.mean_square)
+        leaves[2:] = leaves[1:2]
+        return updates, after._replace(mean_square=jax.tree.unflatten(structure, leaves))
+
+    return Optimizer(correct.init, update)
+
+
+def stopped(schedule):
+    """Adam whose schedule is asked for the first step's rate alone."""
+    correct = fn.adam(schedule)
+
+    def update(gradients, state, params=None):
+        first = state._replace(learning_rate=state.learning_rate(jnp.int32(0)))
+        updates, after = correct.update(gradients, first, params)
+        return updates, after._replace(learning_rate=state.learning_rate)
+
+    return Optimizer(correct.init, update)
+
+
+@pytest.mark.parametrize("wrong", [uncorrected(0.01), inside(0.01), shared(0.01)], ids=["bias", "epsilon", "shared"])
+def test_planted_mistakes_are_caught(wrong):
+    report = fn.check_optimizer(wrong, adam)
+    assert not report.ok
+    assert failed(report) == [EQUATION]
+
+
+def test_a_schedule_whose_step_is_ignored_is_caught():
+    schedule = schedules.step_decay(0.01, 0.5, 2)
+
+    def scheduled(g, theta, t, memory):
+        return adam(g, theta, t, memory, rate=lambda t: 0.01 * 0.5 ** ((t - 1) // 2))
+
+    assert fn.check_optimizer(fn.adam(schedule), scheduled).ok
+    report = fn.check_optimizer(stopped(schedule), scheduled)
+    assert failed(report) == [EQUATION]
+    assert "step 3, params" in str(report)
+
+
+@pytest.mark.parametrize("case", registry.OPTIMIZERS, ids=repr)
+def test_without_an_equation_elements_are_compared_and_the_report_says_what_is_not_checked(case):
+    report = fn.check_optimizer(case.make(**case.settings))
+    assert report.ok
+    found = verdicts(report)
+    assert (found.pop(EQUATION), set(found.values())) == (Verdict.NOT_CHECKED, {Verdict.HOLDS})
+    assert f"not checked   {EQUATION}: no equation was given" in str(report)
+
+
+def test_without_an_equation_shared_state_is_caught_and_elements_that_depend_on_each_other():
+    assert failed(fn.check_optimizer(shared(0.01))) == [ALONE]
+    assert failed(fn.check_optimizer(optimizers.clip_by_global_norm(1.0))) == [ALONE]
+    assert fn.check_optimizer(optimizers.clip_by_value(1.0)).ok
+    assert fn.check_optimizer(uncorrected(0.01)).ok  # whose equation is another one: that needs an equation
+
+
+def test_optimizers_of_optax_are_checked_too(standard_promotion):
+    report = fn.check_optimizer(optax.adam(0.01, eps=1e-7), adam)
+    assert verdicts(report)[EQUATION] is Verdict.HOLDS
+    assert verdicts(report)["another learning rate compiles nothing"] is Verdict.NOT_CHECKED
+    assert failed(fn.check_optimizer(optax.adam(0.01, eps=1e-7, eps_root=1e-7), adam)) == [EQUATION]
+
+
+def broken(update=None, init=None):
+    correct = fn.momentum(0.1)
+    return Optimizer(init or correct.init, update or correct.update)
+
+
+def test_what_training_relies_on_is_checked():
+    correct = fn.momentum(0.1)
+
+    def widened(gradients, state, params=None):
+        updates, after = correct.update(gradients, state, params)
+        return jax.tree.map(lambda u: u.astype(jnp.float32), updates), after
+
+    def dropped(gradients, state, params=None):
+        updates, after = correct.update(gradients, state, params)
+        return updates["layer"], after
+
+    for update in (widened, dropped):
+        report = fn.check_optimizer(broken(update))
+        assert "updates and states keep structure, shapes and dtypes" in failed(report)
+
+    def one_buffer(params):
+        state = correct.init(params)
+        first = state.velocity["layer"][0]
+        return state._replace(velocity={**state.velocity, "layer": (first, first)})
+
+    assert failed(fn.check_optimizer(broken(init=one_buffer))) == ["states share no buffers"]
+
+    def other_when_compiled(gradients, state, params=None):
+        factor = 1.0 if isinstance(jax.tree.leaves(gradients)[0], jax.core.Tracer) else 2.0
+        updates, after = correct.update(gradients, state, params)
+        return jax.tree.map(lambda u: u * factor, updates), after
+
+    assert "compiled and uncompiled steps agree" in failed(fn.check_optimizer(broken(other_when_compiled)))
+
+
+def test_wrong_arguments_are_named():
+    with pytest.raises(TypeError, match=r"^check_optimizer: expected optimizer to have init and .*, got a int"):
+        fn.check_optimizer(3)
+    with pytest.raises(TypeError, match=r"^check_optimizer: expected equation to be a function .*, got a float"):
+        fn.check_optimizer(fn.sgd(0.1), 0.1)

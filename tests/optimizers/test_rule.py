@@ -1,0 +1,186 @@
+"""An optimizer made from its equation: what people see of it, what it refuses, and one that a user writes."""
+
+import doctest
+import inspect
+import pickle
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import funcnet as fn
+from funcnet import optimizers
+from funcnet.optimizers import (
+    Decay,
+    LearningRate,
+    WeightDecay,
+    adaptive,
+    from_equation,
+    gradient_descent,
+    nesterov_momentum,
+    schedules,
+)
+from tests import registry
+from tests.optimizers.steps import run
+
+every_optimizer = pytest.mark.parametrize("case", registry.OPTIMIZERS, ids=repr)
+
+
+@from_equation(mean=0.0)
+def lion(
+    g, at, learning_rate: LearningRate = 1e-4, decay1: Decay = 0.9, decay2: Decay = 0.99,
+    weight_decay: WeightDecay = 1e-3,
+):  # fmt: skip
+    """Lion: u = sign(ρ₁s + (1 − ρ₁)g); s ← ρ₂s + (1 − ρ₂)g; θ ← θ − η (u + λθ)."""
+    u = jnp.sign(decay1 * at.mean + (1 - decay1) * g)
+    s = decay2 * at.mean + (1 - decay2) * g
+    return -learning_rate * (u + weight_decay * at.theta), {"mean": s}
+
+
+def test_an_optimizer_of_ones_own_is_like_the_others(x64, standard_promotion):
+    params, g = jnp.linspace(-1, 1, 5), lambda p, t: p + 0.1 * jnp.sin(1.0 * t)
+    np.testing.assert_allclose(run(lion(0.01), params, g, 50)[0], run(optax.lion(0.01), params, g, 50)[0], rtol=1e-11)
+    assert repr(lion(0.01)) == "lion(learning_rate=0.01, decay1=0.9, decay2=0.99, weight_decay=0.001)"
+    assert lion(0.01) == lion(0.01) != lion(0.02)
+    assert lion(0.01).update is lion(schedules.constant(0.01)).update
+    assert type(lion(0.01).init(params)).__name__ == "LionState"
+    assert fn.check_optimizer(lion(0.01)).ok
+    with pytest.raises(ValueError, match=r"^lion: expected decay1 in \[0, 1\), got 1\.0$"):
+        lion(decay1=1.0)
+    with pytest.raises(TypeError, match=r"^lion: expected params in update\(gradients, state, params\), got None$"):
+        lion().update(params, lion().init(params))
+
+
+FIELDS = {
+    "sgd": "step learning_rate",
+    "momentum": "step learning_rate momentum velocity",
+    "nesterov": "step learning_rate momentum velocity",
+    "adagrad": "step learning_rate epsilon sum_of_squares",
+    "rmsprop": "step learning_rate decay epsilon mean_square",
+    "rmsprop_nesterov": "step learning_rate decay momentum epsilon mean_square velocity",
+    "adam": "step learning_rate decay1 decay2 epsilon mean mean_square",
+    "adamw": "step learning_rate decay1 decay2 epsilon weight_decay mean mean_square",
+}
+STATES = [
+    optimizers.SGDState, optimizers.MomentumState, optimizers.NesterovState, optimizers.AdaGradState,
+    optimizers.RMSPropState, optimizers.RMSPropNesterovState, optimizers.AdamState, optimizers.AdamWState,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("case", "state_type"), [*zip(registry.OPTIMIZERS, STATES, strict=True)], ids=repr)
+def test_the_state_is_a_public_named_tuple_whose_fields_stay(case, state_type):
+    state = case.make(**case.settings).init(jnp.ones(2))
+    assert type(state) is state_type is getattr(optimizers, state_type.__name__)
+    assert " ".join(state._fields) == FIELDS[repr(case)]
+    assert all(f"    {field}: " in state_type.__doc__ for field in state._fields)
+
+
+@every_optimizer
+def test_people_see_names_defaults_ranges_and_the_docstring(case):
+    signature = inspect.signature(case.make)
+    assert set(signature.parameters) == set(case.settings)
+    assert signature.return_annotation is optimizers.Optimizer
+    assert "Annotated" in str(signature)
+    with pytest.raises(TypeError, match=rf"^{case}\(\) got an unexpected keyword argument 'rate'$"):
+        case.make(0.1, rate=1)
+    assert repr(case.make(0.1)).startswith(f"{case}(learning_rate=0.1")
+
+
+def test_the_examples_of_all_optimizers_run_as_doctests():
+    finder = doctest.DocTestFinder(exclude_empty=True)
+    found = {
+        test.name.rpartition(".")[2]
+        for module in (adaptive, gradient_descent, nesterov_momentum)
+        for test in finder.find(module)
+        if test.examples
+    }
+    assert {repr(case) for case in registry.OPTIMIZERS} <= found
+
+
+@pytest.mark.parametrize("pair", [*registry.PAIRS[:-1], *registry.SEARCHES], ids=repr)
+def test_pairs_and_their_states_can_be_pickled(pair):
+    pair = getattr(pair, "pair", pair)
+    assert pickle.loads(pickle.dumps(pair)) == pair
+    if isinstance(pair, optimizers.Optimizer):
+        state = pair.init(jnp.ones(2))
+        assert type(pickle.loads(pickle.dumps(state))) is type(state)
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (lambda: fn.adam(1e-3, decay2=0.99999999), r"adam: .*decay2 in \[0, 1\) as float32, got 0.99999999, .* to 1.0"),
+        (lambda: fn.rmsprop(1e-3, decay=0.99999999), r"rmsprop: .*decay in \[0, 1\) as float32"),
+        (lambda: fn.momentum(1e-3, 0.99999999), r"momentum: .*momentum in \[0, 1\) as float32"),
+        (lambda: fn.sgd(1e-50), "sgd: expected learning_rate that float32 does not round to 0, got 1e-50"),
+        (lambda: fn.sgd(1e39), "sgd: expected learning_rate to be finite and at least 0 as float32, got 1e.39"),
+        (lambda: fn.sgd(schedules.cosine(1e-50, 10)), "sgd: expected learning_rate that float32 does not round to 0"),
+        (lambda: fn.adam(epsilon=1e-40), "adam: expected epsilon that float32 does not round to 0, got 1e-40"),
+        (lambda: fn.adamw(weight_decay=1e-60), "adamw: expected weight_decay that float32 does not round to 0"),
+        (lambda: fn.clip_by_value(1e-60), "clip_by_value: expected limit that float32 does not round to 0"),
+    ],
+)
+def test_hyperparameters_are_checked_as_the_numbers_that_they_become(make, expected, x64):
+    optimizer = make()
+    optimizer.init(jnp.ones(2, jnp.float64))
+    for params in (jnp.ones(2, jnp.bfloat16), (jnp.ones(2, jnp.float64), jnp.ones(2, jnp.float32)), ()):
+        with pytest.raises(ValueError, match=f"^{expected}"):
+            optimizer.init(params)
+    with pytest.raises(ValueError, match=f"^{expected}"):
+        jax.eval_shape(optimizer.init, jnp.ones(2, jnp.float32))
+
+
+def test_numbers_that_mean_to_be_at_the_edge_of_their_range_pass():
+    params = jnp.ones(2)
+    for optimizer in (fn.sgd(0.0), fn.momentum(0.1, 0.0), fn.adamw(weight_decay=0.0), fn.clip_by_value(float("inf"))):
+        optimizer.init(params)
+    fn.sgd(lambda step: 0.1).init(params)
+
+
+def test_an_accumulator_starts_as_the_rule_says():
+    @from_equation(sum_of_squares=0.1, slow=lambda theta: theta / 2)
+    def rule(g, at, learning_rate: LearningRate):
+        return -learning_rate * g, {"sum_of_squares": at.sum_of_squares + g * g, "slow": at.slow}
+
+    params = {"w": jnp.array([1.0, 2.0], jnp.bfloat16)}
+    state = rule(0.1).init(params)
+    np.testing.assert_array_equal(state.sum_of_squares["w"], np.float32([0.1, 0.1]))
+    np.testing.assert_array_equal(state.slow["w"], np.float32([0.5, 1.0]))
+    assert state.slow["w"].dtype == jnp.float32
+    assert fn.check_optimizer(rule(0.1)).ok
+
+
+def test_wrong_equations_are_named():
+    with pytest.raises(TypeError, match=r"^rule: expected rate annotated with its range, .*, got None"):
+
+        @from_equation()
+        def rule(g, at, rate): ...
+
+    with pytest.raises(ValueError, match=r"^rule: expected names for the accumulators alone, got \['t'\]"):
+
+        @from_equation(t=0.0)
+        def rule(g, at, rate: LearningRate): ...
+
+    @from_equation(mean=0.0)
+    def rule(g, at, rate: LearningRate):
+        return g, {"means": at.mean}
+
+    with pytest.raises(ValueError, match=r"^rule: expected the accumulators \['mean'\], got \['means'\]"):
+        rule(0.1).update(jnp.ones(2), rule(0.1).init(jnp.ones(2)))
+    with pytest.raises(TypeError, match=r"^rule\(\) missing a required argument: 'rate'"):
+        rule()
+
+
+def test_a_function_that_makes_optimizers_is_not_a_pair():
+    with pytest.raises(TypeError, match=r"expected optimizer to have init and update, .*, got a function"):
+        fn.check_optimizer(fn.adam)
+
+
+def test_the_parameters_may_have_another_structure_where_the_rule_does_not_read_them():
+    optimizer, gradients = fn.adam(), [jnp.ones(2)]
+    state = optimizer.init(gradients)
+    optimizer.update(gradients, state, (jnp.ones(2),))
+    with pytest.raises(ValueError, match="update: expected parameters and state structured as the gradients"):
+        fn.adamw().update(gradients, fn.adamw().init(gradients), (jnp.ones(2),))

@@ -1,0 +1,62 @@
+"""A search made from its step."""
+
+import inspect
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import funcnet as fn
+from funcnet.search import Point, Scale, Step, from_step
+from funcnet.search.points import better, evaluated, perturbed
+from tests.search import problems
+
+
+@from_step()
+def random_descent(cost, at, scale: Scale = 0.1):
+    """Propose θ′ = θ + σε, and go there where it is lower."""
+    proposal = evaluated("random_descent", cost, perturbed(at.key, at.current.params, 1.0, scale))
+    return Step(proposal, better(proposal, at.current), {})
+
+
+def test_a_search_of_ones_own_is_like_the_others():
+    method = random_descent(0.5)
+    assert repr(method) == "random_descent(scale=0.5)"
+    assert method == random_descent(0.5) != random_descent(0.6)
+    assert method.step is random_descent(0.6).step
+    result = problems.run(method, problems.cost, problems.start, steps=300)
+    assert result.cost < 2
+    assert result.evaluations == 301
+    assert isinstance(result.state, random_descent.State)
+    assert result.state._fields == ("key", "step", "scale", "current", "best", "evaluations")
+    with pytest.raises(ValueError, match=r"^random_descent: expected scale to be finite and above 0, got 0$"):
+        random_descent(0)
+
+
+def test_settings_are_in_the_state_under_their_names():
+    for method, names in (
+        (fn.annealing(1.0), {"temperature", "cooling", "scale", "scale_decay", "move_rate"}),
+        (
+            fn.genetic(),
+            {"tournament", "crossover_rate", "mutation_rate", "scale", "scale_decay", "elite"},
+        ),
+    ):
+        state = method.init(problems.valleys, problems.near_one, jax.random.key(0))
+        assert set(state._fields) == names | {"key", "step", "current", "best", "evaluations"}
+        assert isinstance(state.best, Point)
+        floats = [getattr(state, name) for name in names - {"elite"}]
+        assert {setting.dtype for setting in floats} == {np.dtype(np.float32)}
+
+
+def test_settings_are_checked_as_the_numbers_that_they_become(x64):
+    method = fn.annealing(1.0, scale=1e-50)
+    method.init(lambda x: x**2, lambda key: jnp.ones((), jnp.float64), jax.random.key(0))
+    with pytest.raises(ValueError, match=r"^annealing: expected scale that float32 does not round to 0, got 1e-50"):
+        method.init(lambda x: x**2, lambda key: jnp.ones((), jnp.float32), jax.random.key(0))
+
+
+def test_people_see_names_defaults_and_ranges():
+    signature = str(inspect.signature(fn.genetic))
+    assert "population: Annotated[int, an integer of at least 1] = 50" in signature
+    assert "crossover_rate: Annotated[float, in [0, 1]] = 0.9" in signature
