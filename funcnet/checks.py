@@ -110,15 +110,15 @@ def integer_array(where: object, name: str, value: Any) -> Any:
     return array
 
 
-def check_part(where: str, name: str, value: Any, kind: type) -> None:
-    """Raise ``TypeError`` unless an argument is of a class that describes itself by ``described_as``.
+def check_part(where: str, name: str, value: Any, kind: type, *, optional: bool = False) -> None:
+    """Raise ``TypeError`` unless an argument is of a class that describes itself by ``described_as``, or None.
 
     >>> import funcnet as fn
     >>> check_part("fit", "network", fn.quadratic, fn.Layer)
     Traceback (most recent call last):
     TypeError: fit: expected network to be a layer, such as fn.mlp([784, 10]), got quadratic
     """
-    if not isinstance(value, kind):
+    if not isinstance(value, kind) and not (optional and value is None):
         raise TypeError(message(where, f"{name} to be {kind.described_as}", _shortly(value)))  # type: ignore[attr-defined]
 
 

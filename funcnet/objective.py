@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from .checks import check_part
 from .layer import Cache, Layer, Params
 from .losses import Loss, batch_mean, shares
-from .penalties import Penalty, check_penalty
+from .penalties import Penalty
 
 CostAndGradient = Callable[..., tuple[Any, Params]]
 
@@ -165,7 +166,7 @@ def _cost_and_gradient(
         weights: jax.Array | None = None,
         penalty: Penalty | None = None,
     ) -> tuple[Any, Params]:
-        check_penalty("gradients", penalty)
+        check_part("gradients", "penalty", penalty, Penalty, optional=True)
         (cost, (output, _)), (gradients, _) = route(
             Objective(network, loss, penalty), params, Batch(x, y, weights), key
         )

@@ -6,7 +6,7 @@ value that prints as the call that builds it, and a pytree whose strength is a l
 recompile.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +24,8 @@ class Penalty(Configuration):
 
     To define a penalty, subclass this and write both methods. Its fields are the leaves of a pytree.
     """
+
+    described_as: ClassVar[str] = "None or a penalty, such as fn.l2(0.0001)"
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -174,15 +176,3 @@ def _checked(where: str, strength: Any) -> Any:
         raise TypeError(message(where, "strength to be a real number", repr(strength)))
     check_number(where, "strength", strength, lambda s: (s >= 0) & np.isfinite(s), "to be finite and at least 0")
     return float(strength) if is_concrete(strength) else strength
-
-
-def check_penalty(where: str, penalty: Any) -> None:
-    """Raise ``TypeError`` unless ``penalty`` is None or a ``Penalty``.
-
-    >>> check_penalty("fit", 0.1)
-    Traceback (most recent call last):
-    TypeError: fit: expected penalty to be None or a penalty, such as fn.l2(0.0001), got a float
-    """
-    if penalty is not None and not isinstance(penalty, Penalty):
-        expected = "penalty to be None or a penalty, such as fn.l2(0.0001)"
-        raise TypeError(message(where, expected, f"a {type(penalty).__name__}"))

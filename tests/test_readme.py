@@ -21,7 +21,12 @@ def test_the_python_examples_run_one_after_another(capsys):
     assert re.search(r"^cost 0\.000\d\d, sin\(1\) is about 0\.8\d$", capsys.readouterr().out, flags=re.MULTILINE)
     assert namespace["result"].history["val_accuracy"][-1] >= 0.96
     assert len(namespace["more"].history["loss"]) == 10
+    assert namespace["runs"].history["loss"].shape == (5, 3)
     assert namespace["report"].ok
+    assert namespace["own"].ok
+    assert namespace["steps"].ok
+    assert namespace["bits"] == 300
+    assert namespace["found"].cost < 0.01
 
 
 def test_each_command_starts_from_a_fresh_environment():

@@ -14,7 +14,7 @@ from ..jaxprs import NoRuleError
 from ..layer import Layer, Params
 from ..losses import Loss
 from ..objective import Batch, Objective
-from ..penalties import Penalty, check_penalty
+from ..penalties import Penalty
 from .judgement import NO_GRADIENTS, Gradients, Limits, Verdict, judge, largest
 from .likely_mistake import explain, wrong_parts, wrong_shapes
 from .numerical import NumericalGradient, complex_step_gradient, richardson_gradient, sample
@@ -123,7 +123,7 @@ def check_gradients(
         except TypeError as error:
             raise TypeError(message(WHERE, f"{name} to have hashable fields", error)) from None
     if penalty is not None:
-        check_penalty(WHERE, penalty)
+        check_part(WHERE, "penalty", penalty, Penalty, optional=True)
     if key is not None:
         check_key(WHERE, key)
     if tolerance is not None:

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from ..checks import check_count
 from .one_kernel import as_one_kernel
 
 Totals = tuple[Any, Any]  # running sums, and what rounding has taken from them
@@ -51,6 +52,19 @@ def random_order(key: jax.Array, count: int) -> jax.Array:
     x = mixed(jnp.arange(count, dtype=jnp.uint32))
     x = lax.while_loop(lambda x: jnp.any(outside(x)), lambda x: jnp.where(outside(x), mixed(x), x), x)
     return x.astype(jnp.int32)
+
+
+def effective_batch_size(where: str, batch_size: int | None, samples: int) -> int:
+    """Return the batch size for that many samples: all of them for None, and no more than there are.
+
+    >>> sizes = effective_batch_size("fit", 128, 1000), effective_batch_size("fit", None, 1000)
+    >>> sizes, effective_batch_size("fit", 128, samples=100)
+    ((128, 1000), 100)
+    """
+    if batch_size is None:
+        return samples
+    check_count(where, "batch_size", batch_size)
+    return min(int(batch_size), samples)
 
 
 def batch_count(samples: int, batch_size: int) -> int:

@@ -11,7 +11,7 @@ from ..errors import message
 from ..layer import Layer, Params, Shape
 from ..losses import Loss
 from ..objective import Batch, Objective
-from ..penalties import Penalty, check_penalty
+from ..penalties import Penalty
 from ..search import Search, SearchResult, run
 
 
@@ -65,7 +65,7 @@ def fit_by_search(
     """
     check_part("fit_by_search", "network", network, Layer)
     check_part("fit_by_search", "loss", loss, Loss)
-    check_penalty("fit_by_search", penalty)
+    check_part("fit_by_search", "penalty", penalty, Penalty, optional=True)
     check_key("fit_by_search", key)
     if network.learns:
         raise TypeError(message("fit_by_search", "a network without running statistics", network))

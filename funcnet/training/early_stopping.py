@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +16,13 @@ from ..layer import Params
 from .step import TrainState
 
 MODES = ("auto", "min", "max")
+
+
+class Limits(NamedTuple):
+    """The numbers of an ``EarlyStopping``, which are data: other numbers compile nothing."""
+
+    patience: Any  # int
+    min_delta: Any  # float
 
 
 class EarlyStopping(Configuration):
@@ -46,6 +53,8 @@ class EarlyStopping(Configuration):
     ('stopped early', True)
     """
 
+    described_as: ClassVar[str] = "None or fn.EarlyStopping(...)"
+
     monitor: str = "val_loss"
     patience: int = 5
     min_delta: float = 0.0
@@ -67,6 +76,11 @@ class EarlyStopping(Configuration):
     @property
     def _name(self) -> str:
         return type(self).__name__
+
+    @property
+    def limits(self) -> Limits:
+        """The numbers of the decision."""
+        return Limits(int(self.patience), float(self.min_delta))
 
     @property
     def smaller_is_better(self) -> bool:
@@ -96,27 +110,8 @@ class Best:
     restores: bool  # whether the parameters are kept
 
 
-class Limits(NamedTuple):
-    """The numbers of an ``EarlyStopping``, which are data: other numbers compile nothing."""
-
-    patience: Any = 0  # int
-    min_delta: Any = 0.0  # float
-
-
-def limits_of(stopping: EarlyStopping | None) -> Limits:
-    """Return the numbers of the early stopping, zeros where there is none."""
-    return Limits() if stopping is None else Limits(int(stopping.patience), float(stopping.min_delta))
-
-
-def with_early_stopping(
-    where: str, state: TrainState, stopping: EarlyStopping | None, names: tuple[str, ...]
-) -> TrainState:
+def with_early_stopping(where: str, state: TrainState, stopping: EarlyStopping, names: tuple[str, ...]) -> TrainState:
     """Return the state with what early stopping needs: as an earlier call left it, or as at the start of a run."""
-    if stopping is None:
-        return state._replace(best=())
-    if not isinstance(stopping, EarlyStopping):
-        expected = "early_stopping to be None or fn.EarlyStopping(...)"
-        raise TypeError(message(where, expected, f"a {type(stopping).__name__}"))
     if stopping.monitor not in names:
         hint = ": validation= gives it data" if f"val_{names[0]}" not in names else ""
         expected = f"early_stopping.monitor to be one of {', '.join(names)}"
@@ -137,8 +132,6 @@ def with_early_stopping(
 def update_best(state: TrainState, row: dict[str, jax.Array], finite: jax.Array, min_delta: Any) -> TrainState:
     """Return the state with this epoch as the best where its value is better and everything in it is finite."""
     best = state.best
-    if not isinstance(best, Best):
-        return state
     value = row[best.monitor].astype(best.value.dtype)
     gain = best.value - value if best.smaller_is_better else value - best.value
     better = (gain > jnp.asarray(min_delta, gain.dtype)) & finite
@@ -153,5 +146,4 @@ def update_best(state: TrainState, row: dict[str, jax.Array], finite: jax.Array,
 
 def is_stopped(state: TrainState, patience: Any) -> jax.Array:
     """Return whether no epoch has been better than the best for ``patience`` epochs: bool ()."""
-    best = state.best
-    return state.epoch - best.epoch >= patience if isinstance(best, Best) else jnp.bool_(False)
+    return state.epoch - state.best.epoch >= patience

@@ -8,12 +8,12 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ..checks import check_count, check_data, check_inputs, check_metrics, check_part
+from ..checks import check_data, check_inputs, check_metrics, check_part
 from ..dtypes import accumulator_dtype, params_dtype
 from ..layer import Layer, Params
 from ..losses import Loss
 from ..objective import Batch, Objective
-from .batches import rows, scan_batches
+from .batches import effective_batch_size, rows, scan_batches
 from .metrics import Metric, means, metric_name
 
 EVALUATION_BATCH = 1024  # samples at once where nothing needs another number: wide enough to fill the matrix units
@@ -81,19 +81,6 @@ def predict(network: Layer, params: Params, x: Any, *, batch_size: int | None = 
     x = check_inputs("predict", network, x, params_dtype(params))
     size = effective_batch_size("predict", batch_size, len(x))
     return _compiled_outputs(params, x, network=network, batch_size=size)
-
-
-def effective_batch_size(where: str, batch_size: int | None, samples: int) -> int:
-    """Return the batch size for that many samples: all of them for None, and no more than there are.
-
-    >>> sizes = effective_batch_size("fit", 128, 1000), effective_batch_size("fit", None, 1000)
-    >>> sizes, effective_batch_size("fit", 128, samples=100)
-    ((128, 1000), 100)
-    """
-    if batch_size is None:
-        return samples
-    check_count(where, "batch_size", batch_size)
-    return min(int(batch_size), samples)
 
 
 def sample_means(

@@ -6,26 +6,24 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from ..checks import check_count, check_data, check_key, check_params
+from ..checks import check_key, check_params
 from ..dtypes import params_dtype
 from ..ending import Ending
 from ..errors import message
 from ..layer import Layer, Params, Shape
 from ..losses import Loss
-from ..objective import Batch, autodiff
+from ..objective import autodiff
 from ..optimizers import Optimizer
 from ..penalties import Penalty
-from .early_stopping import EarlyStopping, limits_of, with_early_stopping
-from .evaluation import effective_batch_size
+from .early_stopping import EarlyStopping, with_early_stopping
 from .metrics import Metric
-from .run import Run, epochs_of, history_names
-from .step import GradientsOf, TrainState, copy_for_donation, init_state, make_step
+from .run import Plan, Run, epochs_of, make_plan
+from .step import GradientsOf, TrainState, copy_for_donation, init_state
 
 _MOST_EPOCHS = 1024  # epochs in one call of the compiled program at most: the length of its history
 _BETWEEN_REPORTS = 0.5  # seconds that a call of the compiled program should take, so that progress is shown
@@ -102,26 +100,27 @@ def fit(
     >>> result.history["accuracy"].shape, float(result.history["accuracy"][-1]), result.reason
     ((200,), 1.0, 'completed')
     """
-    step = make_step("fit", network, loss, optimizer, gradients=gradients, metrics=metrics, penalty=penalty)
-    check_count("fit", "epochs", epochs)
-    dtype = params_dtype(state.params if isinstance(state, TrainState) else params)
-    batch = Batch(*check_data("fit", network, data, dtype))
-    held_out = None
-    if validation is not None:
-        held_out = Batch(*check_data("fit (validation)", network, validation, dtype, batch.x.shape[1:]))
-    names = history_names(step.metrics, validated=validation is not None)
-    state = _starting_state(network, optimizer, batch.x.shape[1:], key, params, state)
-    state = copy_for_donation(with_early_stopping("fit", state, early_stopping, names))
-    program = partial(
-        _compiled_epochs,
-        data=batch,
-        validation=held_out,
-        limits=limits_of(early_stopping),
-        batch_size=effective_batch_size("fit", batch_size, len(batch.x)),
-        rows=_MOST_EPOCHS,
+    plan = make_plan(
+        "fit",
+        (network, loss, optimizer),
+        data,
+        params_dtype(state.params if isinstance(state, TrainState) else params),
+        epochs=epochs,
+        batch_size=batch_size,
+        validation=validation,
+        metrics=metrics,
+        penalty=penalty,
+        early_stopping=early_stopping,
+        gradients=gradients,
     )
+    state = _starting_state(network, optimizer, plan.data.x.shape[1:], key, params, state)
+    if early_stopping is None:
+        state = state._replace(best=())
+    else:
+        state = with_early_stopping("fit", state, early_stopping, plan.names)
+    state = copy_for_donation(state)
     with reporting(progress, epochs) as report:
-        run, history = _run(partial(program, step), state, epochs, names, report)
+        run, history = _run(plan, state, epochs, report)
     reason = _reason(run, history, epochs)
     if not run.finite:
         ended = f"{reason} in epoch {run.state.epoch}: training ended there"
@@ -137,7 +136,7 @@ def fit(
     return FitResult(params, history, run.state, reason, int(best.epoch))
 
 
-_compiled_epochs = jax.jit(epochs_of, static_argnames=("batch_size", "rows"), donate_argnames="state")
+_compiled_epochs = jax.jit(epochs_of, static_argnames="rows", donate_argnames="state")
 
 
 def _starting_state(
@@ -160,9 +159,7 @@ def _starting_state(
     raise ValueError("fit: expected either a key, with or without params, or an earlier result's .state alone")
 
 
-def _run(
-    program: Callable[..., Run], state: TrainState, epochs: int, names: tuple[str, ...], report: Report
-) -> tuple[Run, dict[str, np.ndarray]]:
+def _run(plan: Plan, state: TrainState, epochs: int, report: Report) -> tuple[Run, dict[str, np.ndarray]]:
     """Return where the run ended and its history: of ``epochs`` epochs, or of fewer where it ends by itself.
 
     Each call of the program runs as many epochs as take about the time between two reports.
@@ -171,17 +168,17 @@ def _run(
     done, call, ended = 0, 1, False
     while done < epochs and not ended:
         started = time.perf_counter()
-        run = program(state, call)
+        run = _compiled_epochs(plan, state, call, rows=_MOST_EPOCHS)
         state = run.state
         ran = int(run.done)
         ended = bool(run.stopped) or not run.finite
-        blocks.append({name: np.asarray(run.history[name])[:ran] for name in names})
+        blocks.append({name: np.asarray(run.history[name])[:ran] for name in plan.names})
         done += ran
         if ran:  # a run that had stopped before runs none
-            report(done, {name: blocks[-1][name][-1] for name in names})
+            report(done, {name: blocks[-1][name][-1] for name in plan.names})
             seconds_each = (time.perf_counter() - started) / ran
             call = min(int(epochs) - done, _MOST_EPOCHS, max(1, int(_BETWEEN_REPORTS / seconds_each)))
-    return run, {name: np.concatenate([block[name] for block in blocks]) for name in names}
+    return run, {name: np.concatenate([block[name] for block in blocks]) for name in plan.names}
 
 
 def _reason(run: Run, history: dict[str, np.ndarray], epochs: int) -> Ending:

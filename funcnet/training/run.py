@@ -5,23 +5,24 @@ into several calls is the same run to the last bit.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ..checks import check_count, check_data
+from ..checks import check_count, check_data, check_part
 from ..dtypes import accumulator_dtype, params_dtype
 from ..layer import Layer, Params
 from ..losses import Loss
 from ..objective import Batch, autodiff
 from ..optimizers import Optimizer
 from ..penalties import Penalty
-from .batches import random_order, scan_batches, shuffled
-from .early_stopping import EarlyStopping, Limits, is_stopped, limits_of, update_best, with_early_stopping
-from .evaluation import EVALUATION_BATCH, effective_batch_size, sample_means
+from .batches import effective_batch_size, random_order, scan_batches, shuffled
+from .early_stopping import EarlyStopping, Limits, is_stopped, update_best, with_early_stopping
+from .evaluation import EVALUATION_BATCH, sample_means
 from .metrics import Metric, metric_name
 from .one_kernel import as_one_kernel
 from .step import SHUFFLE, GradientsOf, Step, TrainState, make_step
@@ -85,67 +86,103 @@ def run_epochs(
     >>> runs.history["loss"].shape, bool((runs.history["loss"][:, -1] < 0.05).all())
     ((3, 200), True)
     """
-    where = "run_epochs"
-    step = make_step(where, network, loss, optimizer, gradients=gradients, metrics=metrics, penalty=penalty)
-    check_count(where, "epochs", epochs)
-    dtype = params_dtype(state.params)
-    batch = Batch(*check_data(where, network, data, dtype))
-    held_out = None
-    if validation is not None:
-        held_out = Batch(*check_data(f"{where} (validation)", network, validation, dtype, batch.x.shape[1:]))
-    state = with_early_stopping(
-        where, state, early_stopping, history_names(step.metrics, validated=held_out is not None)
+    plan = make_plan(
+        "run_epochs",
+        (network, loss, optimizer),
+        data,
+        params_dtype(state.params),
+        epochs=epochs,
+        batch_size=batch_size,
+        validation=validation,
+        metrics=metrics,
+        penalty=penalty,
+        early_stopping=early_stopping,
+        gradients=gradients,
     )
-    size = effective_batch_size(where, batch_size, len(batch.x))
-    return epochs_of(step, state, epochs, batch, held_out, limits_of(early_stopping), batch_size=size, rows=int(epochs))
+    if early_stopping is None:
+        state = state._replace(best=())
+    else:
+        state = with_early_stopping("run_epochs", state, early_stopping, plan.names)
+    return epochs_of(plan, state, epochs, rows=epochs)
 
 
-def history_names(metrics: tuple[Metric, ...], *, validated: bool) -> tuple[str, ...]:
-    """Return the names in a history: "loss", the metrics', and after "val_" the same of the validation data."""
-    names = ("loss", *map(metric_name, metrics))
-    return (*names, *(f"val_{name}" for name in names)) if validated else names
+@partial(
+    jax.tree_util.register_dataclass,
+    data_fields=("step", "data", "validation", "limits"),
+    meta_fields=("batch_size",),
+)
+@dataclass(frozen=True)
+class Plan:
+    """What a run consists of, besides its state: a pytree, so that a compiled program takes it as an argument."""
+
+    step: Step
+    data: Batch
+    validation: Batch | None
+    limits: Limits | None  # of early stopping
+    batch_size: int
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names in the history: "loss", the metrics', and after "val_" the same of the validation data."""
+        names = ("loss", *map(metric_name, self.step.metrics))
+        return names if self.validation is None else (*names, *(f"val_{name}" for name in names))
 
 
-def epochs_of(
-    step: Step,
-    state: TrainState,
-    epochs: int | jax.Array,
-    data: Batch,
-    validation: Batch | None,
-    limits: Limits,
+def make_plan(
+    where: str,
+    parts: tuple[Layer, Loss, Optimizer],
+    data: tuple[Any, Any],
+    dtype: Any,
     *,
-    batch_size: int,
-    rows: int,
-) -> Run:
+    epochs: int,
+    batch_size: int | None,
+    validation: tuple[Any, Any] | None,
+    metrics: Sequence[Metric],
+    penalty: Penalty | None,
+    early_stopping: EarlyStopping | None,
+    gradients: GradientsOf,
+) -> Plan:
+    """Return the plan of a run; ``TypeError`` or ``ValueError`` that names the argument that is wrong."""
+    step = make_step(where, *parts, gradients=gradients, metrics=metrics, penalty=penalty)
+    check_count(where, "epochs", epochs)
+    check_part(where, "early_stopping", early_stopping, EarlyStopping, optional=True)
+    batch, held_out = Batch(*check_data(where, parts[0], data, dtype)), None
+    if validation is not None:
+        held_out = Batch(*check_data(f"{where} (validation)", parts[0], validation, dtype, batch.x.shape[1:]))
+    limits = None if early_stopping is None else early_stopping.limits
+    return Plan(step, batch, held_out, limits, effective_batch_size(where, batch_size, len(batch.x)))
+
+
+def epochs_of(plan: Plan, state: TrainState, epochs: int | jax.Array, *, rows: int) -> Run:
     """Return the run after ``epochs`` more epochs, or fewer, with a history of ``rows`` rows.
 
     ``epochs`` is data, so that one program runs any number of epochs up to ``rows``.
     """
+    step, validation, limits = plan.step, plan.validation, plan.limits
     dtype = accumulator_dtype(params_dtype(state.params))
 
-    def one_epoch(state: TrainState) -> tuple[TrainState, dict[str, jax.Array]]:
-        state, row = _train_epoch(step, state, data, batch_size, dtype)
+    def unfinished(run: Run) -> jax.Array:
+        return (run.done < epochs) & run.finite & ~run.stopped
+
+    def one_epoch(run: Run) -> Run:
+        state, row = _train_epoch(step, run.state, plan.data, plan.batch_size, dtype)
         if validation is not None:
             size = min(EVALUATION_BATCH, len(validation.x))
             unpenalized = replace(step.objective, penalty=None)
             means = sample_means(unpenalized, state.params, validation, metrics=step.metrics, batch_size=size)
             row |= {f"val_{name}": mean for name, mean in means.items()}
-        return state, row
-
-    def unfinished(run: Run) -> jax.Array:
-        return (run.done < epochs) & run.finite & ~run.stopped
-
-    def body(run: Run) -> Run:
-        state, row = one_epoch(run.state)
         history = {name: _with_row(run.history[name], run.done, row[name]) for name in run.history}
         finite = jnp.isfinite(row["loss"]) & _all_finite(state.params)
-        state = update_best(state, row, finite, limits.min_delta)
-        return Run(state, run.done + 1, finite, is_stopped(state, limits.patience), history)
+        stopped = run.stopped
+        if limits is not None:
+            state = update_best(state, row, finite, limits.min_delta)
+            stopped = is_stopped(state, limits.patience)
+        return Run(state, run.done + 1, finite, stopped, history)
 
-    columns = history_names(step.metrics, validated=validation is not None)
-    history = {name: jnp.full(rows, jnp.nan, dtype) for name in columns}
-    start = Run(state, jnp.int32(0), jnp.bool_(True), is_stopped(state, limits.patience), history)
-    return as_one_kernel(lambda start: lax.while_loop(unfinished, body, start), start)
+    history = {name: jnp.full(rows, jnp.nan, dtype) for name in plan.names}
+    stopped = jnp.bool_(False) if limits is None else is_stopped(state, limits.patience)
+    start = Run(state, jnp.int32(0), jnp.bool_(True), stopped, history)
+    return as_one_kernel(lambda start: lax.while_loop(unfinished, one_epoch, start), start)
 
 
 def _with_row(column: jax.Array, index: jax.Array, value: jax.Array) -> jax.Array:
@@ -176,6 +213,6 @@ def _train_epoch(
     ) -> tuple[TrainState, dict[str, jax.Array]]:
         return step(state, Batch(batch_of_x(start), batch_of_y(start), weights))
 
-    names = history_names(step.metrics, validated=False)
+    names = ("loss", *map(metric_name, step.metrics))
     state, row = scan_batches(one_batch, state, names, len(data.x), batch_size, dtype)
     return state._replace(epoch=state.epoch + 1), row

@@ -14,7 +14,7 @@ from ..layer import Layer, Params, Shape
 from ..losses import Loss
 from ..objective import Batch, Objective, Valued, autodiff, backprop
 from ..optimizers import Optimizer, apply_updates
-from ..penalties import Penalty, check_penalty
+from ..penalties import Penalty
 from .metrics import Metric, means
 
 GradientsOf = Callable[..., Any]  # fn.autodiff, fn.backprop or another function with their signature
@@ -111,7 +111,7 @@ class Step:
             route = objective.automatic if self.gradients is autodiff else objective.by_hand
             valued, (gradients, _) = route(params, batch, key)
             return valued, gradients
-        keywords = {"key": key, "weights": batch.weights}
+        keywords: dict[str, Any] = {"key": key, "weights": batch.weights}
         if objective.penalty is not None:
             keywords["penalty"] = objective.penalty
         function = self.gradients(objective.network, objective.loss, with_output=True)
@@ -134,7 +134,7 @@ def make_step(
     check_part(where, "loss", loss, Loss)
     check_optimizer(where, optimizer)
     check_metrics(where, metrics)
-    check_penalty(where, penalty)
+    check_part(where, "penalty", penalty, Penalty, optional=True)
     check_gradients_for(where, network, gradients, (autodiff, backprop))
     return Step(Objective(network, loss, penalty), optimizer.update, gradients, tuple(metrics))
 

@@ -1,4 +1,4 @@
-"""A layer with a running statistic, for tests: it subtracts the mean, the batch's in training, the running one after."""
+"""A layer with a running statistic, for tests: it subtracts the batch's mean in training, else the running mean."""
 
 from typing import NamedTuple
 
