@@ -40,7 +40,7 @@ def prepared(
     pixels: tuple[float, float] = (0.0, 1.0),
     classes: int = 10,
 ) -> Images:
-    """Return the data of ``load_mnist`` or ``load_digits`` as rows in that range, with targets for that many classes."""
+    """Return the data of ``load_mnist`` or ``load_digits`` as rows in that range, with targets for so many classes."""
     low, high = pixels
 
     def ready(images: np.ndarray, labels: np.ndarray) -> Arrays:
