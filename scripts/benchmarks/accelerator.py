@@ -1,8 +1,8 @@
 """funcnet on a GPU or TPU: an epoch of MNIST, a wide network's share of the matrix rate, and the tiny networks.
 
-Every time is a steady one: that of a longer call of ``fn.fit`` less that of a call of one epoch, after a call that
-compiles. On a CPU the wide network is a small one, and products of float32 are float32 whatever is asked. An NVIDIA GPU
-that has TensorFloat32 uses it for them by default and for "tensorfloat32", and float32 itself for "highest"; a TPU
+Every time is a steady one: the time of a longer call of ``fn.fit`` minus that of a call of one epoch, after a call that
+compiles. On a CPU the wide network is a small one, and products of float32 are always float32. An NVIDIA GPU
+that has TensorFloat32 uses it for them by default and for "tensorfloat32", and float32 for "highest"; a TPU
 takes one, three and six passes of bfloat16 for the three (the documentation of ``jax.lax.Precision``).
 """
 
@@ -36,7 +36,7 @@ MEASURED = ("mnist", "zero_one", "digits_one", "xor")
 
 
 def median_seconds(action, *arguments):
-    """Return the median time of a few calls of an action, and what the last one returned, JAX arrays and others."""
+    """Return the median time of a few calls of an action, and the result of the last one."""
     times = []
     for _ in range(CALLS):
         started = time.perf_counter()
@@ -64,12 +64,12 @@ def steady(fit, epochs):
 
 
 def told(loss, last):
-    """Return what is printed of a run's first and last loss."""
+    """Return a run's first and last loss as text."""
     return f"loss {loss:.3e} to {last:.3e}"
 
 
 def gradients_differ(network, loss, params, x, y):
-    """Return the largest difference of the gradients by hand from the automatic ones, over the largest of its array."""
+    """Return the largest difference of hand-written and automatic gradients, over the largest gradient of its array."""
     with jax.default_matmul_precision("highest"):
         hand = jax.jit(fn.backprop(network, loss))(params, x, y)[1]
         automatic = jax.jit(fn.autodiff(network, loss))(params, x, y)[1]
@@ -113,7 +113,7 @@ def matrix_rate(size, dtype):
 
 
 def wide_figures(mode, width, batch_size, options):
-    """Return the wide network's figures: it learns to give back its input, in two batches an epoch."""
+    """Return the wide network's figures: it learns to return its input, in two batches per epoch."""
     dtype, precision = MODES[mode]
     sizes = (width,) * (LAYERS + 1)
     network, key = fn.mlp(sizes), jax.random.key(options.seed)
@@ -134,7 +134,7 @@ def wide_figures(mode, width, batch_size, options):
 
 
 def device_figures():
-    """Return what tells the machine's accelerator."""
+    """Return a description of the accelerator."""
     device = jax.devices()[0]
     return {
         "name": device.device_kind,
@@ -169,7 +169,7 @@ def failures(figures):
 
 
 def falls(of):
-    """Return whether a run's last loss is below its first; a loss that is not a number is not."""
+    """Return whether a run's last loss is below its first; a NaN is not."""
     return of["last loss"] < of["first loss"]
 
 

@@ -1,7 +1,7 @@
 """How the cost of training grows with the work: batch size, width, depth and samples, in one picture, log-log.
 
 Every time is that of ``fn.fit`` with softmax cross-entropy and RMSProp on random float32 data: the median of a few
-calls after those that compile. All sizes of an axis take turns, so that what else the machine does falls on all of them
+calls after those that compile. All sizes of an axis take turns, so that other load of the machine affects all of them
 alike. Cost that is linear in a size follows a straight line of slope 1.
 """
 
@@ -28,7 +28,7 @@ GREY = "#888888"
 
 
 class Problem(NamedTuple):
-    """What is trained."""
+    """A network and its training data."""
 
     sizes: tuple[int, ...]  # of the layers, from the inputs to the outputs
     samples: int
@@ -41,14 +41,14 @@ class Problem(NamedTuple):
 
     @property
     def operations(self):
-        """Return the operations of a step's matrix products: of the first layer the inputs' gradient isn't needed."""
+        """Return the operations of a step's matrix products: the first layer needs no gradient of its inputs."""
         first, *others = [inputs * outputs for inputs, outputs in pairwise(self.sizes)]
         return 2 * self.batch_size * (2 * first + 3 * sum(others))
 
 
 @dataclass(frozen=True)
 class Axis:
-    """One size that grows while the others stay."""
+    """One size that grows while the others are constant."""
 
     name: str
     title: str
@@ -73,7 +73,7 @@ AXES = (
 
 
 class Row(NamedTuple):
-    """What was measured at one size."""
+    """The measurements at one size."""
 
     size: int
     seconds: float  # a step or an epoch
@@ -82,7 +82,7 @@ class Row(NamedTuple):
 
 
 class Prepared(NamedTuple):
-    """A size that has been compiled and waits for its turns."""
+    """A size whose program is compiled, before its measurement."""
 
     problem: Problem
     compile: float
@@ -91,7 +91,7 @@ class Prepared(NamedTuple):
 
 
 def prepared(axis, size, seconds, seed):
-    """Return a size with its data made, compiled, and epochs enough for turns of about ``seconds``."""
+    """Return a size with its data and its compiled program, and with enough epochs for turns of about ``seconds``."""
     problem = axis.problem(size)
     random = np.random.default_rng(seed)
     x = jnp.asarray(random.standard_normal((problem.samples, problem.sizes[0]), np.float32))
@@ -118,7 +118,7 @@ def prepared(axis, size, seconds, seed):
 
 
 def measured(axis, sizes, seconds, seed):
-    """Return an axis's rows. The sizes take turns, so that what else the machine does falls on all of them alike."""
+    """Return the rows of an axis. The sizes take turns, so that other load of the machine affects all of them alike."""
     waiting = [prepared(axis, size, seconds, seed) for size in sizes]
     turns = [[each.timed(each.epochs) / each.epochs for each in waiting] for _ in range(TURNS)]
     rows = []
@@ -141,7 +141,7 @@ def exponents(sizes, values):
 
 
 def best(rows):
-    """Return the least seconds for one more of the size: the line of slope 1 below all rows."""
+    """Return the smallest time per unit of the size: the line of slope 1 below all rows."""
     return min(row.seconds / row.size for row in rows)
 
 

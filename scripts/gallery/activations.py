@@ -1,7 +1,7 @@
-"""Every activation and its hand-written derivative, units of ReLU that die, and the sigmoid's saturation.
+"""Every activation and its hand-written derivative, dead ReLUs, and the saturation of the sigmoid.
 
-A ReLU that answers 0 to every sample has the gradient 0 for every sample: it never learns again. Too large a learning
-rate, which throws weights far, kills many. A sigmoid far from 0 still answers, but its derivative is almost 0.
+A ReLU that outputs 0 for every sample has the gradient 0 for every sample: it cannot learn any more. A large learning
+rate makes large steps and so many dead ReLUs. A sigmoid far from 0 has a derivative of almost 0.
 """
 
 import jax
@@ -11,10 +11,10 @@ from example import parser
 import funcnet as fn
 from funcnet import plots
 
-Z = np.linspace(-4, 4, 801, dtype=np.float32)  # 0 is among them
+Z = np.linspace(-4, 4, 801, dtype=np.float32)  # contains 0
 ELEMENTWISE = [
     fn.step, fn.sign, fn.linear, fn.sigmoid, fn.tanh, fn.relu,
-    fn.LeakyReLU(0.1), fn.elu, fn.softplus, fn.silu, fn.gelu,
+    fn.LeakyReLU(0.1), fn.PReLU(0.25), fn.elu, fn.softplus, fn.silu, fn.gelu,
 ]  # fmt: skip
 JUMPS = (fn.step, fn.sign)
 RATES = (0.0, 0.03, 0.1, 0.3, 1.0, 2.0, 3.0)
@@ -22,10 +22,8 @@ SATURATED = (0.0, 2.0, 5.0, 10.0)
 
 
 def curves():
-    """Return for every activation its values and its derivatives at ``Z``: by name, (n,) each."""
+    """Return the values and the derivatives of every activation at ``Z``: by name, (n,) each."""
     found = {repr(each): (np.asarray(each(Z)), np.asarray(each.derivative(Z))) for each in ELEMENTWISE}
-    learned, slope = fn.PReLU(0.25), fn.PReLUParams(np.float32(0.25))
-    found[repr(learned)] = np.asarray(learned.apply(slope, Z)), np.asarray(learned.derivative(slope, Z))
     rows = np.stack([Z, np.zeros_like(Z), np.zeros_like(Z)], axis=1)
     jacobian = np.asarray(fn.softmax.derivative(rows))
     found["softmax of (z, 0, 0), first output"] = np.asarray(fn.softmax(rows))[:, 0], jacobian[:, 0, 0]
@@ -33,7 +31,7 @@ def curves():
 
 
 def dead_share(learning_rate, seed, epochs):
-    """Return which share of 128 ReLUs has the derivative 0 at every training image, after training at that rate."""
+    """Return the share of 128 ReLUs that have the derivative 0 at every training image after training at that rate."""
     (x, labels), _ = fn.data.load_digits()
     train = x.reshape(len(x), -1).astype(np.float32) / 16, fn.data.one_hot(labels, 10)
     network = fn.mlp([64, 128, 10], hidden=fn.relu)
@@ -44,7 +42,7 @@ def dead_share(learning_rate, seed, epochs):
 
 
 def draw(found, dead, path):
-    """Draw a panel for each activation, one for the dead units and one for the saturation."""
+    """Draw a panel for each activation, one for dead ReLUs and one for the saturation."""
     picture, axes = plots.figure(3, 5, size=(13, 7.4))
     for place, (name, (value, derivative)) in zip(axes.ravel(), found.items(), strict=False):
         broken = np.where(Z == 0, np.nan, value) if name in map(repr, JUMPS) else value  # no line across a jump
@@ -79,7 +77,7 @@ def draw(found, dead, path):
 def main(argv=None):
     """Print the figures, draw the picture, and return the figures."""
     options = parser(__file__, __doc__)
-    options.add_argument("--epochs", type=int, default=20, help="of training before the dead are counted (default: 20)")
+    options.add_argument("--epochs", type=int, default=20, help="before dead ReLUs are counted (default: 20)")
     chosen = options.parse_args(argv)
     found = curves()
     at = {-2.0: len(Z) // 4, 0.0: len(Z) // 2, 2.0: 3 * len(Z) // 4}

@@ -1,4 +1,4 @@
-"""The computation graph of two small functions, run forward and backward, and what derivatives cost in both modes.
+"""The computation graph of two small functions, run forward and backward, and the cost of derivatives in both modes.
 
 A neuron's cost J = ½(wx + b − y)² at w = 2, x = −2, b = 8, y = 2, then two linear layers of one neuron each,
 y2 = (x w1 + b1) w2 + b2, whose chain rule is checked, then networks that grow: reverse mode uses about N + P local

@@ -18,7 +18,7 @@ def main(argv=None):
     both = zeros_and_ones(*train), zeros_and_ones(*test)
     data = images.prepared(both, brightest=255, samples=options.samples, classes=2)
     network = fn.mlp([784, 25, 15, 1], hidden=fn.sigmoid)
-    loss = fn.sigmoid_cross_entropy  # takes the output neuron's z: its sigmoid is in the loss, where it cannot saturate
+    loss = fn.sigmoid_cross_entropy  # of the logit z: the sigmoid is part of the loss, where it cannot saturate
     runs, figures = images.learn(data, network, loss, fn.adam(0.001), 32, options)
     images.draw(data, network, loss, runs[0], f"MNIST's 0 and 1, 784-25-15-1, seed {options.seed}", options.picture)
     return figures

@@ -1,5 +1,6 @@
-"""Entropy, cross-entropy and KL divergence in bits: how uncertain a coin is, what a wrong belief costs, and how near
-Huffman's code of a text comes to the text's entropy.
+"""Entropy, cross-entropy and KL divergence in bits: of a coin, of a wrong distribution, and of Huffman's code.
+
+The mean length of Huffman's code of a text is compared with the entropy of the text.
 """
 
 from collections import Counter
@@ -21,7 +22,7 @@ TEXT = (
 
 
 def beliefs(steps):
-    """Return shares t (steps,) from 0 to 1, and for each the belief Q, moved by t from P to P in reverse order."""
+    """Return shares t (steps,) from 0 to 1, and for each the distribution Q, at t between P and P in reverse order."""
     t = np.linspace(0, 1, steps, dtype=np.float32)
     return t, (1 - t)[:, None] * P[None, :] + t[:, None] * P[None, ::-1]
 
@@ -56,7 +57,7 @@ def draw_words(axes, code, bound):
 
 
 def draw(code, text_entropy, path):
-    """Draw the binary entropy, the price of a wrong belief, and the code."""
+    """Draw the binary entropy, the cost of a wrong distribution, and the code."""
     picture, ((left, middle, right),) = plots.figure(1, 3, size=(14, 4.2))
     p = np.linspace(0, 1, 201, dtype=np.float32)
     plots.curves(left, {"H(p)": binary_entropy(p)}, x=p, xlabel="probability p of heads", ylabel="H(p) in bits",

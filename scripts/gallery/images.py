@@ -1,4 +1,4 @@
-"""What the examples that learn images share: their options, images as rows, a run for each seed, and the picture."""
+"""What the examples with images share: their options, images as rows, one run per seed, and the picture."""
 
 import argparse
 from typing import Any, NamedTuple
@@ -11,11 +11,11 @@ import funcnet as fn
 from funcnet.cli.arguments import count
 
 Arrays = tuple[np.ndarray, np.ndarray]
-MISTAKES, UNITS = (3, 5), (5, 7)  # at most so many rows and columns of small images in the picture
+MISTAKES, UNITS = (3, 5), (5, 7)  # the largest numbers of rows and columns of small images in the picture
 
 
 class Images(NamedTuple):
-    """Images of digits as a network takes them, and the test images as they are."""
+    """Images of digits as inputs of a network, and the original test images."""
 
     train: Arrays  # rows (n, pixels) and targets (n, outputs), float32
     test: Arrays
@@ -24,11 +24,11 @@ class Images(NamedTuple):
 
 
 def parser(script: str, description: str, *, epochs: int) -> argparse.ArgumentParser:
-    """Return a script's parser, with --epochs, --seeds and --samples besides what every example has."""
+    """Return a script's parser, with --epochs, --seeds and --samples besides the options of every example."""
     result = example.parser(script, description)
     result.add_argument("--epochs", type=count, default=epochs, help=f"of every run (default: {epochs})")
     result.add_argument("--seeds", type=count, default=3, help="runs, with seed, seed + 1, … (default: 3)")
-    result.add_argument("--samples", type=count, help="learn from the first ones alone (default: all of them)")
+    result.add_argument("--samples", type=count, help="the number of training samples (default: all)")
     return result
 
 
@@ -40,7 +40,7 @@ def prepared(
     pixels: tuple[float, float] = (0.0, 1.0),
     classes: int = 10,
 ) -> Images:
-    """Return what ``load_mnist`` or ``load_digits`` gives with pixels in that range, and one-hot or, of two, 0 or 1."""
+    """Return the data of ``load_mnist`` or ``load_digits`` as rows in that range, with targets for so many classes."""
     low, high = pixels
 
     def ready(images: np.ndarray, labels: np.ndarray) -> Arrays:
@@ -87,7 +87,7 @@ def _print_row(name: str, figures: list[float]) -> None:
 
 
 def draw(images: Images, network: fn.Layer, loss: fn.Loss, result: fn.FitResult, title: str, path: Any) -> None:
-    """Draw one run: its curves, what it confuses, its surest mistakes, and what its first layer looks for."""
+    """Draw one run: its curves, confusion matrix, mistakes of highest confidence, and first-layer weights."""
     picture, axes = fn.plots.figure(2, 2, size=(10.4, 9.4))
     picture.suptitle(title)
     _draw_curves(fn.plots.divided(axes[0, 0], 2, 1, title="learning").ravel(), result.history)
@@ -125,5 +125,5 @@ def _draw_weights(axes: Any, weights: np.ndarray, shape: tuple[int, ...]) -> Non
 
 
 def _surest(row: jax.Array) -> float:
-    """Return the output that the answer is by: the largest, or for one output p max(p, 1 − p)."""
+    """Return the probability of the predicted class: the largest output, or max(p, 1 − p) for one output p."""
     return float(row.max() if row.size > 1 else max(row[0], 1 - row[0]))

@@ -1,4 +1,4 @@
-"""A linear neuron learns a line from 100 noisy points: by gradient descent, and at once by least squares.
+"""A linear neuron learns a line from 100 noisy points: by gradient descent, and in one step by least squares.
 
 y = 1.477 x + 0.089 + noise of σ = 0.01, x uniform in [−10, 10]. Gradient descent on the mean squared error starts at
 (0, 0) and takes 1000 steps of η = 0.01 on the full set. The slope is almost there after ten of them; the intercept, in
@@ -38,7 +38,7 @@ def numbers(params):
 
 
 def draw(x, y, path, best, where):
-    """Draw the data with the line, the path over the cost surface, and how far from the best each step is."""
+    """Draw the data with the line, the path over the cost surface, and the distance from the optimum by step."""
     x, y = np.asarray(x), np.asarray(y)
     figure, ((data, cost, distance),) = plots.figure(1, 3, size=(12, 3.8))
     data.plot(x, y, "o", color=plots.COLOURS[5], markersize=4, label="100 samples")
@@ -54,7 +54,7 @@ def draw(x, y, path, best, where):
     plots.surface(cost, mean_squared_error, (-0.1, 2.1), (-0.02, 0.12), log=True, levels=9,
                   xlabel="slope w", ylabel="intercept b", title="log of the cost: steep in w, flat in b")  # fmt: skip
     plots.paths(cost, {"1000 steps from (0, 0)": path})
-    away = np.maximum(abs(path - best), 2e-7)  # below are only float32's roundings
+    away = np.maximum(abs(path - best), 2e-7)  # smaller distances are rounding errors of float32
     plots.curves(distance, {"slope": away[:, 0], "intercept": away[:, 1]}, x=np.arange(len(path)), log=True,
                  xlabel="step", ylabel="distance from least squares", title="one rate, two speeds")  # fmt: skip
     return plots.save(figure, where)

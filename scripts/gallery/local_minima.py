@@ -1,9 +1,9 @@
 """Local minima: plain gradient descent against restarts, annealing and genetic search, each from 100 seeds.
 
-The problems are Rastrigin's function in 2 and in 5 dimensions (11 local minima to a dimension, one of them global),
-and a 2-2-1 network that learns XOR. A run succeeds when its cost falls to the goal: the global minimum's basin, or all
-four cases right. The searches have about the same number of cost evaluations each, of which descents take
-gradients too. "One start" is the restarts' descent, whose rate falls, from a single start.
+The problems are Rastrigin's function in 2 and 5 dimensions (11 local minima per dimension, one of them global), and a
+2-2-1 network that learns XOR. A run succeeds when its cost falls to the goal: the basin of the global minimum, or four
+correct outputs. All searches have about the same number of cost evaluations; descents evaluate gradients too. "One
+start" is the descent of the restarts, with its falling rate, from a single start.
 """
 
 from typing import Any, NamedTuple
@@ -22,7 +22,7 @@ EDGE = 5.12
 
 
 class Problem(NamedTuple):
-    """What to search, and the settings of each method."""
+    """A cost to minimize, and the settings of each method."""
 
     name: str
     dimensions: int | None  # None: the network
@@ -36,12 +36,12 @@ def rastrigin(x):
 
 
 def annealing(steps, first, last, **settings):
-    """Return annealing whose temperature falls from the first to the last, with the number of its steps."""
+    """Return annealing whose temperature falls from the first to the last value, and its number of steps."""
     return fn.annealing(first, (last / first) ** (1 / steps), **settings), steps
 
 
 def rastrigin_problem(dimensions, steps, starts):
-    """Return the problem in so many dimensions, with steps × starts evaluations for each search."""
+    """Return the problem in that many dimensions, with steps × starts evaluations for each search."""
     falling = fn.sgd(fn.schedules.cosine(0.02, steps))
     budget = steps * starts
     return Problem(
@@ -64,7 +64,7 @@ def rastrigin_problem(dimensions, steps, starts):
 
 
 def xor_problem():
-    """Return XOR: at a cost of 0.03 each of the four outputs is within 0.49 of its target, and so right."""
+    """Return XOR: at a cost of 0.03 each of the four outputs is within 0.49 of its target, and so correct."""
     return Problem(
         "XOR, 2-2-1 network",
         None,
@@ -80,7 +80,7 @@ def xor_problem():
 
 
 def solve(problem, method, keys):
-    """Return the results of one method from every key, side by side in one program."""
+    """Return the results of one method for every key, computed in one program."""
     search, steps = problem.methods[method]
 
     def run(key):
@@ -102,7 +102,7 @@ def solve(problem, method, keys):
 
 
 def path(problem, method, key):
-    """Return where the method stands after each step from one key: (steps + 1, 2), up to the goal."""
+    """Return the best point after each step for one key, up to the goal: (steps + 1, 2)."""
     search, steps = problem.methods[method]
 
     def place(state):
@@ -143,7 +143,7 @@ def draw(problems, rates, seeds, key, file):
         {method: [100 * rates[problem.name, method] for problem in problems] for method in shown},
         ylabel="runs that reach the goal (%)",
         title=f"success from {seeds} seeds",
-        colours=fn.plots.COLOURS[1:],  # as the paths
+        colours=fn.plots.COLOURS[1:],  # like the paths
     )
     bars.set_yticks(range(0, 101, 20))
     fn.plots.save(picture, file, dpi=82)

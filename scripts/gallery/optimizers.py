@@ -1,7 +1,7 @@
-"""All optimizers beside each other: learning the embedded digits, down a ravine, and off a saddle.
+"""All optimizers compared: on the embedded digits, in a ravine, and at a saddle.
 
-Each takes the learning rate, of those given, with which its mean cost over the second half of the run is the lowest;
-on the surfaces, of those with which the path stays in the picture.
+Each uses the learning rate, among those given, with the lowest mean cost over the second half of the run; on the
+surfaces, among those whose path stays in the picture.
 """
 
 import warnings
@@ -15,14 +15,14 @@ import funcnet as fn
 from funcnet.cli.arguments import count, positive
 from funcnet.data.digits import BRIGHTEST
 
-FAMILIES = (  # each is a row of the picture
+FAMILIES = (  # one row of the picture each
     (fn.sgd, fn.momentum, fn.nesterov, fn.adagrad),
     (fn.rmsprop, fn.rmsprop_nesterov, fn.adam, fn.adamw),
 )
 OPTIMIZERS = {make.__name__: make for family in FAMILIES for make in family}
 RATES = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 NETWORK = fn.mlp([64, 32, 10])
-COLOURS = fn.plots.COLOURS[1:]  # a path must be told from the surface, and has the colour of the curve
+COLOURS = fn.plots.COLOURS[1:]  # distinct from the surface; a path has the colour of its curve
 
 
 def ravine(point):
@@ -37,11 +37,11 @@ def saddle(point):
     return x**2 - y**2 / 2 + y**4 / 4 + 0.25
 
 
-SURFACES = {  # where descent starts, how many steps it has, and the ranges that are drawn
+SURFACES = {  # the start of the descent, its number of steps, and the ranges that are drawn
     ravine: ((-1.2, 1.0), 200, (-1.6, 1.6), (-0.5, 2.3)),
     saddle: ((-1.0, 0.01), 100, (-1.2, 0.8), (-0.8, 1.5)),
 }
-NEAR = 0.01  # a value that counts as having arrived
+NEAR = 0.01  # a value below this counts as the minimum
 
 
 def descend(make, surface, rates):
@@ -93,20 +93,20 @@ def learn(make, rates, train, test, options):
 
 
 def lowest(means):
-    """Return where the lowest is of those that are finite; a rate that is too high has none."""
+    """Return the index of the lowest finite value; too high a rate has none."""
     return int(np.argmin(np.where(np.isfinite(means), means, np.inf)))
 
 
 def steps_to_arrive(surface, path):
-    """Return the first step from which on the values stay near the lowest, 0, or None where they do not."""
-    with np.errstate(over="ignore", invalid="ignore"):  # a path may run away
+    """Return the first step after which all values are near the minimum, 0, or None."""
+    with np.errstate(over="ignore", invalid="ignore"):  # a path may diverge
         values = surface(np.asarray(path, np.float64).T)
     away = np.flatnonzero(~(values <= NEAR))
     return int(away[-1]) + 1 if away[-1] + 1 < len(path) else None
 
 
 def main(argv=None):
-    """Let the optimizers run, print what each reached, draw the curves and the paths, and return the figures."""
+    """Run the optimizers, print the results, draw the curves and the paths, and return the figures."""
     options = arguments().parse_args(argv)
     (x, labels), (x_test, test_labels) = fn.data.load_digits()
     train, test = (
@@ -129,10 +129,10 @@ def main(argv=None):
 
 
 def arguments():
-    """Return the parser, with what is compared besides the options of every example."""
+    """Return the parser, with the options of this example besides those of every example."""
     result = parser(__file__, __doc__)
     result.add_argument("--epochs", type=count, default=20, help="on the digits (default: 20)")
-    result.add_argument("--samples", type=count, help="learn from the first ones alone (default: all of them)")
+    result.add_argument("--samples", type=count, help="the number of training samples (default: all)")
     known = ", ".join(OPTIMIZERS)
     result.add_argument("--optimizers", nargs="+", choices=OPTIMIZERS, default=list(OPTIMIZERS), metavar="NAME",
                         help=f"of {known} (default: all of them)")  # fmt: skip
@@ -159,13 +159,13 @@ def draw(drawn, path):
             }
             fn.plots.paths(place, paths, colours=COLOURS)
             place.plot(*start, "k*", markersize=10)
-        for place in row:  # below, where no curve or path is hidden
+        for place in row:  # below the axes, where it hides no curve or path
             place.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, fontsize="small", frameon=False)
     fn.plots.save(picture, path, dpi=80)
 
 
 def loss_range(drawn):
-    """Return a range of losses that holds every curve, so that the rows compare."""
+    """Return the range of all losses, so that the rows have the same axis."""
     losses = np.concatenate([each["learning"][1] for each in drawn.values()])
     return 0.8 * losses.min(), 1.2 * losses.max()
 

@@ -27,7 +27,7 @@ def prepared(images, labels):
 
 
 def small_set(seed):
-    """Return a training and a validation set, a share of whose labels are wrong, and the test set as it is."""
+    """Return a training and a validation set with a share of wrong labels, and the unchanged test set."""
     (x, labels), test = fn.data.load_digits()
     random = np.random.default_rng(seed)
     rows = random.permutation(len(x))[: TRAINED + HELD_OUT]
@@ -38,7 +38,7 @@ def small_set(seed):
 
 
 def run(seed, epochs):
-    """Return for every cure the run's result and the test accuracy."""
+    """Return the result and the test accuracy of the run with each cure."""
     train, validation, test = small_set(seed)
     runs = {}
     for name, cure in CURES.items():
@@ -86,8 +86,8 @@ def draw(runs, accuracies, path):
 def main(argv=None):
     """Train with and without cures, print the table, draw the picture, and return the figures."""
     options = parser(__file__, __doc__)
-    options.add_argument("--seeds", type=int, default=5, help="how many runs, from --seed on (default: 5)")
-    options.add_argument("--epochs", type=int, default=200, help="epochs where nothing stops a run (default: 200)")
+    options.add_argument("--seeds", type=int, default=5, help="the number of runs, with seed, seed + 1, … (default: 5)")
+    options.add_argument("--epochs", type=int, default=200, help="of a run that does not stop early (default: 200)")
     chosen = options.parse_args(argv)
     every = [run(seed, chosen.epochs) for seed in range(chosen.seed, chosen.seed + chosen.seeds)]
     accuracies = {name: [runs[name][1] for runs in every] for name in CURES}

@@ -1,4 +1,4 @@
-"""Perceptrons compute: logic and addition out of NAND alone. Perceptrons learn what a line separates, and only that."""
+"""Perceptrons compute logic and sums, built from NAND alone, and learn what a line separates, and only that."""
 
 import itertools
 
@@ -16,7 +16,7 @@ SETS, SAMPLES = 300, 50
 
 
 def logic():
-    """Print the gates' truth tables and return how many of the 65,536 sums of two 8-bit numbers are right."""
+    """Print the truth tables of the gates and return how many of the 65,536 sums of two 8-bit numbers are correct."""
     a, b = np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1])
     print("a b " + "".join(f"{name:>6s}" for name in ("NAND", "AND", "OR", "XOR", "sum", "carry")))
     columns = [gate(a, b) for gate in (neurons.nand, neurons.and_, neurons.or_, neurons.xor)]
@@ -61,7 +61,7 @@ def learning(seed):
 
 
 def xor(seed):
-    """Return what the perceptron says of XOR, and the small network that solves it, as a function to probabilities."""
+    """Return the result of the perceptron on XOR, and a small network that solves it, as a function of points."""
     key = jax.random.key(seed)
     result = neurons.train_perceptron(CORNERS, 2 * XOR - 1, key=key)
     print(f"a perceptron on XOR: {result.reason}")
@@ -79,10 +79,10 @@ def xor(seed):
 
 
 def draw_path(axes, x, labels, key, mistakes):
-    """Draw the line after each correction, the later the darker."""
+    """Draw the line after each correction; later lines are darker."""
     cut = jax.vmap(lambda steps: neurons.train_perceptron(x, labels, key=key, steps=steps))(jnp.arange(1, mistakes + 1))
     w, b = np.asarray(cut.params.weight[:, 0]), np.asarray(cut.params.bias)
-    feet = -b * w / (w**2).sum(axis=1, keepdims=True)  # the points of the lines nearest to the origin
+    feet = -b * w / (w**2).sum(axis=1, keepdims=True)  # the point of each line that is nearest to the origin
     ways = np.stack([-w[:, 1], w[:, 0]], axis=1)
     (low, high) = np.min(x, axis=0) - 0.4, np.max(x, axis=0) + 0.4
     for index, (foot, way) in enumerate(zip(feet, ways, strict=True), start=1):

@@ -1,7 +1,8 @@
-"""Slow learning: one sigmoid neuron is to answer 0 to the input 1, from a good start and from a badly wrong one.
+"""Slow learning: one sigmoid neuron learns the output 0 for the input 1, from a good and from a bad start.
 
-The quadratic loss's gradient (a − y) σ′(z) x carries σ′(z), which is almost 0 where the neuron is saturated: the worse
-the start, the slower it learns. The cross-entropy's, (σ(z) − y) x, is the largest there. Nielsen (2015), chapter 3.
+The gradient of the quadratic loss, (a − y) σ′(z) x, has the factor σ′(z), which is almost 0 where the neuron is
+saturated: the worse the start, the slower it learns. The gradient of the cross-entropy, (σ(z) − y) x, is largest there.
+Nielsen (2015), chapter 3.
 """
 
 import jax

@@ -1,5 +1,6 @@
-"""Tensors for newcomers: what rank, shape and dtype are, how arrays are made, cut, joined and multiplied, and the words
-of graph-and-session frameworks beside JAX's.
+"""Tensors for newcomers: rank, shape and dtype; arrays created, sliced, joined and multiplied; terms of JAX.
+
+The terms of JAX stand beside those of older frameworks with graphs and sessions.
 """
 
 import jax
@@ -14,7 +15,7 @@ EPSILON = 0.001
 
 
 def ranks():
-    """Return arrays of rank 0 to 5, by what they are."""
+    """Return arrays of rank 0 to 5, by their meaning."""
     return {
         "scalar: a temperature": np.float32(21.5),
         "vector: a sample of 4 features": np.zeros(4, np.float32),
@@ -26,7 +27,7 @@ def ranks():
 
 
 def casts():
-    """Return what becomes of numbers that do not fit their dtype, and of the same in one that they fit."""
+    """Return results that do not fit their dtype, and the same results in a dtype that they fit."""
     bytes_ = jnp.array([200], jnp.uint8), jnp.array([100], jnp.uint8)
     ones = jnp.ones(1000, jnp.bfloat16) * jnp.bfloat16(0.001)
     bfloat16_sum, _ = jax.lax.scan(lambda total, one: (total + one, None), jnp.bfloat16(1), ones)
@@ -41,7 +42,7 @@ def casts():
 
 
 def makings(seed):
-    """Return arrays made from nothing but a shape, and the random ones from a key each."""
+    """Return arrays made from a shape, and random ones made from a shape and a key."""
     keys = jax.random.split(jax.random.key(seed), 3)
     return {
         "zeros": jnp.zeros((2, 3)),
@@ -106,7 +107,7 @@ def derivative():
 
 
 def words():
-    """Return what frameworks of graphs and sessions call a thing, what JAX calls it, and one of it."""
+    """Return the term of frameworks with graphs and sessions, the term of JAX, and an example of each."""
     constant = 2.0  # closed over: it becomes part of the program
     program = jax.make_jaxpr(lambda w, x: w * x + constant)(3.0, 4.0)
     compiled = jax.jit(lambda w, x: w * x + constant)
@@ -120,7 +121,7 @@ def words():
 
 
 def draw(path):
-    """Draw a digit with its numbers, and the same as the row that a network takes."""
+    """Draw a digit with its numbers, and the same digit as the row that a network takes."""
     (images, labels), _ = fn.data.load_digits()
     digit, row = images[0], images[0].reshape(1, -1)
     picture, axes = plots.figure(2, 1, size=(9, 5.6))

@@ -1,4 +1,4 @@
-"""Vanishing gradients: how large the error δ is by layer, for networks of 2 to 12 hidden layers at their start.
+"""Vanishing gradients: the size of the error δ by layer, for networks of 2 to 12 hidden layers before training.
 
 Each backward step multiplies δ by wᵀ and by σ′ (BP2). Where that product shrinks, the first layers hardly learn.
 Initial weights that fit the activation, or layer normalization in their place, and residual connections keep δ alive;
@@ -54,7 +54,7 @@ def norms(block, depth, keys):
 
 
 def draw(by_layer, ratios, depths, path):
-    """Draw ‖δ‖ by layer in the deepest network, and what is left of it in the first layer by depth."""
+    """Draw ‖δ‖ by layer in the deepest network, and its ratio of the first to the last layer by depth."""
     picture, ((left, right),) = plots.figure(1, 2, size=(11, 4.6))
     plots.curves(left, by_layer, xlabel="layer, from the input (1) to the output",
                  ylabel="‖δ‖ at initialization", log=True,

@@ -1,4 +1,4 @@
-"""XOR with a 2-2-1 network: a single start may stick in a local minimum, the best of 16 starts learns all four cases.
+"""XOR with a 2-2-1 network: a single start may end in a local minimum; the best of 16 starts learns all four cases.
 
 Twenty runs, one for each seed, of 16 starts each; all of them in one compiled program.
 """
@@ -17,18 +17,18 @@ STARTS, STEPS, RATE, SHOWN = 16, 1000, 1.0, 8
 
 
 def is_right(params):
-    """Return whether the network gives all four cases right."""
+    """Return whether all four outputs are correct."""
     return jnp.all((NETWORK.apply(params, X) > 0.5) == (Y > 0.5))
 
 
 def train(key, starts):
-    """Return the best of so many starts of gradient descent on the full set."""
+    """Return the best of that many starts of gradient descent on the full set."""
     search = fn.restarts(fn.sgd(RATE), starts=starts)
     return fn.fit_by_search(NETWORK, fn.quadratic, search, (X, Y), key=key, steps=STEPS)
 
 
 def draw(best, losses, file):
-    """Draw what the network says on the plane, and the losses of several single starts."""
+    """Draw the output of the network over the plane, and the losses of several single starts."""
     picture, axes = fn.plots.figure(1, 2, size=(11, 4.6))
     fn.plots.decision(
         axes[0, 0],

@@ -1,4 +1,4 @@
-"""The benchmark's parts: what is learned, who learns it, how each is measured, the floor, and the report.
+"""The benchmark's parts: recipes, peers, their processes, the floor, and the report.
 
 ``PEERS`` names the contenders and where each is written; a contender's library is imported by its module alone, which
 only the process that measures it imports.

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .contract import Peer
+from .base import Peer
 from .optax_recipe import loss_of, optimizer_of
 from .recipes import PREDICTED, batches, initial_weights
 
@@ -64,7 +64,7 @@ class Equinox(Peer):
         self.step = step
 
     def train(self, epochs):
-        """Go on with the training, and return when it is done."""
+        """Continue the training, and return when it is finished."""
         for _ in range(epochs):
             if self.recipe.batch_size is None:
                 self.network, self.state, loss = self.step(self.data, self.network, self.state, None)

@@ -8,7 +8,7 @@ import numpy as np
 from flax import linen as nn
 from flax.training.train_state import TrainState
 
-from .contract import Peer
+from .base import Peer
 from .optax_recipe import loss_of, optimizer_of
 from .recipes import PREDICTED, batches, initial_weights
 
@@ -55,7 +55,7 @@ class Flax(Peer):
         self.step = step
 
     def train(self, epochs):
-        """Go on with the training, and return when it is done."""
+        """Continue the training, and return when it is finished."""
         for _ in range(epochs):
             if self.recipe.batch_size is None:
                 self.state, loss = self.step(self.state, self.x, self.y, None)

@@ -1,4 +1,4 @@
-"""The floor of a training step: the time that its matrix products and its optimizer's memory traffic take at best.
+"""The floor of a training step: the shortest time of its matrix products and its optimizer's memory traffic.
 
 Each product of the step is timed alone in NumPy, PyTorch and JAX, with weights (in, out) and (out, in), and counts at
 the best rate that any of them reaches; the optimizer's bytes count at the best rate of a copy.
@@ -52,7 +52,7 @@ def seconds_of(action):
 
 
 def actions(library):
-    """Return the library's two functions of NumPy arrays, which return what is to be timed: product and copy."""
+    """Return the library's two functions of NumPy arrays, which return the actions to be timed: product and copy."""
     if library == "jax":
         return _jax_actions()
     if library == "torch":

@@ -1,4 +1,4 @@
-"""funcnet, by either route of gradients: fn.fit, which goes on from the state of the fit before."""
+"""funcnet, with either kind of gradient: fn.fit, which continues from the state of the previous fit."""
 
 import jax
 import jax.numpy as jnp
@@ -6,7 +6,7 @@ import numpy as np
 
 import funcnet as fn
 
-from .contract import Peer
+from .base import Peer
 from .recipes import BETA1, BETA2, EPSILON, PREDICTED, RHO, initial_weights, scale_of
 
 LOSSES = {"softmax": fn.softmax_cross_entropy, "sigmoid": fn.sigmoid_cross_entropy, "quadratic": fn.quadratic}
@@ -23,7 +23,7 @@ def optimizer_of(recipe):
 
 
 def network_of(recipe):
-    """Return the recipe's network, which begins by scaling its input where that is bytes."""
+    """Return the recipe's network, which first scales its input where that is bytes."""
     network = fn.mlp(recipe.sizes, hidden=fn.activation(recipe.hidden))
     scale = scale_of(recipe)
     return network if scale == 1 else fn.Sequential(fn.Rescaling(scale), *network.layers)
@@ -54,7 +54,7 @@ class Autodiff(Peer):
         self.state = None
 
     def train(self, epochs):
-        """Go on with the training, and return when it is done."""
+        """Continue the training, and return when it is finished."""
         if self.state is None:
             start = {"key": jax.random.key(self.recipe.seed), "params": self.params}
         else:
@@ -86,6 +86,6 @@ class Autodiff(Peer):
 
 
 class Backprop(Autodiff):
-    """The same by the hand-written gradients."""
+    """``fn.fit`` with the hand-written gradients."""
 
     gradients = staticmethod(fn.backprop)

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from .contract import Peer
+from .base import Peer
 from .recipes import BETA1, BETA2, EPSILON, PREDICTED, RHO, initial_weights
 
 
@@ -48,7 +48,7 @@ class Keras(Peer):
         self.model.compile(optimizer_of(recipe), LOSSES[recipe.loss](), jit_compile=True)
 
     def train(self, epochs):
-        """Go on with the training, and return when it is done."""
+        """Continue the training, and return when it is finished."""
         stopping = keras.callbacks.EarlyStopping("loss", patience=10_000, restore_best_weights=True)
         self.model.fit(
             self.x,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .contract import Peer
+from .base import Peer
 from .recipes import BETA1, BETA2, EPSILON, PREDICTED, RHO, batches, initial_weights
 
 
@@ -35,7 +35,7 @@ class Numpy(Peer):
         self.random = np.random.default_rng(recipe.seed)
 
     def train(self, epochs):
-        """Go on with the training, and return when it is done."""
+        """Continue the training, and return when it is finished."""
         rate = np.float32(self.recipe.learning_rate)
         for _ in range(epochs):
             for x, y in self.batches():

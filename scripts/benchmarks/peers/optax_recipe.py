@@ -1,4 +1,4 @@
-"""What the two users of optax share: its optimizers and its losses by the recipe's names."""
+"""The optimizers and losses of optax by the recipe's names, for Flax and Equinox."""
 
 import optax
 

@@ -16,7 +16,7 @@ from . import PEERS
 from .judge import judge
 from .recipes import prepare
 
-PATIENCE = 600.0  # seconds until an answer that does not come is no longer waited for
+PATIENCE = 600.0  # seconds to wait for an answer
 BENCHMARK = Path(__file__).parent.parent / "benchmark.py"
 
 
@@ -36,7 +36,7 @@ class Contender:
             self.figures = {"error": "not installed: pip install -e '.[bench]'"}
 
     def attempt(self, phase):
-        """Do ``start``, ``run``, ``end`` or ``run_cold``, or write down why it failed; nothing after a failure."""
+        """Call ``start``, ``run``, ``end`` or ``run_cold``, or record why it failed; do nothing after a failure."""
         if "error" not in self.figures:
             try:
                 phase(self)
@@ -44,7 +44,7 @@ class Contender:
                 self.figures = {"error": str(error)}
 
     def start(self):
-        """Begin, and wait until the first epoch is done."""
+        """Start the process, and wait for the end of the first epoch."""
         self._launch()
         self._heard()
         self.figures["first"] = time.perf_counter() - self.begun
@@ -54,7 +54,7 @@ class Contender:
         self.figures["seconds"].append(self._asked("run")["seconds"])
 
     def end(self):
-        """End, and tell the memory."""
+        """End the process, and record its peak memory."""
         self.figures |= self._asked("end")
         self.process.wait()
 
@@ -67,7 +67,7 @@ class Contender:
         self.close()
 
     def close(self):
-        """End the process, whatever it does."""
+        """End the process at once."""
         if self.process:
             self.process.kill()
             self.process.wait()
@@ -88,9 +88,9 @@ class Contender:
         return self._heard()
 
     def _heard(self):
-        """Return the next answer, or raise ``ContenderError`` where none will come, or not in time."""
+        """Return the next answer, or raise ``ContenderError`` where none comes in time."""
         end = threading.Timer(PATIENCE, self.process.kill)
-        end.daemon = True  # or an interrupted benchmark would wait for it
+        end.daemon = True  # otherwise an interrupted benchmark would wait for it
         end.start()
         line = self.process.stdout.readline()
         if not end.is_alive():
@@ -106,7 +106,7 @@ class Contender:
 def measure(recipe, names, rounds):
     """Return {contender: figures} of a recipe: the seconds of every round, first epoch, memory, loss and accuracy.
 
-    The contenders live side by side and their rounds alternate, so that whatever else the machine does hits all alike.
+    The contenders run side by side and their rounds alternate, so that other load of the machine affects all alike.
     A contender that fails has {"error": its last line} instead.
     """
     warm = [Contender.start, *[Contender.run] * rounds, Contender.end]
@@ -125,7 +125,7 @@ def measure(recipe, names, rounds):
 def judged(recipe, contender, arrays):
     """Return a contender's figures with loss and accuracy, times of one unit, and start-up.
 
-    The start-up is the time to the end of the first epoch less that of a steady one: import, compilation and the like.
+    The start-up is the time to the end of the first epoch minus a steady epoch: import, compilation and so on.
     """
     figures = contender.figures
     if "error" in figures:

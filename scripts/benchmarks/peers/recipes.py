@@ -1,4 +1,4 @@
-"""What every contender learns: one recipe for all of them, and the arrays, which are made once and read by all."""
+"""The recipes, each the same for all contenders, and their arrays, which are made once and read by all."""
 
 import json
 from collections.abc import Iterator
@@ -29,11 +29,11 @@ class Recipe:
     learning_rate: float
     batch_size: int | None  # None: the full set
     epochs: int  # in a measured round; passes over the test set where kind is "predict"
-    tolerance: float  # losses that differ by more, relatively, disagree
-    unit: str  # "epoch", "step", "pass" or "process": what the times in the table are of
-    early_stopping: bool = False  # the best parameters by the training loss are kept; it is too patient to stop
+    tolerance: float  # the largest relative difference of losses that agree
+    unit: str  # of the times in the table: "epoch", "step", "pass" or "process"
+    early_stopping: bool = False  # keep the parameters of the best training loss; it never stops the run
     kind: str = "train"  # or "predict", or "cold": a whole process, from its start to its end
-    repeats: int = 1  # of the epochs in a round, which are too short to time once; the mean counts
+    repeats: int = 1  # of a round whose epochs are too short to time once; the mean counts
     start: int = 0  # the seed of the initial weights
     seed: int = 0  # of the order of the data
 
@@ -56,7 +56,7 @@ RECIPES = {
                "quadratic", "sgd", 0.1, None, epochs=1000, tolerance=1e-3, unit="step", repeats=10),
         Recipe("xor", "XOR, 2-2-1, SGD, full batch, early stopping", "xor", (2, 2, 1), "tanh",
                "sigmoid", "sgd", 0.5, None, epochs=10_000, tolerance=1e-2, unit="step", early_stopping=True,
-               start=1),  # from 0 it ends in a local minimum
+               start=1),  # seed 0 ends in a local minimum
         Recipe("digits_one", "Embedded digits, 64-30-10, SGD, batch 1", "digits", (64, 30, 10), "relu",
                "softmax", "sgd", 0.01, 1, epochs=5, tolerance=0.2, unit="step"),
         Recipe("predict", "Prediction of 10,000 MNIST images, 784-512-10, batch 1000", **_MNIST, learning_rate=0.001,
@@ -94,14 +94,14 @@ def load(folder: Path) -> tuple[Recipe, Arrays]:
 
 
 def batches(recipe: Recipe, random: np.random.Generator, samples: int) -> Iterator[np.ndarray]:
-    """Yield the rows of each batch of an epoch: int32 (batch_size,), fewer in the last; for who shuffles in NumPy."""
+    """Yield the rows of each batch of an epoch: int32 (batch_size,), fewer in the last; for peers that use NumPy."""
     order = random.permutation(samples).astype(np.int32)
     for start in range(0, samples, recipe.batch_size):
         yield order[start : start + recipe.batch_size]
 
 
 def initial_weights(recipe: Recipe, arrays: Arrays) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return (weight (out, in), bias (out,)) of every layer, as all contenders begin."""
+    """Return (weight (out, in), bias (out,)) of every layer, from which all contenders start."""
     weights = [arrays[f"w{layer}"] for layer in range(len(recipe.sizes) - 1)]
     return [(weight, np.zeros(len(weight), np.float32)) for weight in weights]
 
@@ -130,7 +130,7 @@ def scale_of(recipe: Recipe) -> float:
 def scaled(recipe: Recipe, x: np.ndarray) -> np.ndarray:
     """Return x as float32 and scaled, as most contenders keep it."""
     result = x.astype(np.float32)
-    result *= np.float32(scale_of(recipe))  # in place, or the peak of memory would be this line's
+    result *= np.float32(scale_of(recipe))  # in place, so that this line does not set the peak of memory
     return result
 
 

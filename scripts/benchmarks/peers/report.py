@@ -1,4 +1,4 @@
-"""The report: a table for each recipe, the floor, what is asked beside what was measured, and the chart."""
+"""The report: a table for each recipe, the floor, the goals beside the measurements, and the chart."""
 
 import math
 
@@ -96,7 +96,7 @@ def floor_table(floor):
 
 
 def summary(recipes, results, floor=None):
-    """Return the rows of what is asked: dictionaries of workload, against, asked, measured and met.
+    """Return the rows of the goals: dictionaries of workload, against, asked, measured and met.
 
     ``measured`` is None where there is no ratio to tell, and a row is left out where its recipe or its contender was
     not measured.

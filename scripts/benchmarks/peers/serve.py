@@ -1,7 +1,7 @@
 """A contender's own process.
 
-It says a line when its first epoch is done, answers each line "run" with the seconds of a round, and "end" with its
-peak memory. What it has learned after its first round it leaves in a file, which the parent judges.
+It prints a line when its first epoch is finished, answers each line "run" with the seconds of a round, and "end" with
+its peak memory. After its first round it writes its weights to a file, which the parent judges.
 """
 
 import importlib
@@ -59,8 +59,8 @@ def turn(peer, recipe, epochs):
 
 
 def serve(contender, folder):
-    """Be a contender: do the parent's bidding until it says "end"; a cold one does its work at once and ends."""
-    answers, sys.stdout = sys.stdout, sys.stderr  # a library that prints does not disturb
+    """Run a contender: execute the parent's commands until "end"; a cold one does its work at once and ends."""
+    answers, sys.stdout = sys.stdout, sys.stderr  # so that what a library prints is not an answer
 
     def answer(**figures):
         print(json.dumps(figures), file=answers, flush=True)
@@ -70,7 +70,7 @@ def serve(contender, folder):
     entry = PEERS[contender]
     kind = getattr(importlib.import_module(entry.module), entry.name)
     peer = begun(kind, recipe, arrays)
-    del arrays  # a contender holds what it needs
+    del arrays  # a contender keeps what it needs
     if recipe.kind == "cold":
         peer.train(recipe.epochs)
         peer.predict()

@@ -5,7 +5,7 @@ import os
 import torch
 from torch import nn
 
-from .contract import Peer
+from .base import Peer
 from .recipes import BETA1, BETA2, EPSILON, PREDICTED, RHO, initial_weights
 
 HIDDEN = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh}
@@ -44,7 +44,7 @@ LOSSES = {
 
 
 class Eager(Peer):
-    """Each operation runs as it is met."""
+    """Eager execution of each operation."""
 
     def __init__(self, recipe, arrays):
         torch.manual_seed(recipe.seed)
@@ -70,7 +70,7 @@ class Eager(Peer):
         return loss
 
     def train(self, epochs):
-        """Go on with the training, and return when it is done."""
+        """Continue the training, and return when it is finished."""
         for _ in range(epochs):
             if self.recipe.batch_size is None:
                 loss = self.step(self.x, self.y)

@@ -1,4 +1,4 @@
-"""What every contender can do."""
+"""``Peer``: the contract of a contender."""
 
 from abc import ABC, abstractmethod
 
@@ -10,19 +10,19 @@ Weights = list[tuple[np.ndarray, np.ndarray]]
 
 
 class Peer(ABC):
-    """A library that follows a recipe, in the way its own users write it.
+    """A library that follows a recipe, in the way its users write it.
 
-    It begins from the initial weights among the arrays, with its data wherever its users would keep them.
+    It starts from the initial weights among the arrays, and keeps the data where its users would keep them.
     """
 
-    keeps_bytes = False  # whether it is given images as bytes, or as the float32 numbers that ``recipes.scaled`` makes
+    keeps_bytes = False  # whether it gets images as bytes, or as the float32 numbers of ``recipes.scaled``
 
     @abstractmethod
     def __init__(self, recipe: Recipe, arrays: Arrays) -> None: ...
 
     @abstractmethod
     def train(self, epochs: int) -> None:
-        """Go on with the training for that many epochs, and return when they are done.
+        """Continue the training for that many epochs, and return when they are finished.
 
         Every epoch takes all samples in a new random order, in batches of the recipe's size, the last one partial.
         """
