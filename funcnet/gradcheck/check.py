@@ -31,24 +31,17 @@ TOGETHER = "each part is correct alone, as JAX differentiates it: look at how th
 Given = tuple[Objective, Params, Batch, jax.Array | None]
 
 
-def gradients(
-    route: str, objective: Objective, params: Params, batch: Batch, key: jax.Array | None
-) -> tuple[Params, jax.Array | None]:
+def gradients(route: str, given: Given) -> tuple[Params, jax.Array | None]:
     """Return (∂C/∂params, ∂C/∂x) by the route "hand" or "automatic"."""
+    objective, params, batch, key = given
     if route == "hand":
         return objective.by_hand(params, batch, key)[1]
     return objective.automatic(params, batch, key, in_x=True)[1]
 
 
-def numerically(
-    method: Callable[..., Any],
-    statistics: tuple[int, ...],
-    objective: Objective,
-    params: Params,
-    batch: Batch,
-    key: jax.Array | None,
-) -> Any:
+def numerically(method: Callable[..., Any], statistics: tuple[int, ...], given: Given) -> Any:
     """Return what a method of numerical differentiation makes of the cost, a function of its arrays but statistics."""
+    objective, params, batch, key = given
     leaves, structure = jax.tree.flatten((params, batch.x))
     places = [place for place in range(len(leaves)) if place not in statistics]
 
@@ -139,6 +132,7 @@ def check_gradients(
 
 
 def _report(given: Given, tolerance: float | None) -> GradientReport:
+    """Return the report on checked data in float64."""
     objective, params, batch, _ = given
     fixed = objective.statistics(params, batch) if objective.network.learns else ()
     statistics = tuple(place for place, is_fixed in enumerate(jax.tree.leaves(fixed)) if is_fixed)
@@ -182,17 +176,17 @@ def _report(given: Given, tolerance: float | None) -> GradientReport:
 def _numerical_gradient(given: Given, statistics: tuple[int, ...]) -> tuple[str, NumericalGradient, str]:
     """Return the method, the numerical gradient and why there is no complex step."""
     try:
-        found = compiled_numerically(complex_step_gradient, statistics, *given)
+        found = compiled_numerically(complex_step_gradient, statistics, given)
         return "complex step", NumericalGradient(*map(np.asarray, found)), ""
     except NoRuleError as error:
-        found = richardson_gradient(compiled_numerically(sample, statistics, *given))
+        found = richardson_gradient(compiled_numerically(sample, statistics, given))
         return "Richardson", found, f"no complex step: the operation {error} has no complex form"
 
 
 def _automatic_gradient(given: Given) -> tuple[list[np.ndarray] | None, str]:
     """Return the automatic gradient's arrays, or None and why JAX cannot differentiate the network."""
     try:
-        return [*map(np.asarray, jax.tree.leaves(compiled_gradients("automatic", *given)))], ""
+        return [*map(np.asarray, jax.tree.leaves(compiled_gradients("automatic", given)))], ""
     except (ValueError, NotImplementedError) as error:  # as for a while loop; the forward pass itself has worked
         return None, f"no automatic gradient: {str(error).partition('. ')[0].splitlines()[0]}"
 
@@ -202,7 +196,7 @@ def _hand_gradient(given: Given) -> tuple[list[np.ndarray] | None, list[str]]:
     _, params, batch, _ = given
     structure: Any
     try:
-        found, structure = jax.tree.flatten(compiled_gradients("hand", *given))
+        found, structure = jax.tree.flatten(compiled_gradients("hand", given))
     except Exception:  # a gradient of another shape may make the backward pass of the layers below fail
         if mistakes := wrong_shapes(*given):
             return None, mistakes
@@ -217,7 +211,7 @@ def _hand_gradient(given: Given) -> tuple[list[np.ndarray] | None, list[str]]:
 def _rounding(route: str, given: Given) -> tuple[list[float], str]:
     """Return the change that rounding makes in each array of the gradients; zeros, and why, where it is not known."""
     try:
-        return rounding_of(partial(gradients, route), *given), ""
+        return rounding_of(partial(gradients, route), given), ""
     except NoRuleError as error:
         _, params, batch, _ = given
         unknown = [0.0] * len(jax.tree.leaves((params, batch.x)))

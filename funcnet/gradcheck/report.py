@@ -20,7 +20,7 @@ class GradientRow:
     """
 
     network: Layer = field(repr=False)
-    keys: tuple[Any, ...] | None = field(repr=False)  # the place among the network's parameters, None for the input
+    keys: tuple[Any, ...] | None  # the place among the network's parameters, None for the input
     shape: tuple[int, ...]
     mistake: str  # the likely mistake behind a mismatch, in words; "" where there is none
     verdict: Verdict
