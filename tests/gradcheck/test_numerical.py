@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from jax import lax
 
-from funcnet.gradcheck.complex_step import NoRuleError, complex_step_gradient, evaluate, map_in_chunks
+from funcnet.gradcheck.complex_step import complex_step_gradient, evaluate, map_in_chunks
 from funcnet.gradcheck.richardson import richardson_gradient, sample
+from funcnet.jaxprs import NoRuleError
 
 # name: (function, its derivative in NumPy's functions, where)
 SMOOTH = {
