@@ -35,7 +35,8 @@ class Range(Configuration):
     scheduled: bool = False  # whether a schedule, step -> number, may stand for the number
 
     def __repr__(self) -> str:
-        return f"{self.words}, or a schedule" if self.scheduled else self.words
+        words = self.words.removeprefix("to be ")
+        return f"{words}, or a schedule" if self.scheduled else words
 
     def check(self, where: str, name: str, value: Any) -> None:
         """Raise ``TypeError`` or ``ValueError`` unless a value is a number in the range. Tracers pass.
@@ -59,7 +60,8 @@ class Range(Configuration):
         ValueError: adam: expected decay2 in [0, 1) as float32, got 0.99999999, which rounds to 1.0
         """
         for number in jax.tree.leaves(value):
-            if callable(number) or not (is_concrete(number) and jnp.issubdtype(jnp.result_type(number), jnp.floating)):
+            given = getattr(number, "dtype", np.dtype(type(number)))
+            if not (is_concrete(number) and jnp.issubdtype(given, jnp.floating)):
                 continue
             exact = np.asarray(number).astype(np.float64)
             with np.errstate(over="ignore", under="ignore"):

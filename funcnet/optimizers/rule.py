@@ -146,7 +146,7 @@ def from_equation(
             raise ValueError(message(name, "names for the accumulators alone", sorted(taken)))
         fields = {
             "step": "int32 (), steps taken",
-            **{each: f"float () {r}" for each, r in ranges.items()},
+            **{each: f"float (), {r}" for each, r in ranges.items()},
             **dict.fromkeys(accumulators, "like the parameters, float32 at least"),
         }
         state = state_type(equation, state_name, fields, ranges)
@@ -172,7 +172,7 @@ def from_transformation(
 
     def decorate(transformation: Callable[Concatenate[Params, P], Params]) -> OptimizerFunction[P]:
         ranges, name = ranges_of(transformation, leading=1), transformation.__name__
-        state = state_type(transformation, state_name, {each: f"float () {r}" for each, r in ranges.items()}, ranges)
+        state = state_type(transformation, state_name, {each: f"float (), {r}" for each, r in ranges.items()}, ranges)
 
         def init(params: Params, **settings: Any) -> State:
             check_rounded(name, ranges, settings, params)
