@@ -136,8 +136,8 @@ def from_equation(
             function of θ.
 
     Raises ``TypeError`` for a hyper-parameter without a range, and ``ValueError`` for an accumulator that has the name
-    of something else. The function raises ``TypeError`` and ``ValueError`` for hyper-parameters out of their ranges,
-    and so does ``init``, where the dtype is known in which they are computed with: 0.99999999 is 1 in float32.
+    of something else. The function raises ``TypeError`` and ``ValueError`` for hyper-parameters out of their ranges.
+    ``init`` knows the dtype and raises ``ValueError`` too: 0.99999999 is 1 in float32.
     """
 
     def decorate(equation: Callable[Concatenate[jax.Array, At, P], Step]) -> OptimizerFunction[P]:
