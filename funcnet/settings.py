@@ -35,7 +35,8 @@ class Range(Configuration):
     scheduled: bool = False  # whether a schedule, step -> number, may stand for the number
 
     def __repr__(self) -> str:
-        return f"{self.words}, or a schedule" if self.scheduled else self.words
+        words = self.words.removeprefix("to be ")
+        return f"{words}, or a schedule" if self.scheduled else words
 
     def check(self, where: str, name: str, value: Any) -> None:
         """Raise ``TypeError`` or ``ValueError`` unless a value is a number in the range. Tracers pass.
@@ -51,15 +52,16 @@ class Range(Configuration):
     def check_rounded(self, where: str, name: str, value: Any, dtype: np.dtype) -> None:
         """Raise ``ValueError`` unless the number that a value becomes in ``dtype`` is in the range.
 
-        A number other than 0 may not become 0. A subnormal number counts as 0, as compiled programs on CPUs have it.
-        Of a schedule every real number is so checked.
+        A number other than 0 may not become 0. A subnormal number counts as 0, since compiled programs on CPUs flush it
+        to 0. The real numbers of a schedule are checked for that alone.
 
         >>> BELOW_ONE.check_rounded("adam", "decay2", 0.99999999, np.dtype("float32"))
         Traceback (most recent call last):
         ValueError: adam: expected decay2 in [0, 1) as float32, got 0.99999999, which rounds to 1.0
         """
         for number in jax.tree.leaves(value):
-            if callable(number) or not (is_concrete(number) and jnp.issubdtype(jnp.result_type(number), jnp.floating)):
+            given = getattr(number, "dtype", np.dtype(type(number)))
+            if not (is_concrete(number) and jnp.issubdtype(given, jnp.floating)):
                 continue
             exact = np.asarray(number).astype(np.float64)
             with np.errstate(over="ignore", under="ignore"):
@@ -203,8 +205,8 @@ def as_array(value: Any, params: Any) -> Any:
     """Return a number as an array of the widest dtype that the parameters' states are kept in.
 
     A schedule is returned with its own numbers as arrays: the real ones likewise, the integers, such as counts of
-    steps, as int32. A plain function becomes a ``jax.tree_util.Partial``, to which another function is another
-    program.
+    steps, as int32. A plain function becomes a ``jax.tree_util.Partial``: with another function, programs are compiled
+    anew.
     """
     if callable(value):
         is_plain = jax.tree_util.all_leaves([value])
@@ -215,7 +217,7 @@ def as_array(value: Any, params: Any) -> Any:
 
 @partial(jax.jit, static_argnames="dtype")
 def own_array(value: Any, dtype: Any) -> jax.Array:
-    """Return a number as an array with a buffer of its own: a donating call may be given none twice."""
+    """Return a number as an array with its own buffer, since no buffer may be given twice to a donating call."""
     return jnp.array(value, dtype=dtype, copy=True)
 
 
@@ -227,9 +229,9 @@ def _number_dtype(number: Any, params: Any) -> np.dtype | None:
 
 
 def check_rounded(where: str, ranges: dict[str, Any], settings: dict[str, Any], params: Any) -> None:
-    """Raise ``ValueError`` for settings that are invalid as the numbers that they become beside these parameters.
+    """Raise ``ValueError`` for settings that are out of their ranges as the numbers that they become.
 
-    They are computed with in the dtypes of the accumulators, of which a tree of parameters may have several.
+    They become numbers in the dtypes of the parameters' accumulators, of which a tree may have several.
     """
     dtypes = {accumulator_dtype(leaf.dtype) for leaf in jax.tree.leaves(params)} or {np.dtype(np.float32)}
     for dtype in sorted(dtypes, key=str):

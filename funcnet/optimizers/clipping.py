@@ -43,7 +43,8 @@ def clip_by_global_norm(gradients: Params, max_norm: Threshold) -> Params:
 def _norm(leaves: list[jax.Array], dtype: np.dtype) -> tuple[jax.Array, jax.Array]:
     """Return a unit and ‖g · unit‖, which is ‖g‖ · unit: ‖g‖ itself might overflow.
 
-    The unit is the power of two that brings the largest entry near 1, so that no square overflows and not all vanish.
+    The unit is the power of two that brings the largest entry near 1, so that no square overflows and at
+    least one is not 0.
     """
 
     def total(reduce: Callable[..., jax.Array], entries: list[jax.Array]) -> jax.Array:
@@ -60,7 +61,7 @@ def _norm(leaves: list[jax.Array], dtype: np.dtype) -> tuple[jax.Array, jax.Arra
 def clip_by_value(gradients: Params, limit: Threshold) -> Params:
     """Bring every entry of the gradients into [−c, c]: g ← min(max(g, −c), c). A NaN stays one.
 
-    Mikolov, *Statistical Language Models Based on Neural Networks* (2012), as told by Pascanu, Mikolov, Bengio, "On
+    Mikolov, *Statistical Language Models Based on Neural Networks* (2012), as reported by Pascanu, Mikolov, Bengio, "On
     the difficulty of training recurrent neural networks" (2013), section 3.2.
 
     >>> import funcnet as fn

@@ -254,7 +254,7 @@ def _with_another_rate(optimizer: Any) -> Optimizer | None:
 
 
 def _shares_no_buffers(optimizer: Any) -> Finding:
-    """Return the finding on the buffers of two states and the parameters: a donating call may be given none twice."""
+    """Return the finding on the buffers of the parameters and two states, since a donating call takes each once."""
     params = _parameters(jnp.float32)
     leaves = jax.tree.leaves_with_path((params, optimizer.init(params), optimizer.init(params)))
     owners: dict[int, str] = {}

@@ -136,8 +136,8 @@ def from_equation(
             function of θ.
 
     Raises ``TypeError`` for a hyper-parameter without a range, and ``ValueError`` for an accumulator that has the name
-    of something else. The function raises ``TypeError`` and ``ValueError`` for hyper-parameters out of their ranges,
-    and so does ``init``, where the dtype is known in which they are computed with: 0.99999999 is 1 in float32.
+    of something else. The function raises ``TypeError`` and ``ValueError`` for hyper-parameters out of their ranges.
+    ``init`` knows the dtype and raises ``ValueError`` too: 0.99999999 is 1 in float32.
     """
 
     def decorate(equation: Callable[Concatenate[jax.Array, At, P], Step]) -> OptimizerFunction[P]:
@@ -146,7 +146,7 @@ def from_equation(
             raise ValueError(message(name, "names for the accumulators alone", sorted(taken)))
         fields = {
             "step": "int32 (), steps taken",
-            **{each: f"float () {r}" for each, r in ranges.items()},
+            **{each: f"float (), {r}" for each, r in ranges.items()},
             **dict.fromkeys(accumulators, "like the parameters, float32 at least"),
         }
         state = state_type(equation, state_name, fields, ranges)
@@ -172,7 +172,7 @@ def from_transformation(
 
     def decorate(transformation: Callable[Concatenate[Params, P], Params]) -> OptimizerFunction[P]:
         ranges, name = ranges_of(transformation, leading=1), transformation.__name__
-        state = state_type(transformation, state_name, {each: f"float () {r}" for each, r in ranges.items()}, ranges)
+        state = state_type(transformation, state_name, {each: f"float (), {r}" for each, r in ranges.items()}, ranges)
 
         def init(params: Params, **settings: Any) -> State:
             check_rounded(name, ranges, settings, params)

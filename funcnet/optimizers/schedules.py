@@ -25,8 +25,8 @@ class Schedule(Configuration):
     """A schedule: fields that are numbers, or tuples of them, and ``__call__(step) -> rate``.
 
     ``step`` is an integer or an integer array (int32 in an optimizer); the rate has its shape, in the dtype of the
-    rates given: that of the optimizer's state, and JAX's default for Python's numbers. A schedule of one's own
-    subclasses this:
+    rates given: that of the optimizer's state, and JAX's default for Python's numbers. To define a schedule,
+    subclass this:
 
     >>> import funcnet as fn
     >>> class InverseTime(fn.schedules.Schedule):
@@ -175,8 +175,14 @@ class _WarmupCosine(Schedule):
 def warmup_cosine(learning_rate: float, warmup: int, steps: int, final: float = 0.0) -> Schedule:
     """Return the schedule η(t) = η (t + 1)/W for t < W = ``warmup``, then ``cosine(η, T − W, final)`` at t − W.
 
-    The first step is not lost on a rate of 0, the last of the warm-up is at η itself, and ``steps`` T counts all.
+    The rate of the first step is not 0, and that of the last step of the warm-up is η.
     Goyal et al., "Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour" (2017), for the warm-up.
+
+    Args:
+        learning_rate: η ≥ 0, a number.
+        warmup: W ≥ 0, how many steps the warm-up takes.
+        steps: T > W, at which step the rate is ``final``: the warm-up counts.
+        final: The rate from then on; 0 by default.
 
     >>> import funcnet as fn
     >>> schedule = fn.schedules.warmup_cosine(0.4, warmup=4, steps=6)

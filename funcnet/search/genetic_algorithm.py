@@ -31,14 +31,22 @@ def genetic(
 ) -> Step:
     """A genetic algorithm: every number of the parameters is a gene, every step a generation of children.
 
-    A parent is the best of k = ``tournament`` individuals drawn with replacement: k = 1 selects nothing, a larger one
-    presses harder. With probability ``crossover_rate`` a child takes each gene from one or the other of two parents, at
-    even odds; else it is a copy of the first. Then each gene, with probability ``mutation_rate``, becomes θ + σε
-    with ε ~ N(0, 1); σ = ``scale`` is in the parameters' units, and is multiplied by ``scale_decay`` in every
-    step. The ``elite`` best parents live on in place of the last children, so that with 1 or more the best is
-    never lost. A step is ``population`` evaluations of the cost, which need not be differentiable. All settings but
-    ``population`` are data: others compile nothing. Raises ``TypeError`` and ``ValueError`` for settings out of
-    their ranges.
+    A parent is the best of k individuals drawn with replacement. A child of two parents takes each gene from either at
+    even odds, or is a copy of the first. Then a gene may mutate: it becomes θ + σε with ε ~ N(0, 1). A step is
+    ``population`` evaluations of the cost, which need not be differentiable. All settings but ``population`` are data:
+    other values compile nothing.
+
+    Args:
+        population: The number of individuals, at least 1; 50 by default.
+        tournament: k ≥ 1; 3 by default. With 1 there is no selection; a larger k selects more strictly.
+        crossover_rate: The probability that a child has two parents; 0.9 by default.
+        mutation_rate: The probability that a gene mutates; 0.1 by default.
+        scale: σ > 0 at first, in the parameters' units; 0.1 by default.
+        scale_decay: What σ is multiplied by in every step, in (0, 1]; 1 by default.
+        elite: How many of the best parents stay, in place of the last children; 1 by default. With 1 or more the best
+            is never lost.
+
+    Raises ``TypeError`` and ``ValueError`` for settings out of their ranges.
 
     Holland, "Adaptation in Natural and Artificial Systems" (1975); Goldberg, "Genetic Algorithms in Search,
     Optimization, and Machine Learning" (1989); tournaments: Goldberg, Deb, "A Comparative Analysis of Selection Schemes

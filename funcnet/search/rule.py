@@ -160,7 +160,7 @@ def _fields(ranges: dict[str, Any], kept: list[str]) -> dict[str, str]:
     return {
         "key": "the run's one random key",
         "step": "int32 (), steps taken",
-        **{each: f"{'int32' if isinstance(ranges[each], Count) else 'float'} () {ranges[each]}" for each in kept},
+        **{each: f"{'int32' if isinstance(ranges[each], Count) else 'float'} (), {ranges[each]}" for each in kept},
         "current": "the Point where the search stands, or several along a leading axis",
         "best": "the Point of the lowest cost of all that were evaluated",
         "evaluations": "int32 (), costs evaluated",

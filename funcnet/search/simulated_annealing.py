@@ -22,11 +22,17 @@ def annealing(
 ) -> Step:
     """Simulated annealing: propose θ′ = θ + σε with ε ~ N(0, 1), accept with probability min(1, exp(−ΔC/T)), T ← αT.
 
-    ΔC = C(θ′) − C(θ). T = ``temperature`` ≥ 0 at first is in the cost's units: of the size of the hills to cross. α =
-    ``cooling`` in (0, 1] is the factor of every step, and 1 the Metropolis algorithm at one temperature. σ = ``scale``
-    is in the parameters' units, and is multiplied by ``scale_decay`` in every step. Each number of θ moves with
-    probability ``move_rate``: with many parameters, a walk that moves a few at a time is refused less often. A step is
-    one evaluation of the cost, which need not be differentiable. All settings are data: others compile nothing.
+    ΔC = C(θ′) − C(θ). A step is one evaluation of the cost, which need not be differentiable. All settings are data:
+    other values compile nothing.
+
+    Args:
+        temperature: T ≥ 0 at first, in the cost's units: about the height of the hills to cross.
+        cooling: α in (0, 1], the factor of every step; 0.99 by default. With 1 this is the Metropolis algorithm.
+        scale: σ > 0 at first, in the parameters' units; 0.1 by default.
+        scale_decay: What σ is multiplied by in every step, in (0, 1]; 1 by default.
+        move_rate: The probability with which each number of θ moves; 1 by default. Where there are many parameters, a
+            walk that moves a few at a time is accepted more often.
+
     Raises ``TypeError`` and ``ValueError`` for settings out of their ranges.
 
     Metropolis, Rosenbluth, Rosenbluth, Teller, Teller, "Equation of State Calculations by Fast Computing Machines"

@@ -20,7 +20,7 @@ SQUARES, PROBABILITIES, LOGITS, MARGIN = (
     f"losses/{f}.py" for f in ("squared_errors", "probabilities", "logits", "margin")
 )
 DENSE, CHAIN, NORM, DROPOUT = (f"layers/{f}.py" for f in ("dense", "chain", "normalization", "dropout"))
-DESCENT, LOOKAHEAD, ADAPTIVE = (f"optimizers/{f}.py" for f in ("descent", "lookahead", "adaptive"))
+DESCENT, LOOKAHEAD, ADAPTIVE = (f"optimizers/{f}.py" for f in ("gradient_descent", "nesterov_momentum", "adaptive"))
 STEP = "training/step.py"
 
 # fmt: off
@@ -91,25 +91,25 @@ MUTANTS = [
     Mutant("penalties.py", "return 0.5 * jnp.sum(w**2)", "return jnp.sum(w**2)", "l2: the half forgotten in the value"),
     Mutant("penalties.py", "jnp.asarray(self.strength, w.dtype) * self.derivative(w)", "self.derivative(w)", "penalty: strength missing in the gradient"),
     # optimizers
-    Mutant(DESCENT, "return (-learning_rate * g,)", "return (learning_rate * g,)", "sgd: ascent"),
-    Mutant(DESCENT, "v = momentum * v - learning_rate * g", "v = momentum * v - (1 - momentum) * learning_rate * g", "momentum: damped as a mean"),
-    Mutant(DESCENT, "v = momentum * v - learning_rate * g", "v = momentum * (v - learning_rate * g)", "momentum: α on the gradient too"),
-    Mutant(DESCENT, "state._replace(step=state.step + 1, velocity=velocity)", "state._replace(step=state.step + 1)", "momentum: a stale velocity"),
-    Mutant(LOOKAHEAD, "return (1 + momentum) * v_next - momentum * v, v_next", "return v_next, v_next", "Nesterov: no look-ahead"),
-    Mutant(LOOKAHEAD, "return (1 + momentum) * v_next - momentum * v, v_next", "return (1 + momentum) * v_next - momentum * v_next, v_next", "Nesterov: the new velocity twice"),
-    Mutant(LOOKAHEAD, "return (1 + momentum) * v_next - momentum * v, r, v_next", "return (1 + momentum) * v_next - momentum * v, r, v", "RMSProp Nesterov: a stale velocity"),
-    Mutant(LOOKAHEAD, "return (phi - momentum * v,)", "return (phi + momentum * v,)", "Nesterov: θ recovered with the wrong sign"),
-    Mutant(ADAPTIVE, "r = r + g * g", "r = r + jnp.abs(g)", "AdaGrad: the square forgotten"),
-    Mutant(ADAPTIVE, "    r = decay * r + (1 - decay) * g * g", "    r = (1 - decay) * r + decay * g * g", "RMSProp: the decay swapped"),
-    Mutant(ADAPTIVE, "    return -learning_rate * g / (epsilon + jnp.sqrt(r)), r\n\n\nclass AdamState", "    return -learning_rate * g / jnp.sqrt(epsilon + r), r\n\n\nclass AdamState", "RMSProp: ε inside the root"),
-    Mutant(ADAPTIVE, "s_hat = s / (1 - decay1**t)", "s_hat = s / (1 - decay1)", "Adam: the correction without the power"),
-    Mutant(ADAPTIVE, "r_hat = r / (1 - decay2**t)", "r_hat = r", "Adam: r not corrected"),
-    Mutant(ADAPTIVE, "r_hat = r / (1 - decay2**t)", "r_hat = r / (1 - decay2 ** (t + 1))", "Adam: t counted from 2"),
-    Mutant(ADAPTIVE, "s = decay1 * s + (1 - decay1) * g", "s = decay2 * s + (1 - decay2) * g", "Adam: the decays mixed up"),
-    Mutant(ADAPTIVE, "return -learning_rate * s_hat / (epsilon + jnp.sqrt(r_hat)), s, r", "return -learning_rate * s_hat / (epsilon + jnp.sqrt(r_hat)), s_hat, r", "Adam: the corrected mean kept"),
-    Mutant(ADAPTIVE, "step - learning_rate * weight_decay * theta, s, r", "step - weight_decay * theta, s, r", "AdamW: the rate missing in the decay"),
-    Mutant("optimizers/base.py", "p + u.astype(p.dtype)", "p - u.astype(p.dtype)", "updates subtracted"),
-    Mutant("optimizers/clipping.py", "factor = max_norm / jnp.where(too_large, root, 1)", "factor = max_norm / jnp.where(too_large, root, 1) ** 2", "clipping: the norm squared"),
+    Mutant(DESCENT, "return -learning_rate * g, {}", "return learning_rate * g, {}", "sgd: ascent"),
+    Mutant(DESCENT, "v = momentum * at.velocity - learning_rate * g", "v = momentum * at.velocity - (1 - momentum) * learning_rate * g", "momentum: damped as a mean"),
+    Mutant(DESCENT, "v = momentum * at.velocity - learning_rate * g", "v = momentum * (at.velocity - learning_rate * g)", "momentum: α on the gradient too"),
+    Mutant(DESCENT, 'return v, {"velocity": v}', 'return v, {"velocity": at.velocity}', "momentum: a stale velocity"),
+    Mutant(LOOKAHEAD, 'return (1 + momentum) * v - momentum * at.velocity, {"velocity": v}', 'return v, {"velocity": v}', "Nesterov: no look-ahead"),
+    Mutant(LOOKAHEAD, 'return (1 + momentum) * v - momentum * at.velocity, {"velocity": v}', 'return (1 + momentum) * v - momentum * v, {"velocity": v}', "Nesterov: the new velocity twice"),
+    Mutant(LOOKAHEAD, '{"mean_square": r, "velocity": v}', '{"mean_square": r, "velocity": at.velocity}', "RMSProp Nesterov: a stale velocity"),
+    Mutant(LOOKAHEAD, "phi_wide - momentum * v", "phi_wide + momentum * v", "Nesterov: θ recovered with the wrong sign"),
+    Mutant(ADAPTIVE, "r = at.sum_of_squares + g * g", "r = at.sum_of_squares + jnp.abs(g)", "AdaGrad: the square forgotten"),
+    Mutant(ADAPTIVE, "r = decay * at.mean_square + (1 - decay) * g * g", "r = (1 - decay) * at.mean_square + decay * g * g", "RMSProp: the decay swapped"),
+    Mutant(ADAPTIVE, '(epsilon + jnp.sqrt(r)), {"mean_square": r}', 'jnp.sqrt(epsilon + r), {"mean_square": r}', "RMSProp: ε inside the root"),
+    Mutant(ADAPTIVE, "s_hat = s / (1 - decay1**at.t)", "s_hat = s / (1 - decay1)", "Adam: the correction without the power"),
+    Mutant(ADAPTIVE, "r_hat = r / (1 - decay2**at.t)", "r_hat = r", "Adam: r not corrected"),
+    Mutant(ADAPTIVE, "r_hat = r / (1 - decay2**at.t)", "r_hat = r / (1 - decay2 ** (at.t + 1))", "Adam: t counted from 2"),
+    Mutant(ADAPTIVE, "s = decay1 * at.mean + (1 - decay1) * g", "s = decay2 * at.mean + (1 - decay2) * g", "Adam: the decays mixed up"),
+    Mutant(ADAPTIVE, '{"mean": s, "mean_square": r}', '{"mean": s_hat, "mean_square": r}', "Adam: the corrected mean kept"),
+    Mutant(ADAPTIVE, "step - learning_rate * weight_decay * at.theta", "step - weight_decay * at.theta", "AdamW: the rate missing in the decay"),
+    Mutant("optimizers/rule.py", "p + u.astype(p.dtype)", "p - u.astype(p.dtype)", "updates subtracted"),
+    Mutant("optimizers/clipping.py", "factor = c / jnp.where(too_large, root, 1)", "factor = c / jnp.where(too_large, root, 1) ** 2", "clipping: the norm squared"),
     Mutant("optimizers/schedules.py", "share = (1 + jnp.cos(jnp.pi * progress)) / 2", "share = jnp.cos(jnp.pi * progress / 2)", "cosine schedule: a quarter wave"),
     Mutant(STEP, "optimizer_state=optimizer_state, step=state.step + 1", "step=state.step + 1", "training: a stale optimizer state"),
     Mutant(STEP, "optimizer_state=optimizer_state, step=state.step + 1", "optimizer_state=optimizer_state", "training: steps not counted"),

@@ -198,8 +198,9 @@ def test_what_training_relies_on_is_checked():
 
     def one_buffer(params):
         state = correct.init(params)
-        first = state.velocity["layer"][0]
-        return state._replace(velocity={**state.velocity, "layer": (first, first)})
+        leaves, structure = jax.tree.flatten(state.velocity)
+        leaves[2:] = leaves[1:2]
+        return state._replace(velocity=jax.tree.unflatten(structure, leaves))
 
     assert failed(fn.check_optimizer(broken(init=one_buffer))) == ["states share no buffers"]
 

@@ -14,12 +14,12 @@ import funcnet as fn
 from funcnet import optimizers
 from tests import registry
 from tests.agreement import worst_error
+from tests.optimizers import lion
 from tests.optimizers.steps import run
 
 every_optimizer = pytest.mark.parametrize("case", registry.OPTIMIZERS, ids=repr)
-every_pair = pytest.mark.parametrize(
-    ("pair", "other"), [case[:2] for case in registry.PAIRS], ids=map(repr, registry.PAIRS)
-)
+PAIRS = [*registry.PAIRS, lion.CASE]
+every_pair = pytest.mark.parametrize(("pair", "other"), [case[:2] for case in PAIRS], ids=map(repr, PAIRS))
 
 
 def second_step(pair, params, update=None):
@@ -68,7 +68,7 @@ def test_another_of_its_kind_or_one_built_anew_compiles_nothing(pair, other):
         return update(gradients, state, params)
 
     compiled, params = jax.jit(step, static_argnums=0), jnp.linspace(-1, 1, 3)
-    for one in (pair, other, eval(repr(pair), vars(fn)), copy.deepcopy(other)):
+    for one in (pair, other, eval(repr(pair), {**vars(fn), "lion": lion.lion}), copy.deepcopy(other)):
         state = one.init(params)
         chex.assert_trees_all_close(
             compiled(one.update, params, state, params), one.update(params, state, params), rtol=1e-5

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import funcnet as fn
 from funcnet import optimizers
 from tests import oracles, registry
+from tests.optimizers import lion
 from tests.optimizers.steps import run, walk
 
 # The gradient of ½ scale ‖θ − cₜ‖², with another centre at each step: it is exact but for its own two roundings.
@@ -37,7 +38,7 @@ def test_a_thousand_steps_follow_the_recurrence_in_numpy(case, scale, x64):
     assert np.abs(expected - start).max() > 0.3  # it moved
 
 
-@pytest.mark.parametrize("case", registry.PAIRS, ids=repr)
+@pytest.mark.parametrize("case", [*registry.PAIRS, lion.CASE], ids=repr)
 def test_every_pair_follows_its_recurrence_in_numpy(case, x64):
     """Centres within a short and a long way of θ, so that some gradients are above a threshold and some are below."""
     start, centres = np.linspace(-0.1, 0.1, 7), CENTRES * np.resize([0.1, 1.0], (1001, 1))

@@ -13,9 +13,7 @@ import pytest
 import funcnet as fn
 from funcnet import optimizers
 from funcnet.optimizers import (
-    Decay,
     LearningRate,
-    WeightDecay,
     adaptive,
     from_equation,
     gradient_descent,
@@ -23,20 +21,10 @@ from funcnet.optimizers import (
     schedules,
 )
 from tests import registry
+from tests.optimizers.lion import lion
 from tests.optimizers.steps import run
 
 every_optimizer = pytest.mark.parametrize("case", registry.OPTIMIZERS, ids=repr)
-
-
-@from_equation(mean=0.0)
-def lion(
-    g, at, learning_rate: LearningRate = 1e-4, decay1: Decay = 0.9, decay2: Decay = 0.99,
-    weight_decay: WeightDecay = 1e-3,
-):  # fmt: skip
-    """Lion: u = sign(ρ₁s + (1 − ρ₁)g); s ← ρ₂s + (1 − ρ₂)g; θ ← θ − η (u + λθ)."""
-    u = jnp.sign(decay1 * at.mean + (1 - decay1) * g)
-    s = decay2 * at.mean + (1 - decay2) * g
-    return -learning_rate * (u + weight_decay * at.theta), {"mean": s}
 
 
 def test_an_optimizer_of_ones_own_is_like_the_others(x64, standard_promotion):
