@@ -1,4 +1,4 @@
-"""Every bug of the list fits the code as it is, and a sample is caught; ``python -m tests.campaigns mutation`` runs all."""
+"""Each bug of the list fits the code, and a sample is caught; ``python -m tests.campaigns mutation`` tries all."""
 
 import ast
 import tempfile
