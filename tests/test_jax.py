@@ -5,6 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.fully_compiled
+
 
 @pytest.mark.parametrize(("dtype", "rows"), [("float32", 40_000), ("float64", 20_000)])
 def test_a_mapped_product_that_is_summed_is_right_in_every_row(dtype, rows, x64):

@@ -9,6 +9,7 @@ from funcnet import optimizers
 from funcnet.optimizers import schedules
 from tests import registry
 
+pytestmark = pytest.mark.fully_compiled
 NEAR = 1e-6
 
 # ½ (θ − 1)ᵀA(θ − 1) with the eigenvalues 1, 10, …, 1e4 of A on axes turned at random, from 0.

@@ -10,6 +10,8 @@ from funcnet.training import one_kernel
 from tests.agreement import worst_error
 from tests.training.loops import looped
 
+pytestmark = pytest.mark.fully_compiled
+
 
 @pytest.mark.skipif(not one_kernel._hint_pays(), reason="no hint is given to XLA here")
 @pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "float16"])

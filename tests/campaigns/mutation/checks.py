@@ -1,4 +1,4 @@
-"""The checks that a mutant must not pass: ``python -m tests.mutation.checks`` exits 0 only if all of them do.
+"""The checks that a mutant must not pass: ``python -m tests.campaigns.mutation.checks`` exits 0 only if all of them do.
 
 They are the test suite's own comparisons in small: by hand against automatic differentiation for every layer,
 activation, loss and penalty, both against backpropagation in plain loops, and every optimizer, alone and inside
