@@ -15,6 +15,7 @@ import funcnet as fn
 from funcnet.optimizers import without_lookahead
 from tests import oracles, registry
 from tests.agreement import worst_error
+from tests.layers.statistics import Centring
 from tests.optimizers.steps import run
 
 TOLERANCE = 1e-13
@@ -129,6 +130,23 @@ def schedules_are_their_formulas():
         expect(np.abs(actual - rates).max() <= 1e-7, f"{schedule} is not its formula")
 
 
+def statistics_are_learned():
+    """Compare a running mean with its formula, and its gradient with 0; samples of weight 0 do not count."""
+    network, optimizer = fn.Sequential(Centring(0.9), fn.Dense(2)), fn.sgd(0.1)
+    x = np.random.default_rng(2).normal(1.0, 1.0, (6, 3))
+    batch = jnp.asarray(x), jnp.zeros((6, 2)), jnp.array([1.0, 1, 1, 0, 0, 0])
+    state = fn.init_state(network, optimizer, jax.random.key(0), (3,), dtype=jnp.float64)
+    step = fn.train_step(network, fn.quadratic, optimizer)
+    for _ in range(2):
+        state, _ = step(state, batch)
+    error = np.abs(np.asarray(state.params[0].mean) - (1 - 0.9**2) * x[:3].mean(axis=0)).max()
+    expect(error <= TOLERANCE, f"a running mean is off by {error:.1e}")
+    for route in (fn.backprop, fn.autodiff):
+        _, gradients = route(network, fn.quadratic)(state.params, *batch[:2])
+        expect(not np.any(gradients[0].mean), f"{route.__name__} gives a running mean a gradient")
+        expect(np.any(gradients[0].shift), f"{route.__name__} gives what is trained no gradient")
+
+
 def expect(condition, message):
     if not condition:
         sys.exit(message)
@@ -140,6 +158,7 @@ def main():
         both_are_the_index_form()
         optimizers_follow_their_recurrences()
         gradients_are_clipped()
+        statistics_are_learned()
     schedules_are_their_formulas()
 
 
