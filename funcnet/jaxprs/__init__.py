@@ -6,7 +6,6 @@ from .calls import Scan as Scan
 from .calls import called_name as called_name
 from .calls import called_program as called_program
 from .calls import operations as operations
-from .calls import parts as parts
 from .calls import scan_of as scan_of
 from .calls import walk as walk
 from .interpreter import interpret as interpret

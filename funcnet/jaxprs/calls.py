@@ -17,7 +17,7 @@ CALLS = {
 CONTROL = {"scan", "while", "cond"}  # operations that run a program several times, or one of several programs
 
 
-def parts(program: Any) -> tuple[Any, Sequence[Any]]:
+def jaxpr_and_consts(program: Any) -> tuple[Any, Sequence[Any]]:
     """Return the jaxpr and the constants of a program, which some versions of JAX keep in one object."""
     return getattr(program, "jaxpr", program), getattr(program, "consts", ())
 
@@ -36,7 +36,7 @@ def called_program(equation: Any) -> Any:
 def called_name(equation: Any) -> str | None:
     """Return the name of the function that an equation calls, None where the equation is no call or not known."""
     called = called_program(equation)
-    return None if called is None else parts(called)[0].debug_info.func_name
+    return None if called is None else jaxpr_and_consts(called)[0].debug_info.func_name
 
 
 class Scan(NamedTuple):
@@ -80,7 +80,7 @@ def walk(program: Any, within: tuple[Any, ...] = ()) -> Iterator[tuple[Any, tupl
     >>> [(equation.primitive.name, len(within)) for equation, within in walk(program)]
     [('jit', 0), ('mul', 1)]
     """
-    for equation in parts(program)[0].eqns:
+    for equation in jaxpr_and_consts(program)[0].eqns:
         yield equation, within
         for inner in _inner_programs(equation):
             yield from walk(inner, (*within, equation))
@@ -106,4 +106,4 @@ def _is_one_of(names: Collection[str], equation: Any) -> bool:
 def _inner_programs(equation: Any) -> list[Any]:
     """Return all programs among an equation's parameters."""
     groups = (value if isinstance(value, tuple | list) else (value,) for value in equation.params.values())
-    return [each for group in groups for each in group if hasattr(parts(each)[0], "eqns")]
+    return [each for group in groups for each in group if hasattr(jaxpr_and_consts(each)[0], "eqns")]

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import Literal, jaxpr_as_fun
 
-from .calls import called_program, parts, scan_of
+from .calls import called_program, jaxpr_and_consts, scan_of
 from .known import NoRuleError, name_of
 
 Apply = Callable[[Any, list[Any]], Sequence[Any] | None]  # (equation, its operands' values) -> its results' values
@@ -33,7 +33,7 @@ def interpret(
     >>> interpret(jax.make_jaxpr(lambda x: jnp.sin(2 * x))(1.0), ["x"], written)
     ['sin(mul(2.0, x))']
     """
-    jaxpr, consts = parts(program)
+    jaxpr, consts = jaxpr_and_consts(program)
     values: dict[Any, Any] = dict(zip(jaxpr.constvars, map(constant, consts), strict=True))
     values.update(zip(jaxpr.invars, operands, strict=True))
 
@@ -74,7 +74,7 @@ def unrolled(equation: Any) -> Any:
     scan = scan_of(equation)
     if scan is None:
         return None
-    body, results = jaxpr_as_fun(scan.body), [variable.aval for variable in parts(scan.body)[0].outvars]
+    body, results = jaxpr_as_fun(scan.body), [variable.aval for variable in jaxpr_and_consts(scan.body)[0].outvars]
 
     def turn_by_turn(*operands: Any) -> list[Any]:
         fixed, carry, rows = scan.split(operands)

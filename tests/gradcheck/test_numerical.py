@@ -7,13 +7,13 @@ import pytest
 from jax import lax
 
 from funcnet.gradcheck.numerical import (
-    NoRuleError,
     complex_step_gradient,
     evaluate,
     map_in_chunks,
     richardson_gradient,
     sample,
 )
+from funcnet.jaxprs import NoRuleError
 
 # name: (function, its derivative in NumPy's functions, where)
 SMOOTH = {

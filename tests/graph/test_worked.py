@@ -62,7 +62,7 @@ def test_every_node_by_running_on_from_it(x64):
         known = {name: values[name] for name in traced.inputs} | changed
         for operation in traced.operations:
             read = [known[each] if isinstance(each, str) else each for each in operation.operands]
-            result = operation.run(*read)
+            (result,) = operation.run(*read)
             (name,) = operation.results
             known.setdefault(name, result)
         return known[traced.outputs[0]]
