@@ -29,6 +29,7 @@ from .activations import (
     tanh,
 )
 from .compilation import enable_compilation_cache
+from .ending import Ending
 from .errors import DtypeError, ShapeError
 from .gradcheck import GradientReport, GradientRow, check_gradients
 from .inspection import LayerError, layer_errors
@@ -105,6 +106,7 @@ __all__ = [
     "Dropout",
     "DtypeError",
     "EarlyStopping",
+    "Ending",
     "FitResult",
     "Flatten",
     "GradientReport",
