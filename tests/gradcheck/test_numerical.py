@@ -6,17 +6,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-<<<<<<< HEAD
 from funcnet.gradcheck.numerical import complex_step_gradient, evaluate, map_in_chunks, richardson_gradient, sample
-=======
-from funcnet.gradcheck.numerical import (
-    complex_step_gradient,
-    evaluate,
-    map_in_chunks,
-    richardson_gradient,
-    sample,
-)
->>>>>>> wt-grad
 from funcnet.jaxprs import NoRuleError
 
 # name: (function, its derivative in NumPy's functions, where)
