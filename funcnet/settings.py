@@ -205,8 +205,8 @@ def as_array(value: Any, params: Any) -> Any:
     """Return a number as an array of the widest dtype that the parameters' states are kept in.
 
     A schedule is returned with its own numbers as arrays: the real ones likewise, the integers, such as counts of
-    steps, as int32. A plain function becomes a ``jax.tree_util.Partial``: with another function, programs are compiled
-    anew.
+    steps, as int32. A plain function becomes a ``jax.tree_util.Partial``: with another function
+    programs are compiled anew.
     """
     if callable(value):
         is_plain = jax.tree_util.all_leaves([value])
