@@ -16,8 +16,8 @@ OPTIONS = {
     "--data": "digits mnist PATH",
     "--hidden": "SIZES",
     "--activation": "linear sigmoid tanh relu softmax step sign leaky_relu elu prelu softplus silu gelu",
-    "--loss": "softmax_cross_entropy sigmoid_cross_entropy cross_entropy categorical_cross_entropy kl_divergence "
-    "quadratic squared_error mean_squared_error",
+    "--loss": "softmax_cross_entropy sigmoid_cross_entropy binary_cross_entropy categorical_cross_entropy "
+    "kl_divergence quadratic squared_error mean_squared_error",
     "--optimizer": "sgd momentum nesterov adagrad rmsprop rmsprop_nesterov adam adamw",
     "--learning-rate": "RATE",
     "--epochs": "N",
@@ -123,7 +123,7 @@ def test_both_gradients_train_alike(monkeypatch, train):
 @pytest.mark.parametrize(
     ("hidden", "loss", "optimizer", "rate", "network", "parameters"),
     [
-        ("0", "cross_entropy", "sgd", 0.1, "Dense(10, inputs=64), sigmoid", "650"),
+        ("0", "binary_cross_entropy", "sgd", 0.1, "Dense(10, inputs=64), sigmoid", "650"),
         ("32,16", "quadratic", "rmsprop", 0.001, "Dense(32, inputs=64), tanh, Dense(16), tanh, Dense(10)", "2,778"),
         ("8", "sigmoid_cross_entropy", "momentum", 0.01, "Dense(8, inputs=64), tanh, Dense(10)", "610"),
     ],

@@ -87,7 +87,7 @@ def test_a_wrong_batch_is_named():
     for weights in (jnp.ones((8, 1)), jnp.ones(1), jnp.ones(4), jnp.float32(1)):
         with pytest.raises(fn.ShapeError, match=r"quadratic: expected weights of shape \(8,\), one per sample, got"):
             step(start(fn.sgd(0.1)), (X, Y, weights))
-    with pytest.raises(fn.ShapeError, match=r"quadratic: expected one value per sample, .* batch at least 1, got"):
+    with pytest.raises(fn.ShapeError, match=r"quadratic: expected one value per sample: .* batch at least 1, got"):
         step(start(fn.sgd(0.1)), (X[:0], Y[:0]))
 
 
