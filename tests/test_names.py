@@ -10,11 +10,28 @@ from types import ModuleType
 import pytest
 
 import funcnet as fn
-from funcnet import activations, data, information, initializers, layers, losses, neurons, plots
+from funcnet import (
+    activations,
+    data,
+    gradcheck,
+    graph,
+    information,
+    initializers,
+    layers,
+    losses,
+    neurons,
+    optimizers,
+    plots,
+    search,
+    training,
+)
 
 ROOT = Path(__file__).parent.parent
-ROOMS = [activations, data, information, initializers, layers, losses, neurons, plots]
-PACKAGES = ["activations", "data", "gradcheck", "information", "layers", "losses", "neurons", "optimizers", "plots"]
+ROOMS = [
+    activations, data, gradcheck, graph, information, initializers, layers, losses, neurons, optimizers, plots, search,
+    training,
+]  # fmt: skip
+PACKAGES = sorted(path.parent.name for path in (ROOT / "funcnet").glob("*/__init__.py"))
 
 
 def names(module):

@@ -4,42 +4,66 @@ Second-order methods are left out: their curvature matrix has the square of the 
 and estimates of it from mini-batches are too noisy to invert.
 """
 
-from . import schedules as schedules
-from .adaptive import AdaGradState as AdaGradState
-from .adaptive import AdamState as AdamState
-from .adaptive import AdamWState as AdamWState
-from .adaptive import RMSPropState as RMSPropState
-from .adaptive import adagrad as adagrad
-from .adaptive import adam as adam
-from .adaptive import adamw as adamw
-from .adaptive import rmsprop as rmsprop
-from .chaining import chain as chain
-from .clipping import ClipByGlobalNormState as ClipByGlobalNormState
-from .clipping import ClipByValueState as ClipByValueState
-from .clipping import clip_by_global_norm as clip_by_global_norm
-from .clipping import clip_by_value as clip_by_value
-from .gradient_descent import MomentumState as MomentumState
-from .gradient_descent import SGDState as SGDState
-from .gradient_descent import momentum as momentum
-from .gradient_descent import sgd as sgd
-from .nesterov_momentum import NesterovState as NesterovState
-from .nesterov_momentum import RMSPropNesterovState as RMSPropNesterovState
-from .nesterov_momentum import nesterov as nesterov
-from .nesterov_momentum import rmsprop_nesterov as rmsprop_nesterov
-from .nesterov_momentum import without_lookahead as without_lookahead
-from .optimizer_check import Finding as Finding
-from .optimizer_check import OptimizerReport as OptimizerReport
-from .optimizer_check import Verdict as Verdict
-from .optimizer_check import check_optimizer as check_optimizer
-from .rule import At as At
-from .rule import Decay as Decay
-from .rule import Epsilon as Epsilon
-from .rule import LearningRate as LearningRate
-from .rule import Momentum as Momentum
-from .rule import Optimizer as Optimizer
-from .rule import Step as Step
-from .rule import Threshold as Threshold
-from .rule import WeightDecay as WeightDecay
-from .rule import apply_updates as apply_updates
-from .rule import from_equation as from_equation
-from .rule import from_transformation as from_transformation
+from . import schedules
+from .adaptive import AdaGradState, AdamState, AdamWState, RMSPropState, adagrad, adam, adamw, rmsprop
+from .chaining import chain
+from .clipping import ClipByGlobalNormState, ClipByValueState, clip_by_global_norm, clip_by_value
+from .gradient_descent import MomentumState, SGDState, momentum, sgd
+from .nesterov_momentum import NesterovState, RMSPropNesterovState, nesterov, rmsprop_nesterov, without_lookahead
+from .optimizer_check import Finding, OptimizerReport, Verdict, check_optimizer
+from .rule import (
+    At,
+    Decay,
+    Epsilon,
+    LearningRate,
+    Momentum,
+    Optimizer,
+    Step,
+    Threshold,
+    WeightDecay,
+    apply_updates,
+    from_equation,
+    from_transformation,
+)
+
+__all__ = [
+    "AdaGradState",
+    "AdamState",
+    "AdamWState",
+    "At",
+    "ClipByGlobalNormState",
+    "ClipByValueState",
+    "Decay",
+    "Epsilon",
+    "Finding",
+    "LearningRate",
+    "Momentum",
+    "MomentumState",
+    "NesterovState",
+    "Optimizer",
+    "OptimizerReport",
+    "RMSPropNesterovState",
+    "RMSPropState",
+    "SGDState",
+    "Step",
+    "Threshold",
+    "Verdict",
+    "WeightDecay",
+    "adagrad",
+    "adam",
+    "adamw",
+    "apply_updates",
+    "chain",
+    "check_optimizer",
+    "clip_by_global_norm",
+    "clip_by_value",
+    "from_equation",
+    "from_transformation",
+    "momentum",
+    "nesterov",
+    "rmsprop",
+    "rmsprop_nesterov",
+    "schedules",
+    "sgd",
+    "without_lookahead",
+]

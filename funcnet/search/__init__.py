@@ -17,25 +17,34 @@ runs a pair as one compiled program. ``funcnet.fit_by_search`` trains a network 
 -1, goal reached
 """
 
-from .genetic_algorithm import GeneticState as GeneticState
-from .genetic_algorithm import genetic as genetic
-from .genetic_algorithm import tournament_ranks as tournament_ranks
-from .points import Point as Point
-from .random_restarts import RestartsState as RestartsState
-from .random_restarts import restarts as restarts
-from .rule import At as At
-from .rule import Factor as Factor
-from .rule import NaturalNumber as NaturalNumber
-from .rule import Points as Points
-from .rule import Scale as Scale
-from .rule import Search as Search
-from .rule import Share as Share
-from .rule import Step as Step
-from .rule import Temperature as Temperature
-from .rule import TournamentSize as TournamentSize
-from .rule import from_step as from_step
-from .search_run import SearchResult as SearchResult
-from .search_run import run as run
-from .simulated_annealing import AnnealingState as AnnealingState
-from .simulated_annealing import acceptance_probability as acceptance_probability
-from .simulated_annealing import annealing as annealing
+from .genetic_algorithm import GeneticState, genetic, tournament_ranks
+from .points import Point
+from .random_restarts import RestartsState, restarts
+from .rule import At, Factor, NaturalNumber, Points, Scale, Search, Share, Step, Temperature, TournamentSize, from_step
+from .search_run import SearchResult, run
+from .simulated_annealing import AnnealingState, acceptance_probability, annealing
+
+__all__ = [
+    "AnnealingState",
+    "At",
+    "Factor",
+    "GeneticState",
+    "NaturalNumber",
+    "Point",
+    "Points",
+    "RestartsState",
+    "Scale",
+    "Search",
+    "SearchResult",
+    "Share",
+    "Step",
+    "Temperature",
+    "TournamentSize",
+    "acceptance_probability",
+    "annealing",
+    "from_step",
+    "genetic",
+    "restarts",
+    "run",
+    "tournament_ranks",
+]

@@ -4,18 +4,28 @@ A reader of ``fit`` goes from ``fitting`` (the host's part) to ``run`` (the loop
 ``funcnet.objective`` and a layer.
 """
 
-from .by_search import fit_by_search as fit_by_search
-from .early_stopping import EarlyStopping as EarlyStopping
-from .evaluation import evaluate as evaluate
-from .evaluation import predict as predict
-from .fitting import FitResult as FitResult
-from .fitting import fit as fit
-from .metrics import accuracy as accuracy
-from .metrics import confusion_matrix as confusion_matrix
-from .metrics import predicted_classes as predicted_classes
-from .metrics import worst_mistakes as worst_mistakes
-from .run import Run as Run
-from .run import run_epochs as run_epochs
-from .step import TrainState as TrainState
-from .step import init_state as init_state
-from .step import train_step as train_step
+from .by_search import fit_by_search
+from .early_stopping import EarlyStopping
+from .evaluation import evaluate, predict
+from .fitting import FitResult, fit
+from .metrics import accuracy, confusion_matrix, predicted_classes, worst_mistakes
+from .run import Run, run_epochs
+from .step import TrainState, init_state, train_step
+
+__all__ = [
+    "EarlyStopping",
+    "FitResult",
+    "Run",
+    "TrainState",
+    "accuracy",
+    "confusion_matrix",
+    "evaluate",
+    "fit",
+    "fit_by_search",
+    "init_state",
+    "predict",
+    "predicted_classes",
+    "run_epochs",
+    "train_step",
+    "worst_mistakes",
+]
