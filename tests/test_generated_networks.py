@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 
 import funcnet as fn
+from funcnet.gradcheck.rounding import rounding_of
 from tests import registry
 from tests.extended import IS_LONGER, LONG, extended
 from tests.registry import JUMP
@@ -168,7 +169,10 @@ def test_in_ordinary_cases_by_hand_agrees_with_automatic(compared):
 @each
 @pytest.mark.skipif(not IS_LONGER, reason="this machine's NumPy has no extended precision")
 def test_where_terms_cancel_extended_precision_decides(compared):
-    """At least half of a difference vanishes, and by hand is at most 4 times as far from the exact value."""
+    """At least half of a difference vanishes, and by hand is at most 4 times as far from the exact value.
+
+    As far as the automatic gradient, or as changed last bits on the way move the one by hand.
+    """
     if compared.automatic[0].dtype == np.float64:
         assert_is_exact_where_nothing_cancels(compared)
     for case in compared.cancelling:
@@ -178,7 +182,10 @@ def test_where_terms_cancel_extended_precision_decides(compared):
         difference, allowed = compared.difference[case], compared.allowed[case]
         beyond = difference > allowed
         assert (distances(exact_by_hand, exact) <= 0.5 * difference)[beyond].all()
-        assert (distances(by_hand, exact) <= 4 * np.maximum(distances(automatic, exact), allowed))[beyond].all()
+        far = beyond & (distances(by_hand, exact) > 4 * np.maximum(distances(automatic, exact), allowed))
+        if far.any():  # the automatic gradient may be nearer by chance than its last bits let expect
+            moved = np.array(rounding_of(compared.structure.by_hand, *problem))
+            assert (distances(by_hand, exact) <= 4 * moved)[far].all()
 
 
 def assert_is_exact_where_nothing_cancels(compared):

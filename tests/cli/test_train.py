@@ -114,7 +114,7 @@ def test_both_gradients_train_alike(monkeypatch, train):
 
     monkeypatch.setattr(funcnet, "fit", spy)
     outs = [train("--epochs", 2, "--gradients", gradients)[1] for gradients in ("autodiff", "backprop")]
-    assert given == [funcnet.autodiff, funcnet.objective]
+    assert given == [funcnet.autodiff, funcnet.backprop]
     assert [re.search("gradients by (.*)", out)[1] for out in outs] == ["autodiff", "backprop"]
     for name in ("train", "test"):
         assert numbers(outs[0], name) == pytest.approx(numbers(outs[1], name), abs=0.01)

@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from tests.training.test_fit import Compilations
 
 import funcnet as fn
+from tests.training.test_fitting import Compilations
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(24, 6)).astype(np.float32)
