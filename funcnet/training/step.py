@@ -102,7 +102,9 @@ class Step:
         params = apply_updates(state.params, updates)
         if network.learns:
             params = network.learn(params, cache)
-        info = {"loss": cost, **means(self.metrics, loss.predict(output), batch.y, batch.weights)}
+        info = {"loss": cost}
+        if self.metrics:
+            info |= means(self.metrics, loss.predict(output), batch.y, batch.weights)
         return state._replace(params=params, optimizer_state=optimizer_state, step=state.step + 1), info
 
     def _cost_and_gradients(self, params: Params, batch: Batch, key: jax.Array) -> tuple[Valued, Params]:
