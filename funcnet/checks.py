@@ -1,7 +1,7 @@
-"""Checks of what people hand in: each returns the value as the library uses it, or raises an error that names it.
+"""Checks of arguments: each raises an error that names the argument, or returns the value as the library uses it.
 
-Public functions call them, once, before anything is computed. Shapes and dtypes are checked by the layers and losses
-themselves, while JAX traces them.
+Public functions call them, once, before anything is computed. What a network computes is checked by its layers and
+losses, while JAX traces them.
 """
 
 from collections.abc import Callable
@@ -122,11 +122,11 @@ def check_part(where: str, name: str, value: Any, kind: type, *, optional: bool 
         raise TypeError(message(where, f"{name} to be {kind.described_as}", _shortly(value)))  # type: ignore[attr-defined]
 
 
-def check_optimizer(where: str, optimizer: Any) -> None:
+def check_update_pair(where: str, optimizer: Any) -> None:
     """Raise ``TypeError`` unless this is an (init, update) pair, funcnet's or optax's.
 
     >>> import funcnet as fn
-    >>> check_optimizer("fit", fn.adam)
+    >>> check_update_pair("fit", fn.adam)
     Traceback (most recent call last):
     TypeError: fit: expected optimizer to have init and update, as fn.adam(0.001) has, got a function
     """
@@ -148,14 +148,18 @@ def check_metrics(where: str, metrics: Any) -> None:
         raise ValueError(message(where, "metrics of different names, none of them 'loss'", names[1:]))
 
 
-def check_gradients_for(where: str, network: Any, gradients: Any, own: tuple[Any, ...]) -> None:
+def check_gradient_function(where: str, network: Any, gradients: Any, own: tuple[Any, ...]) -> None:
     """Raise ``TypeError`` unless this can compute a network's gradients: funcnet's own functions can for every network.
 
-    Any other function returns no cache, from which running statistics are taken.
+    Other functions return no cache, which running statistics need.
     """
     if not callable(gradients):
-        raise TypeError(message(where, "gradients to be fn.autodiff, fn.backprop or their like", repr(gradients)))
-    if network.learns and gradients not in own:
+        raise TypeError(
+            message(
+                where, "gradients to be fn.autodiff, fn.backprop or a function with the same signature", repr(gradients)
+            )
+        )
+    if network.keeps_statistics and gradients not in own:
         expected = "gradients to be fn.autodiff or fn.backprop for a network that keeps running statistics"
         raise TypeError(message(where, expected, getattr(gradients, "__name__", repr(gradients))))
 
@@ -174,7 +178,7 @@ def check_params(where: str, network: Any, params: Any, input_shape: tuple[int, 
 
 @lru_cache
 def _expected_params(network: Any, input_shape: tuple[int, ...]) -> Any:
-    """Return the parameters' structure and shapes; remembered, since tracing takes longer than a short run."""
+    """Return the parameters' structure and shapes; cached, because tracing is slow."""
     return jax.eval_shape(lambda key: network.init(key, input_shape)[0], jax.random.key(0))
 
 
@@ -198,7 +202,7 @@ def check_data(
         raise ValueError(message(where, f"x of shape (n, {', '.join(map(str, input_shape))})", x.shape))
     y = _numeric(where, "y", data[1])
     if y.ndim < 2:
-        hint = ": class labels become rows by funcnet.data.one_hot, single targets by y[:, None]"
+        hint = ": use fn.data.one_hot for class labels, y[:, None] for scalar targets"
         raise ValueError(message(where, "y of shape (n, outputs)", f"{y.shape}{hint}"))
     if len(y) != len(x):
         raise ValueError(message(where, "as many rows in y as in x", f"{len(y)} for {len(x)}"))
@@ -213,7 +217,7 @@ def check_inputs(where: str, network: Any, x: Any, dtype: Any) -> jax.Array:
     >>> import funcnet as fn
     >>> check_inputs("predict", fn.mlp([4, 1]), np.zeros((2, 4), np.uint8), np.float32)
     Traceback (most recent call last):
-    TypeError: predict: expected x of a floating dtype, got uint8: convert it, or begin with fn.Rescaling(1 / 255)
+    TypeError: predict: expected x of a floating dtype, got uint8: convert it, or start with fn.Rescaling(1 / 255)
     >>> network = fn.Sequential(fn.Rescaling(1 / 255), fn.Dense(1))
     >>> check_inputs("predict", network, np.zeros((2, 4), np.uint8), np.float32).dtype
     dtype('uint8')
@@ -224,7 +228,7 @@ def check_inputs(where: str, network: Any, x: Any, dtype: Any) -> jax.Array:
     kept = jax.dtypes.canonicalize_dtype(x.dtype) == x.dtype  # 64-bit integers may be cut to 32
     if x.dtype != bool and kept and _takes(network, x.shape[1:], np.dtype(x.dtype), np.dtype(dtype)):
         return jnp.asarray(x)
-    hint = ": convert it, or begin with fn.Rescaling(1 / 255)"
+    hint = ": convert it, or start with fn.Rescaling(1 / 255)"
     raise TypeError(message(where, "x of a floating dtype", f"{x.dtype}{hint}"))
 
 
@@ -243,7 +247,7 @@ def _takes(network: Any, input_shape: tuple[int, ...], input_dtype: np.dtype, dt
 
 
 def _numeric(where: str, name: str, value: Any) -> Any:
-    """Return a real array with at least one row, a NumPy array or a JAX array as it was."""
+    """Return a real array with at least one row, a NumPy array, or the JAX array unchanged."""
     array = _real_array(where, name, value)
     if array.ndim == 0 or len(array) == 0:
         raise ValueError(message(where, f"{name} with at least one row", f"shape {array.shape}"))
@@ -261,7 +265,7 @@ def _real_array(where: object, name: str, value: Any) -> Any:
 
 
 def _finite(where: str, name: str, array: Any, dtype: Any) -> jax.Array:
-    """Return the array in ``dtype``; every value must be finite in it, where values can be looked at."""
+    """Return the array in ``dtype``; every value must be finite in it, if they are concrete."""
     with np.errstate(over="ignore"):  # what overflows is found below
         converted = jnp.asarray(array, dtype)
     if is_concrete(converted):
@@ -343,7 +347,7 @@ def host_array(where: object, name: str, value: Any) -> np.ndarray:
     ValueError: check_gradients: expected x to be finite, got nan at index (0, 1)
     """
     if not is_concrete(value):
-        raise TypeError(message(where, f"{name} to be values, outside of jax.jit and the like", "a traced array"))
+        raise TypeError(message(where, f"{name} to be values, not traced: call it outside jax.jit", "a traced array"))
     array = np.asarray(_real_array(where, name, value))
     check_values(where, f"{name} to be finite", array, np.isfinite(array.astype(np.float64)))
     return array

@@ -8,7 +8,7 @@ import numpy as np
 
 
 def accumulator_dtype(dtype: Any) -> np.dtype:
-    """Return the dtype to sum values of ``dtype`` in: float64 for float64, float32 for all else.
+    """Return the dtype to sum values of ``dtype`` in: float64 for float64, float32 for every other dtype.
 
     >>> accumulator_dtype(jnp.bfloat16), accumulator_dtype(jnp.float64)
     (dtype('float32'), dtype('float64'))

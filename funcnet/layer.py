@@ -11,19 +11,19 @@ import jax.numpy as jnp
 from .configuration import Configuration
 from .errors import message
 
-Params = Any  # a pytree of arrays: a NamedTuple, () where there are none, or a tuple of these
-Cache = Any  # whatever a layer's backward and learn need of its forward
+Params = Any  # a pytree of arrays: a NamedTuple, () where a layer has none, or a tuple of these
+Cache = Any  # the values that a layer's backward and learn need from its forward
 Shape = tuple[int, ...]
 
-# What forward may declare besides params and x, each None by default.
+# The keyword arguments that forward may declare besides params and x, each None by default.
 KEYWORDS = frozenset({"key", "weights"})
 
 
 class Layer(Configuration):
     """The contract of a layer: pure functions, of which ``backward`` is the hand-written gradient.
 
-    To define a layer, subclass this and write ``init``, ``forward`` and ``backward``. The example is the whole of a
-    layer that multiplies by a learned number:
+    To define a layer, subclass this and write ``init``, ``forward`` and ``backward``. Its settings are annotated,
+    hashable fields. A complete layer, which multiplies by a learned number:
 
     >>> import funcnet as fn
     >>> class Gain(fn.Layer):
@@ -43,19 +43,19 @@ class Layer(Configuration):
     >>> network.apply(params, jnp.ones((5, 4))).shape
     (5, 3)
 
-    ``forward`` declares the keywords that it needs, and gets only those:
+    ``forward`` declares the keywords that it needs, and receives only these:
 
     - ``key=None``: a JAX random key in training, None in evaluation; ``Dropout`` draws its mask from it;
-    - ``weights=None``: the samples' weights (batch,), or None where all count alike. A statistic over the batch must
-      leave out samples of weight 0, which fill up the last batch of an epoch.
+    - ``weights=None``: the samples' weights (batch,), or None if all are equal. A statistic over the batch must
+      leave out samples of weight 0, which only pad the last batch of an epoch.
 
-    A layer that holds other layers declares what they need and calls them by ``call``, as ``Sequential`` does.
+    A layer that contains other layers declares what they need and calls them by ``call``, as ``Sequential`` does.
 
-    A layer may keep running statistics among its parameters. ``forward`` computes the new ones from the old and puts
-    them into the cache, and ``learn(params, cache)`` returns the parameters with them. Training calls it after every
-    update. What ``learn`` replaces has no gradient and is never changed by an optimizer or a penalty.
+    A layer may keep running statistics among its parameters. ``forward`` computes updated statistics and puts them
+    into the cache, and ``learn(params, cache)`` returns the parameters with them. Training calls it after every
+    update. Parameters that ``learn`` replaces have a zero gradient, and no optimizer or penalty changes them.
 
-    Raises ``TypeError`` when a class is defined whose ``forward`` has another keyword.
+    Raises ``TypeError`` at the definition of a class whose ``forward`` has an unknown keyword.
     """
 
     described_as: ClassVar[str] = "a layer, such as fn.mlp([784, 10])"
@@ -71,12 +71,12 @@ class Layer(Configuration):
         return self.takes
 
     @property
-    def learns(self) -> bool:
-        """Whether the layer, or one that it holds, keeps running statistics."""
+    def keeps_statistics(self) -> bool:
+        """Whether the layer, or one that it contains, keeps running statistics."""
         return type(self).learn is not Layer.learn
 
     def init(self, key: jax.Array, input_shape: Shape, *, dtype: Any = jnp.float32) -> tuple[Params, Shape]:
-        """Return the initial parameters, of ``dtype``, and the output's shape; shapes without the batch axis."""
+        """Return the initial parameters with dtype ``dtype``, and the output's shape. Shapes exclude the batch axis."""
         raise NotImplementedError(f"{type(self).__name__} has no init")
 
     def forward(self, params: Params, x: jax.Array) -> tuple[jax.Array, Cache]:
@@ -84,7 +84,7 @@ class Layer(Configuration):
         raise NotImplementedError(f"{type(self).__name__} has no forward")
 
     def backward(self, params: Params, cache: Cache, dy: jax.Array) -> tuple[Params, jax.Array]:
-        """Return ∂C/∂params, like ``params``, and ∂C/∂x, like ``x``, given ``dy`` = ∂C/∂y. By hand."""
+        """Return ∂C/∂params, like ``params``, and ∂C/∂x, like ``x``, given ``dy`` = ∂C/∂y. Written by hand."""
         raise NotImplementedError(f"{type(self).__name__} has no backward")
 
     def learn(self, params: Params, cache: Cache) -> Params:
@@ -94,7 +94,7 @@ class Layer(Configuration):
     def call(
         self, params: Params, x: jax.Array, *, key: jax.Array | None = None, weights: jax.Array | None = None
     ) -> tuple[jax.Array, Cache]:
-        """Return ``forward`` of those keywords that it declares."""
+        """Return ``forward`` called with those of the keywords that it declares."""
         given = {"key": key, "weights": weights}
         return self.forward(params, x, **{name: given[name] for name in self.takes})
 
@@ -106,7 +106,7 @@ class Layer(Configuration):
 
 
 def _declared_keywords(cls: type[Layer]) -> frozenset[str]:
-    """Return the keywords of a layer's forward; ``TypeError`` for one that funcnet does not hand in."""
+    """Return the keywords of a layer's forward; ``TypeError`` for one that funcnet does not pass."""
     _, _, _, *rest = inspect.signature(cls.forward).parameters.values()  # after self, params and x
     names = frozenset(parameter.name for parameter in rest)
     if unknown := sorted(names - KEYWORDS):
@@ -125,7 +125,7 @@ def held_layers(layer: Layer) -> Iterator[Layer]:
 
 
 def check_needs(layer: Layer) -> None:
-    """Raise ``TypeError`` where a layer holds another whose keywords its own ``forward`` does not declare.
+    """Raise ``TypeError`` where a layer contains another whose keywords its own ``forward`` does not declare.
 
     >>> import funcnet as fn
     >>> class Twice(fn.Layer):

@@ -21,7 +21,7 @@ class Batch(NamedTuple):
 
     x: jax.Array  # (batch, ...)
     y: jax.Array  # (batch, ...), as the loss takes it
-    weights: jax.Array | None = None  # (batch,), None where all count alike
+    weights: jax.Array | None = None  # (batch,), None if all are equal
 
 
 Valued = tuple[jax.Array, tuple[jax.Array, Cache]]  # the cost (), and what the network returned: output and cache
@@ -33,8 +33,8 @@ Gradients = tuple[Params, jax.Array | None]  # ∂C/∂params and ∂C/∂x
 class Objective:
     """The cost C(θ, x) = Σᵢ wᵢ Lᵢ / Σᵢ wᵢ + Ω(θ) of a network f: Lᵢ is the loss of f(θ, xᵢ), Ω the penalty.
 
-    A value and a pytree, whose one leaf is the penalty's strength: another strength compiles nothing. All methods are
-    pure. ``key`` None means evaluation. Both gradients are 0 in the running statistics of the network.
+    An immutable pytree. Its only leaf is the penalty's strength, so that another strength compiles nothing. All methods
+    are pure. ``key`` None means evaluation. The gradient of running statistics is 0.
 
     >>> import funcnet as fn
     >>> objective = Objective(fn.mlp([2, 1], output=fn.sigmoid), fn.binary_cross_entropy, fn.l2(0.1))
@@ -60,7 +60,7 @@ class Objective:
         return cost, (output, cache)
 
     def by_hand(self, params: Params, batch: Batch, key: jax.Array | None = None) -> tuple[Valued, Gradients]:
-        """Return ``value`` and (∂C/∂params, ∂C/∂x) by BP1 to BP4: the layers', the loss's and the penalty's own."""
+        """Return ``value`` and (∂C/∂params, ∂C/∂x) by the hand-written gradients of layers, loss and penalty."""
         _, y, weights = batch
         cost, (output, cache) = self.value(params, batch, key)
         delta = _share_of_the_mean(output, weights) * self.loss.gradient(output, y)  # ∂C/∂output
@@ -72,7 +72,7 @@ class Objective:
     def automatic(
         self, params: Params, batch: Batch, key: jax.Array | None = None, *, in_x: bool = False
     ) -> tuple[Valued, Gradients]:
-        """Return ``value`` and (∂C/∂params, ∂C/∂x) by ``jax.grad``; ∂C/∂x, of a floating x, only where ``in_x``."""
+        """Return ``value`` and (∂C/∂params, ∂C/∂x) by ``jax.grad``; ∂C/∂x only if ``in_x``, for a floating x."""
 
         def cost_of(params: Params, x: jax.Array) -> Valued:
             return self.value(params, batch._replace(x=x), key)
@@ -84,7 +84,7 @@ class Objective:
     def statistics(self, params: Params, batch: Batch) -> Params:
         """Return which parameters are running statistics: a bool for each leaf, in the structure of ``params``.
 
-        They are those that the network's ``learn`` replaces after a forward pass of training.
+        A running statistic is a parameter that the network's ``learn`` replaces after a forward pass of training.
         """
         found: list[bool] = []
 
@@ -98,14 +98,14 @@ class Objective:
 
     def _of_trained(self, gradients: Params, params: Params, batch: Batch) -> Params:
         """Return the gradients with 0 for running statistics, which are not trained."""
-        if not self.network.learns:
+        if not self.network.keeps_statistics:
             return gradients
         statistics = self.statistics(params, batch)
         return jax.tree.map(lambda g, fixed: jnp.zeros_like(g) if fixed else g, gradients, statistics)
 
 
 def _share_of_the_mean(output: jax.Array, weights: jax.Array | None) -> jax.Array:
-    """Return each sample's share wᵢ / Σ wᵢ of the cost, 1/n without weights, shaped to multiply the output by."""
+    """Return each sample's share wᵢ / Σ wᵢ of the cost, 1/n without weights, to be broadcast with the output."""
     if weights is None:
         return jnp.asarray(1 / output.shape[0], output.dtype)
     share = shares(jnp.asarray(weights)).astype(output.dtype)
@@ -115,15 +115,15 @@ def _share_of_the_mean(output: jax.Array, weights: jax.Array | None) -> jax.Arra
 def backprop(network: Layer, loss: Loss, *, with_output: bool = False) -> CostAndGradient:
     """Return the function that computes the cost and its gradients by hand, by backpropagation.
 
-    The function is ``(params, x, y, *, key=None, weights=None, penalty=None) -> (cost, gradients)``, pure, as
-    ``autodiff`` returns one. It goes through the layers' own ``backward`` and never differentiates automatically. With
-    δ^l = ∂C/∂z^l and ⊙ the elementwise product, over a batch the mean of the samples':
+    The function is ``(params, x, y, *, key=None, weights=None, penalty=None) -> (cost, gradients)``, pure, with the
+    same signature as that of ``autodiff``. It goes through the layers' own ``backward`` and never differentiates
+    automatically. δ^l is ∂C/∂z^l and ⊙ the elementwise product; for a batch, these are means over the samples:
 
     - BP1  δ^L = ∇ₐC ⊙ σ′(z^L), the loss's ``gradient`` through the last activation's ``backward``;
     - BP2  δ^l = ((w^(l+1))ᵀ δ^(l+1)) ⊙ σ′(z^l), the dense layer's ``backward``, then the activation's;
     - BP3  ∂C/∂w^l = δ^l (a^(l−1))ᵀ and BP4  ∂C/∂b^l = δ^l, the dense layer's ``backward``.
 
-    A penalty Ω adds its own ``gradient`` ∂Ω/∂w^l. With ``with_output=True`` the first of the pair is (cost, output),
+    A penalty Ω adds its own ``gradient`` ∂Ω/∂w^l. With ``with_output=True`` the first element is (cost, output),
     so that metrics need no second forward pass.
 
     Rumelhart, Hinton, Williams (1986), in the notation of Nielsen (2015), chapter 2.
@@ -142,7 +142,7 @@ def autodiff(network: Layer, loss: Loss, *, with_output: bool = False) -> CostAn
     """Return the function that computes the cost and its automatic gradients, by ``jax.value_and_grad``.
 
     The function is called as that of ``backprop``. It uses the layers' ``forward`` and the ``value`` of the loss and of
-    the penalty alone, and nothing that is differentiated by hand.
+    the penalty, and no hand-written derivative.
 
     >>> import funcnet as fn
     >>> network, x, y = fn.mlp([2, 1], output=fn.sigmoid), jnp.ones((1, 2)), jnp.zeros((1, 1))

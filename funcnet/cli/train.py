@@ -23,7 +23,7 @@ from .arguments import count, positive, seed, sizes
 
 
 class Recipe(NamedTuple):
-    """What is trained where the command line says nothing else: it suits a data set's size."""
+    """Default settings for a data set."""
 
     hidden: list[int]
     optimizer: str
@@ -34,7 +34,7 @@ class Recipe(NamedTuple):
 DIGITS = Recipe([128], "adam", epochs=40, batch_size=32)
 MNIST = Recipe([512], "rmsprop", epochs=5, batch_size=128)
 
-# Each loss with the output activation that it belongs to; those from logits take them as they are.
+# Each loss with its output activation; losses on logits use a linear output.
 LOSSES = {
     "softmax_cross_entropy": (fn.softmax_cross_entropy, fn.linear),
     "sigmoid_cross_entropy": (fn.sigmoid_cross_entropy, fn.linear),
@@ -75,7 +75,7 @@ EXAMPLE = (
 
 
 def _by_data(field: Callable[[Recipe], Any]) -> str:
-    return f"{field(DIGITS)} for the digits, {field(MNIST)} for all else"
+    return f"{field(DIGITS)} for the digits, {field(MNIST)} for other data"
 
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -95,7 +95,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "choices": ACTIVATIONS,
         "default": "relu",
         "metavar": "NAME",
-        "help": f"of the hidden layers, one of {', '.join(ACTIVATIONS)} (default: relu)",
+        "help": f"activation of the hidden layers, one of {', '.join(ACTIVATIONS)} (default: relu)",
     },
     "--loss": {
         "choices": LOSSES,
@@ -145,7 +145,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 class Images(NamedTuple):
-    """A data set of images and what it says about itself."""
+    """A data set of images and its metadata."""
 
     name: str
     x: np.ndarray  # (n, height, width) uint8
@@ -213,7 +213,7 @@ def _fit(options: argparse.Namespace, recipe: Recipe, network: Any, loss: Any, t
     _print("optimizer", f"{optimizer}")
     _print("", f"{epochs} epochs in batches of {batch_size}, seed {options.seed}, on {jax.devices()[0].device_kind}")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # the command line says it in its own words
+        warnings.simplefilter("ignore", RuntimeWarning)  # the command line reports this itself
         return fn.fit(
             network,
             loss,

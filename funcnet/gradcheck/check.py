@@ -134,7 +134,7 @@ def check_gradients(
 def _report(given: Given, tolerance: float | None) -> GradientReport:
     """Return the report on checked data in float64."""
     objective, params, batch, _ = given
-    fixed = objective.statistics(params, batch) if objective.network.learns else ()
+    fixed = objective.statistics(params, batch) if objective.network.keeps_statistics else ()
     statistics = tuple(place for place, is_fixed in enumerate(jax.tree.leaves(fixed)) if is_fixed)
     method, numerical, no_complex_step = _numerical_gradient(given, statistics)
     cost = float(numerical.cost)

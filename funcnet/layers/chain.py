@@ -42,9 +42,9 @@ class Chain(Layer):
         return frozenset().union(*(layer.needs for layer in self.layers))
 
     @property
-    def learns(self) -> bool:
+    def keeps_statistics(self) -> bool:
         """Whether one of the layers keeps running statistics."""
-        return any(layer.learns for layer in self.layers)
+        return any(layer.keeps_statistics for layer in self.layers)
 
     def init(self, key: jax.Array, input_shape: Shape, *, dtype: Any = jnp.float32) -> tuple[tuple[Any, ...], Shape]:
         """Return the tuple of the layers' initial parameters, and the last layer's output shape."""

@@ -54,7 +54,7 @@ class Loss(Configuration):
             raise ShapeError(self, "output of shape (batch, outputs)", output.shape)
         if output.shape != target.shape:
             labels = target.ndim == output.ndim - 1 and not jnp.issubdtype(target.dtype, jnp.floating)
-            hint = ": class labels become rows by funcnet.data.one_hot" if labels else ""
+            hint = ": use fn.data.one_hot for class labels" if labels else ""
             raise ShapeError(self, f"target of the output's shape {output.shape}", f"{target.shape}{hint}")
         if jnp.issubdtype(target.dtype, jnp.complexfloating):
             raise DtypeError(self, "target of a real dtype", target.dtype)

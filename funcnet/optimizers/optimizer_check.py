@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..checks import check_update_pair
 from ..errors import message
 from ..settings import Initial
 from .rule import Optimizer, Params, apply_updates
@@ -84,9 +85,7 @@ def check_optimizer(optimizer: Any, equation: Equation | None = None) -> Optimiz
     >>> fn.check_optimizer(fn.nesterov(0.1), momentum).ok
     False
     """
-    if not (hasattr(optimizer, "init") and hasattr(optimizer, "update")):
-        expected = "optimizer to have init and update, as fn.adam(0.001) has"
-        raise TypeError(message("check_optimizer", expected, f"a {type(optimizer).__name__}"))
+    check_update_pair("check_optimizer", optimizer)
     if equation is not None and not callable(equation):
         expected = "equation to be a function (g, theta, t, memory) -> update"
         raise TypeError(message("check_optimizer", expected, f"a {type(equation).__name__}"))

@@ -1,7 +1,8 @@
 """Batches inside a compiled program: the order of an epoch, the partial last batch, and exact means over all samples.
 
-The last batch of n samples is as large as the others: it slides back to end at the last sample, and the samples that it
-shares with the batch before have weight 0. So no sample is dropped or counted twice, and nothing is compiled twice.
+The last batch of n samples is as large as the others: its start is moved back so that it ends at the last sample, and
+the samples that it shares with the batch before have weight 0. So no sample is dropped or counted twice, and nothing
+is compiled twice.
 
 The order is drawn without a sort. ``jax.random.permutation`` sorts random numbers, twice for more than some hundred
 samples: on a CPU that was 9 % of an epoch of MNIST (784-512-10, batch 128) and 18 % of one of 784-25-15-1 (batch 32);
@@ -18,9 +19,9 @@ from jax import lax
 from ..checks import check_count
 from .one_kernel import as_one_kernel
 
-Totals = tuple[Any, Any]  # running sums, and what rounding has taken from them
+Totals = tuple[Any, Any]  # running sums, and their compensation terms
 
-_ROUNDS = 8  # of mixing: from 6 on no test of ours sees a pattern
+_ROUNDS = 8  # of mixing: our tests find no pattern with 6 or more
 
 
 def random_order(key: jax.Array, count: int) -> jax.Array:
@@ -55,7 +56,7 @@ def random_order(key: jax.Array, count: int) -> jax.Array:
 
 
 def effective_batch_size(where: str, batch_size: int | None, samples: int) -> int:
-    """Return the batch size for that many samples: all of them for None, and no more than there are.
+    """Return the batch size for that many samples: all of them for None, and never more than there are.
 
     >>> sizes = effective_batch_size("fit", 128, 1000), effective_batch_size("fit", None, 1000)
     >>> sizes, effective_batch_size("fit", 128, samples=100)
@@ -123,7 +124,7 @@ def rows(array: jax.Array, start: jax.Array, batch_size: int) -> jax.Array:
 def shuffled(array: jax.Array, order: jax.Array, batch_size: int) -> Callable[[jax.Array], jax.Array]:
     """Return a function of a start to the batch of rows array[order[start]], array[order[start + 1]], ….
 
-    Arrays of bytes are permuted once per epoch: the copy is small, and a batch of it is cut and converted at full
+    uint8 arrays are permuted once per epoch: the copy is small, and a batch of it is sliced and converted at full
     speed, where a gathered batch is not (an Adam step of 784-25-15-1 with batch 32 takes 67 µs instead of 101). A copy
     of floats would cost four times the memory and saves nothing.
     """
@@ -134,5 +135,5 @@ def shuffled(array: jax.Array, order: jax.Array, batch_size: int) -> Callable[[j
 
 
 def gather(array: jax.Array, indices: jax.Array) -> jax.Array:
-    """Return the rows at those indices, which are known to lie inside."""
+    """Return the rows at those indices, which are guaranteed to be in bounds."""
     return array.at[indices].get(mode="promise_in_bounds")

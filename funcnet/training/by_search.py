@@ -1,4 +1,4 @@
-"""``fit_by_search``: a network trained by a way out of local minima."""
+"""``fit_by_search``: a network trained by a search beyond local minima."""
 
 from typing import Any
 
@@ -35,11 +35,11 @@ def fit_by_search(
     built anew, compile nothing. Many runs go side by side by ``jax.vmap`` over the keys.
 
     Args:
-        network: the network to train; it may not keep running statistics, which no search can learn.
+        network: the network to train; it may not keep running statistics, which a search cannot update.
         loss: the loss of each sample.
         search: ``fn.restarts(...)``, ``fn.annealing(...)``, ``fn.genetic(...)`` or another (init, step) pair.
         data: (x, y), as ``fit`` takes them.
-        key: the random key of the search. Every start is ``network.init(key, x.shape[1:])`` for a key of its own.
+        key: the random key of the search. Every start is ``network.init(key, x.shape[1:])`` with a different key.
         steps: how many steps of the search at most.
         goal: the search ends at a cost of at most this; None for no goal.
         patience: steps without improvement after which the search ends; None for no limit.
@@ -67,7 +67,7 @@ def fit_by_search(
     check_part("fit_by_search", "loss", loss, Loss)
     check_part("fit_by_search", "penalty", penalty, Penalty, optional=True)
     check_key("fit_by_search", key)
-    if network.learns:
+    if network.keeps_statistics:
         raise TypeError(message("fit_by_search", "a network without running statistics", network))
     batch = Batch(*check_data("fit_by_search", network, data, check_dtype("fit_by_search", dtype)))
     cost = jax.tree_util.Partial(_cost, Objective(network, loss, penalty), batch)

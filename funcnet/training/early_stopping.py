@@ -19,14 +19,14 @@ MODES = ("auto", "min", "max")
 
 
 class Limits(NamedTuple):
-    """The numbers of an ``EarlyStopping``, which are data: other numbers compile nothing."""
+    """The numbers of an ``EarlyStopping``, which are traced: other numbers compile nothing."""
 
     patience: Any  # int
     min_delta: Any  # float
 
 
 class EarlyStopping(Configuration):
-    """Stop a run once ``monitor`` has not got better for ``patience`` epochs in a row, and keep the best parameters.
+    """Stop a run once ``monitor`` has not improved for ``patience`` epochs in a row, and keep the best parameters.
 
     What the decision depends on is part of the state, so that a run in several calls stops where one call would.
     Prechelt, "Early Stopping - But When?" (1998).
@@ -35,13 +35,13 @@ class EarlyStopping(Configuration):
         monitor: a name of the history: "loss", "val_loss", "accuracy", "val_accuracy" or another metric's.
         patience: epochs in a row without improvement after which the run stops.
         min_delta: a value must be better than the best by more than this.
-        restore_best: whether the parameters that ``fit`` returns are those of the best epoch. They are so however the
-            run ends: stopped, completed, or with a value that is not finite.
+        restore_best: whether the parameters that ``fit`` returns are those of the best epoch. This applies whatever
+            the reason for which the run ended.
         mode: "min" where smaller is better, "max" where larger is; "auto" takes "min" for a loss and "max" for an
             accuracy. Every other monitor needs an explicit mode.
 
     Raises:
-        TypeError, ValueError: a setting is of another type or out of range.
+        TypeError, ValueError: a setting has the wrong type or is out of range.
 
     >>> import funcnet as fn
     >>> fn.EarlyStopping(patience=3)
@@ -84,7 +84,7 @@ class EarlyStopping(Configuration):
 
     @property
     def smaller_is_better(self) -> bool:
-        """Whether the monitored value is to fall. Raises ``ValueError`` where "auto" cannot tell."""
+        """Whether the monitored value should decrease. Raises ``ValueError`` where "auto" cannot decide."""
         if self.mode != "auto":
             return self.mode == "min"
         quantity = self.monitor.removeprefix("val_")
@@ -102,7 +102,7 @@ class EarlyStopping(Configuration):
 class Best:
     """The best epoch so far: what early stopping compares with and restores."""
 
-    value: jax.Array  # (): the monitored value, in float32 at least; at first the worst there is
+    value: jax.Array  # (): the monitored value, in float32 at least; initially ±infinity
     epoch: jax.Array  # int32 (): epochs finished then
     params: Params  # the parameters then, () where they are not to be restored
     monitor: str
@@ -111,9 +111,9 @@ class Best:
 
 
 def with_early_stopping(where: str, state: TrainState, stopping: EarlyStopping, names: tuple[str, ...]) -> TrainState:
-    """Return the state with what early stopping needs: as an earlier call left it, or as at the start of a run."""
+    """Return the state with what early stopping needs: that of an earlier call, or a new one at the start of a run."""
     if stopping.monitor not in names:
-        hint = ": validation= gives it data" if f"val_{names[0]}" not in names else ""
+        hint = ": pass validation= to record it" if f"val_{names[0]}" not in names else ""
         expected = f"early_stopping.monitor to be one of {', '.join(names)}"
         raise ValueError(message(where, expected, f"{stopping.monitor!r}{hint}"))
     smaller = stopping.smaller_is_better
@@ -145,5 +145,5 @@ def update_best(state: TrainState, row: dict[str, jax.Array], finite: jax.Array,
 
 
 def is_stopped(state: TrainState, patience: Any) -> jax.Array:
-    """Return whether no epoch has been better than the best for ``patience`` epochs: bool ()."""
+    """Return whether there was no improvement for ``patience`` epochs: bool ()."""
     return state.epoch - state.best.epoch >= patience

@@ -16,7 +16,7 @@ from ..objective import Batch, Objective
 from .batches import effective_batch_size, rows, scan_batches
 from .metrics import Metric, means, metric_name
 
-EVALUATION_BATCH = 1024  # samples at once where nothing needs another number: wide enough to fill the matrix units
+EVALUATION_BATCH = 1024  # samples at once by default: enough to fill the matrix units
 
 
 def evaluate(
@@ -40,7 +40,7 @@ def evaluate(
         batch_size: samples at a time; None for all at once.
 
     Raises:
-        TypeError, ValueError: the data cannot be evaluated, or an argument is of another type; the error names it.
+        TypeError, ValueError: the data cannot be evaluated, or an argument has the wrong type; the error names it.
 
     >>> import funcnet as fn
     >>> network = fn.mlp([2, 1])

@@ -1,4 +1,4 @@
-"""``fit``: a whole training run, the host's part: checks, blocks of epochs, progress, and the result."""
+"""``fit``: a whole training run. This is the Python code outside the compiled program: checks, progress, result."""
 
 import shutil
 import sys
@@ -39,7 +39,7 @@ class FitResult(NamedTuple):
     history: dict[str, np.ndarray]  # (epochs,) each: "loss", the metrics' names, and the same after "val_"
     state: TrainState  # what another fit needs to go on from here, as its ``state``
     reason: Ending  # why the run ended: "completed", "stopped early", "non-finite loss" or "non-finite parameters"
-    best_epoch: int | None = None  # with early stopping the best epoch, counted from 1; 0 where none was better
+    best_epoch: int | None = None  # with early stopping the best epoch, counted from 1 since the run began
 
 
 def fit(
@@ -62,28 +62,28 @@ def fit(
 ) -> FitResult:
     """Train a network and return the result: parameters, history, state, and the reason why the run ended.
 
-    The samples are shuffled every epoch into batches; the last batch is partial and still counted right. One key
-    explains the whole run: the same key gives the same bits. A loss or a parameter that is not finite ends the run at
-    the end of that epoch, with a ``RuntimeWarning``. A layer that acts at random, such as ``Dropout``, does so anew in
-    every step, and not in the validation.
+    The samples are shuffled every epoch into batches; a partial last batch is weighted correctly. The key determines
+    all randomness: the same key gives bit-identical results. A loss or a parameter that is not finite ends the run at
+    the end of that epoch, with a ``RuntimeWarning``. A layer such as ``Dropout`` draws new random numbers in every
+    step, and none in the validation.
 
     Args:
         network: the network to train.
         loss: the loss of each sample.
         optimizer: an (init, update) pair, funcnet's or optax's.
-        data: (x, y) with x (n, ...) and y (n, outputs). x is floating, or integers for a network that takes them, as
-            one that begins with ``Rescaling`` does.
+        data: (x, y) with x (n, ...) and y (n, outputs). x is floating, or integers for a network that takes them, for
+            example one that starts with ``Rescaling``.
         key: the run's random key, ``jax.random.key(seed)``; not with ``state``.
         epochs: how many passes over the data at most.
         batch_size: samples per step; None for the full set.
         validation: (x, y) that is evaluated after every epoch, or None.
-        metrics: functions (prediction, target) -> one number per sample, whose means stand in the history.
+        metrics: functions (prediction, target) -> one number per sample; the history records their means.
         penalty: such as ``fn.l2(0.0001)``. It is part of the "loss" that is minimized; "val_loss" and ``evaluate``
-            are of the data alone, so that runs with different penalties compare.
+            exclude it, so that runs with different penalties can be compared.
         early_stopping: ``fn.EarlyStopping(...)``, or None.
         gradients: ``fn.autodiff``, ``fn.backprop``, or your own function with their signature.
         params: the initial parameters; None for ``network.init(key, x.shape[1:])``.
-        state: an earlier result's ``state``. The run goes on from there, with its own key, optimizer state and counts,
+        state: an earlier result's ``state``. The run continues with its own key, optimizer state and counts,
             as if it had never stopped; other hyper-parameters of the same optimizer, such as a lower learning rate,
             take effect.
         progress: whether progress is shown on the standard error stream: a bar on a terminal, lines elsewhere.
@@ -130,7 +130,7 @@ def fit(
         return FitResult(run.state.params, history, run.state, reason)
     best = run.state.best
     if not np.isfinite(best.value):
-        never = f"{early_stopping.monitor} was never finite: the best parameters are those of the start"
+        never = f"{early_stopping.monitor} was never finite: the best parameters are the initial ones"
         warnings.warn(f"fit: {never}", RuntimeWarning, stacklevel=2)
     params = best.params if early_stopping.restore_best else run.state.params
     return FitResult(params, history, run.state, reason, int(best.epoch))
@@ -156,11 +156,11 @@ def _starting_state(
     if key is None and params is None and isinstance(state, TrainState):
         check_params("fit", network, state.params, input_shape)
         return _resumed("fit", state, optimizer)
-    raise ValueError("fit: expected either a key, with or without params, or an earlier result's .state alone")
+    raise ValueError("fit: expected key= (and optionally params=), or state= alone, the .state of an earlier result")
 
 
 def _run(plan: Plan, state: TrainState, epochs: int, report: Report) -> tuple[Run, dict[str, np.ndarray]]:
-    """Return where the run ended and its history: of ``epochs`` epochs, or of fewer where it ends by itself.
+    """Return where the run ended and its history: of ``epochs`` epochs, or fewer if it ends early.
 
     Each call of the program runs as many epochs as take about the time between two reports.
     """
@@ -205,7 +205,7 @@ def _resumed(where: str, state: TrainState, optimizer: Optimizer) -> TrainState:
 
 
 def _with_hyperparameters(state: Any, fresh: Any) -> Any:
-    """Return an optimizer's state with the hyper-parameters, wherever they stand in it, of a fresh one."""
+    """Return an optimizer's state with the hyper-parameters, at any depth, of a fresh one."""
     if type(state) is not type(fresh) or not isinstance(state, tuple) or len(state) != len(fresh):
         return state
     names = getattr(state, "_fields", (None,) * len(state))
@@ -234,7 +234,7 @@ def _bar(epochs: int) -> Iterator[Report]:
     from tqdm import tqdm  # imported where it is used, so that importing funcnet stays quick
 
     form = "epoch {n_fmt}/{total_fmt} |{bar:10}| {elapsed}<{remaining} {desc}"
-    columns = shutil.get_terminal_size().columns  # 80 where a terminal does not tell, of which tqdm would print nothing
+    columns = shutil.get_terminal_size().columns  # 80 if the terminal's size is unknown: tqdm would print nothing
     with tqdm(total=epochs, desc="compiling", bar_format=form, ncols=columns) as bar:
 
         def report(done: int, row: Mapping[str, float]) -> None:

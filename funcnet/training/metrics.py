@@ -1,4 +1,4 @@
-"""What predictions are worth: metrics, whose mean training takes, and a classifier's answers and mistakes.
+"""Metrics, whose means over the samples training records; predicted classes and misclassified samples.
 
 A metric is a function of a prediction and a target that returns one number per sample.
 """
@@ -53,9 +53,9 @@ def predicted_classes(prediction: jax.Array) -> jax.Array:
     """Return the class that each row of a prediction (batch, outputs) names: (batch,) of int32.
 
     The prediction is what the loss's ``predict`` makes of the network's output, or targets, of any real dtype. With
-    several outputs the class is that of the largest, the first of equals; with one output it is 1 where that is at
-    least ½, and else 0. Raises ``ShapeError`` and ``DtypeError``. Bishop, *Pattern Recognition and Machine Learning*
-    (2006), section 1.5.1: the decision with the fewest mistakes.
+    several outputs the class is the index of the largest, the smallest index of equals; with one output it is 1 where
+    that is at least ½, and else 0. Raises ``ShapeError`` and ``DtypeError``.
+    Bishop, *Pattern Recognition and Machine Learning* (2006), section 1.5.1: the decision with the fewest mistakes.
 
     >>> predicted_classes(jnp.array([[0.1, 0.7, 0.2], [0.6, 0.3, 0.1]]))
     Array([1, 0], dtype=int32)
@@ -75,7 +75,7 @@ def predicted_classes(prediction: jax.Array) -> jax.Array:
 
 
 def confusion_matrix(labels: Any, answers: Any, classes: int) -> jax.Array:
-    """Return how often each class was answered for each: counts (classes, classes) of int32.
+    """Return the number of predictions by true and predicted class: counts (classes, classes) of int32.
 
     Nᵢⱼ = Σₙ [labelₙ = i][answerₙ = j], with a row for each class and a column for each answer, so that the diagonal
     counts what is right. Labels and answers are integers (n,) in [0, classes); inside a traced program a pair with
@@ -97,12 +97,12 @@ def confusion_matrix(labels: Any, answers: Any, classes: int) -> jax.Array:
 
 
 def worst_mistakes(prediction: Any, labels: Any, most: int | None = None) -> np.ndarray:
-    """Return the rows (mistakes,) of the prediction that name a wrong class, the surest of it first; int64.
+    """Return the rows (mistakes,) of the prediction that name a wrong class, the most confident first; int64.
 
     ``prediction`` (n, outputs) is as in ``predicted_classes``, ``labels`` are integers (n,). How sure a row is of its
     answer is the largest of its outputs, and max(p, 1 − p) for one output p; equally sure ones keep their order.
     At most ``most`` rows are returned, all of them for None. On the host: how many there are depends on the values.
-    Raises ``ShapeError`` and ``DtypeError``, and ``TypeError`` or ``ValueError`` for a ``most`` that is no count.
+    Raises ``ShapeError`` and ``DtypeError``, and ``TypeError`` or ``ValueError`` unless ``most`` is a positive integer.
 
     >>> import funcnet as fn
     >>> prediction = jnp.array([[0.6, 0.4], [0.1, 0.9], [0.2, 0.8], [0.7, 0.3]])
@@ -116,14 +116,14 @@ def worst_mistakes(prediction: Any, labels: Any, most: int | None = None) -> np.
     if labels.shape != answers.shape:
         raise ShapeError("worst_mistakes", f"labels of shape {answers.shape}, one a row", labels.shape)
     if not jnp.issubdtype(outputs.dtype, jnp.floating):
-        outputs = outputs.astype(np.float64)  # whose negatives neither wrap nor are refused
+        outputs = outputs.astype(np.float64)  # negating unsigned or boolean arrays fails
     both = np.concatenate([1 - outputs, outputs], axis=1) if outputs.shape[1] == 1 else outputs
     wrong = np.flatnonzero(answers != labels)
     return wrong[np.argsort(-both[wrong].max(axis=1), kind="stable")][:most]
 
 
 def _classes(name: str, values: Any, classes: int) -> jax.Array:
-    """Return labels as an int32 array; every one must be in [0, classes), where they can be looked at."""
+    """Return labels as an int32 array; every one must be in [0, classes), if they are concrete."""
     array = integer_array("confusion_matrix", name, values)
     if array.ndim != 1:
         raise ShapeError("confusion_matrix", f"{name} of shape (n,)", array.shape)

@@ -1,8 +1,8 @@
-"""Small loops as one kernel each: the one module that exists for speed alone.
+"""Small loops as one kernel each: the only module whose sole purpose is speed.
 
 On a CPU every operation of a compiled program is a kernel of its own, and each call of a kernel takes about 50 ns. For
 arrays as small as XOR's this is most of the time. XLA can compile a whole loop into one kernel. From JAX 0.12 on it
-does so by itself. Before 0.12 it does so only for loops of less than a kilobyte, or where a hint asks for it.
+does so automatically. Before 0.12 it does so only for loops of less than a kilobyte, or where a hint asks for it.
 
 Microseconds per step, with the hint and without (an Intel Xeon with AVX-512, two processors):
 
@@ -32,14 +32,14 @@ from ..jaxprs import operations
 ONE_KERNEL = {"xla_cpu_small_call": "true", "inlineable": "false"}
 TRIED_ON = "x86_64", "AMD64"  # processors, as Python names them
 WITHOUT_HINT = (0, 12)  # JAX's first version whose XLA makes one kernel of such loops by itself
-THREEFRY = "key<fry>"  # keys of JAX's default kind, whose random bits are computed as all else is
+THREEFRY = "key<fry>"  # keys of JAX's default kind, whose random bits are computed by ordinary operations
 
-MOST = 400  # operations: of more the compiler takes longer than it does for a kernel each
-# From somewhat more on XLA makes kernels of sums and products that no other kernel can hold.
+MOST = 400  # operations: above this, compiling one kernel takes longer than separate kernels
+# Above slightly larger sizes XLA makes kernels of sums and products that cannot be part of another kernel.
 LARGEST = 2**11  # elements of an array, and terms of a product
 LARGE_MATRIX = 8  # rows or columns of a matrix in a product of two
 
-# What a kernel may hold. It may not hold what calls a library, sorts, scatters or calls back.
+# The operations that a kernel may hold: no library calls, sorts, scatters or callbacks.
 _ARITHMETIC = "abs add add_any ceil div floor integer_pow max min mul neg pow rem round sign square sub"
 _FUNCTIONS = "cbrt cos erf erfc exp exp2 expm1 log log1p logistic rsqrt sin sqrt tan tanh"
 _COMPARISONS = "and clamp eq ge gt is_finite le lt ne not or select_n xor"
@@ -48,7 +48,7 @@ _SHAPES = "broadcast_in_dim concatenate iota pad reshape rev slice split squeeze
 _PLACES = "copy dynamic_slice dynamic_update_slice gather stop_gradient"
 _REDUCTIONS = "argmax argmin dot_general reduce_and reduce_max reduce_min reduce_or reduce_prod reduce_sum"
 _RANDOM = "random_bits random_fold_in random_seed random_split random_unwrap random_wrap threefry2x32"
-OF_ANY = {"dynamic_slice", "dynamic_update_slice", "gather"}  # what is taken from may be large
+OF_ANY = {"dynamic_slice", "dynamic_update_slice", "gather"}  # the source array may be large
 _NAMES = _ARITHMETIC, _FUNCTIONS, _COMPARISONS, _BITS, _SHAPES, _PLACES, _REDUCTIONS, _RANDOM
 HELD = frozenset(name for names in _NAMES for name in names.split())
 
@@ -56,8 +56,8 @@ HELD = frozenset(name for names in _NAMES for name in names.split())
 def as_one_kernel(function: Callable[..., Any], *operands: Any) -> Any:
     """Return function(*operands), of a function that loops, computed in one kernel where all its operations are small.
 
-    For use within a compiled function. Where the function is mapped, it is computed as it comes: a mapped operation may
-    be another, which no kernel holds.
+    For use within a compiled function. Under ``jax.vmap`` the hint is omitted: a mapped operation may become
+    another, which a kernel cannot hold.
 
     >>> def halved(x, times):
     ...     return as_one_kernel(lambda x: jax.lax.fori_loop(0, times, lambda _, x: x / 2, x), x)
@@ -91,7 +91,7 @@ def _hinted(run: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _hint_pays() -> bool:
-    """Return whether a hint to XLA pays here: on one device, since what several exchange no kernel can hold."""
+    """Return whether a hint to XLA helps: only on one device, because a kernel cannot contain communication."""
     one_cpu = jax.default_backend() == "cpu" and jax.device_count() == 1
     return one_cpu and platform.machine() in TRIED_ON and jax.__version_info__ < WITHOUT_HINT
 

@@ -53,10 +53,11 @@ def run_epochs(
     early_stopping: EarlyStopping | None = None,
     gradients: GradientsOf = autodiff,
 ) -> Run:
-    """Return the run after ``epochs`` more epochs, or after fewer where a value is not finite or the run stops early.
+    """Return the run after ``epochs`` more epochs, or after fewer if a value is not finite or the run stops early.
 
     This is the pure run that ``fit`` drives, for use under ``jax.jit``, ``jax.vmap`` and device meshes: a sweep over
-    keys or over learning rates is a ``vmap``. Its results are those of ``fit``.
+    keys or over learning rates is a ``vmap``. Its results are those of ``fit``. ``finite``
+    and ``stopped`` say why it ended.
 
     Args:
         network: the network to train.
@@ -73,7 +74,7 @@ def run_epochs(
         gradients: ``fn.autodiff``, ``fn.backprop``, or your own function with their signature.
 
     Raises:
-        TypeError, ValueError: an argument cannot be trained with; the error names it.
+        TypeError, ValueError: an argument is invalid; the error names it.
 
     >>> import funcnet as fn
     >>> x = jnp.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
@@ -186,12 +187,12 @@ def epochs_of(plan: Plan, state: TrainState, epochs: int | jax.Array, *, rows: i
 
 
 def _with_row(column: jax.Array, index: jax.Array, value: jax.Array) -> jax.Array:
-    """Return the column with the value at that index; a scatter would keep the loop from being one kernel."""
+    """Return the column with the value at that index; a scatter would prevent one kernel for the loop."""
     return lax.dynamic_update_index_in_dim(column, value, index, axis=0)
 
 
 def _all_finite(params: Params) -> jax.Array:
-    """Return whether every parameter is finite: the loss of a step is from before its update, and would not tell."""
+    """Return whether every parameter is finite; the loss is computed before the update, so it cannot show that."""
     leaves = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(params)]
     return jnp.all(jnp.stack(leaves)) if leaves else jnp.bool_(True)
 

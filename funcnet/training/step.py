@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from ..checks import check_gradients_for, check_key, check_metrics, check_optimizer, check_part
+from ..checks import check_gradient_function, check_key, check_metrics, check_part, check_update_pair
 from ..errors import message
 from ..layer import Layer, Params, Shape
 from ..losses import Loss
@@ -19,8 +19,8 @@ from .metrics import Metric, means
 
 GradientsOf = Callable[..., Any]  # fn.autodiff, fn.backprop or another function with their signature
 
-# Random streams of a run, folded into its key before the count of epochs or steps. They are beyond any layer's
-# index, which the network's own initialization folds in.
+# Random streams of a run, folded into its key before the count of epochs or steps. They are larger than any
+# layer's index, which the network's own initialization folds in.
 SHUFFLE, FORWARD = 2**31, 2**31 + 1
 
 
@@ -32,7 +32,7 @@ class TrainState(NamedTuple):
     key: jax.Array  # the run's one random key; it never changes
     step: jax.Array  # int32 (): steps taken
     epoch: jax.Array  # int32 (): epochs finished
-    best: Any = ()  # the best epoch so far, where early stopping looks for it
+    best: Any = ()  # the best epoch so far, if early stopping is used
 
 
 def init_state(
@@ -55,7 +55,7 @@ def init_state(
         dtype: the parameters' dtype where ``params`` is None.
 
     Raises:
-        TypeError: ``network``, ``optimizer`` or ``key`` is of another type.
+        TypeError: ``network``, ``optimizer`` or ``key`` has the wrong type.
 
     >>> import funcnet as fn
     >>> state = fn.init_state(fn.mlp([4, 2]), fn.sgd(0.1), jax.random.key(0), (4,))
@@ -63,7 +63,7 @@ def init_state(
     ((2, 4), 0)
     """
     check_part("init_state", "network", network, Layer)
-    check_optimizer("init_state", optimizer)
+    check_update_pair("init_state", optimizer)
     check_key("init_state", key)
     if params is None:
         params, _ = network.init(key, tuple(input_shape), dtype=dtype)
@@ -71,12 +71,12 @@ def init_state(
 
 
 def copy_for_donation(tree: Any) -> Any:
-    """Return the tree with every leaf copied to a buffer of its own, of strong type, so that it can be donated."""
+    """Return the tree with every leaf copied to a new buffer with a strong dtype, so that it can be donated."""
     return _compiled_copy(tree)
 
 
 def _strong_copy(leaf: jax.Array) -> jax.Array:
-    """A weakly typed leaf would be another input to a compiled program than the strong one that comes out of it."""
+    """Return a copy of strong type: a weakly typed input would cause a second compilation."""
     return jnp.copy(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.extended) else jnp.array(leaf, leaf.dtype, copy=True)
 
 
@@ -100,7 +100,7 @@ class Step:
         (cost, (output, cache)), gradients = self._cost_and_gradients(state.params, batch, key)
         updates, optimizer_state = self.update(gradients, state.optimizer_state, state.params)
         params = apply_updates(state.params, updates)
-        if network.learns:
+        if network.keeps_statistics:
             params = network.learn(params, cache)
         info = {"loss": cost}
         if self.metrics:
@@ -134,10 +134,10 @@ def make_step(
     """Return the pure step of these parts; ``TypeError`` or ``ValueError`` that names the part that is wrong."""
     check_part(where, "network", network, Layer)
     check_part(where, "loss", loss, Loss)
-    check_optimizer(where, optimizer)
+    check_update_pair(where, optimizer)
     check_metrics(where, metrics)
     check_part(where, "penalty", penalty, Penalty, optional=True)
-    check_gradients_for(where, network, gradients, (autodiff, backprop))
+    check_gradient_function(where, network, gradients, (autodiff, backprop))
     return Step(Objective(network, loss, penalty), optimizer.update, gradients, tuple(metrics))
 
 
@@ -153,7 +153,7 @@ def train_step(
     """Return the compiled pure step ``state, info = step(state, (x, y))``, for your own training loop.
 
     ``info`` holds the batch's "loss" and each metric by name, as means over the batch before the update. A batch may
-    be (x, y, weights) with weights (batch,): samples of weight 0 do not count, but must be finite. Steps of equal
+    be (x, y, weights) with weights (batch,): samples of weight 0 are ignored, but must be finite. Steps of equal
     networks and losses share one compilation, whatever the optimizer's hyper-parameters and the penalty's strength.
 
     Args:
@@ -166,7 +166,7 @@ def train_step(
         penalty: such as ``fn.l2(0.0001)``; it is part of the "loss".
 
     Raises:
-        TypeError, ValueError: an argument is of another type, or two metrics have one name.
+        TypeError, ValueError: an argument has the wrong type, or two metrics have one name.
 
     >>> import funcnet as fn
     >>> network, optimizer = fn.mlp([2, 1]), fn.sgd(0.1)

@@ -61,7 +61,9 @@ def test_a_traced_call_is_refused():
     def traced(x):
         return fn.check_gradients(NETWORK, fn.quadratic, PARAMS, x, Y).worst
 
-    with pytest.raises(TypeError, match=r"^check_gradients: expected x to be values, outside of jax.jit and the like"):
+    with pytest.raises(
+        TypeError, match=r"^check_gradients: expected x to be values, not traced: call it outside jax.jit"
+    ):
         jax.jit(traced)(jnp.ones((5, 4)))
 
 

@@ -60,7 +60,7 @@ def test_bytes_train_in_half_precision_where_they_are_scaled_to_it():
 )
 def test_fit_refuses_integers_that_nothing_scales_or_that_would_be_cut(network, x, dtype):
     expected = (
-        rf"^fit: expected x of a floating dtype, got {dtype}: convert it, or begin with fn\.Rescaling\(1 / 255\)$"
+        rf"^fit: expected x of a floating dtype, got {dtype}: convert it, or start with fn\.Rescaling\(1 / 255\)$"
     )
     with pytest.raises(TypeError, match=expected):
         fn.fit(network, fn.softmax_cross_entropy, fn.sgd(0.1), (x, TARGETS), key=jax.random.key(0), epochs=1)

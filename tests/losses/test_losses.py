@@ -201,7 +201,7 @@ def test_shapes_that_would_broadcast_are_refused(case):
 
 
 def test_class_labels_are_refused_with_a_hint():
-    with pytest.raises(fn.ShapeError, match=r"got \(4,\): class labels become rows by funcnet\.data\.one_hot"):
+    with pytest.raises(fn.ShapeError, match=r"got \(4,\): use fn\.data\.one_hot for class labels"):
         fn.softmax_cross_entropy.value(jnp.ones((4, 3)), jnp.array([0, 1, 2, 0]))
 
 

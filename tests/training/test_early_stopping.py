@@ -195,7 +195,7 @@ def test_settings_that_are_none_are_named():
 
 
 def test_a_monitor_that_there_is_not_is_named():
-    expected = r"fit: expected early_stopping.monitor to be one of loss, got 'val_loss': validation= gives it data"
+    expected = r"fit: expected early_stopping.monitor to be one of loss, got 'val_loss': pass validation= to record it"
     with pytest.raises(ValueError, match=expected):
         fit(validation=None)
     with pytest.raises(ValueError, match=r"one of loss, val_loss, got 'val_accuracy'$"):

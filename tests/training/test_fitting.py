@@ -353,7 +353,7 @@ def test_float64_data_trains_a_float32_network():
         ({"epochs": 1.5}, TypeError, r"fit: expected epochs to be an integer of at least 1, got 1\.5"),
         ({"batch_size": 0}, ValueError, "expected batch_size to be an integer of at least 1, got 0"),
         ({"key": 0}, TypeError, r"fit: expected key made by jax\.random\.key\(seed\), got 0"),
-        ({"key": None}, ValueError, "fit: expected either a key, with or without params, or an earlier result's"),
+        ({"key": None}, ValueError, r"fit: expected key= \(and optionally params=\), or state= alone"),
         ({"network": "mlp"}, TypeError, "fit: expected network to be a layer, .* got 'mlp'"),
         ({"loss": "mse"}, TypeError, "fit: expected loss to be a loss, such as .* got 'mse'"),
         ({"optimizer": fn.adam}, TypeError, "fit: expected optimizer to have init and update"),
