@@ -230,11 +230,11 @@ def _by_array(
     missing: list[None] = [None] * len(arrays)
     vectors = np.split(numerical.gradient, ends), np.split(numerical.kinked, ends)
     found = []
-    for place, (array, *each) in enumerate(zip(arrays, hand or missing, automatic or missing, *vectors, strict=True)):
+    both = zip(arrays, hand or missing, automatic or missing, strict=True)
+    for place, ((array, by_hand, by_jax), derivative, kinked) in enumerate(zip(both, *vectors, strict=True)):
         if place in statistics:
             found.append(NO_GRADIENTS)
         else:
-            by_hand, by_jax, derivative, kinked = each
             found.append(Gradients(by_hand, by_jax, derivative.reshape(array.shape), kinked.reshape(array.shape)))
     return found
 

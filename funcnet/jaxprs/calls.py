@@ -13,6 +13,7 @@ CALLS = {
     "eval_jaxpr": "call_jaxpr",
     "custom_jvp_call": "call_jaxpr",
     "custom_vjp_call": "call_jaxpr",
+    "custom_vmap_call": "call",
 }
 CONTROL = {"scan", "while", "cond"}  # operations that run a program several times, or one of several programs
 

@@ -33,6 +33,7 @@ _PARAMETERS = (
     ("branches", "cond"),
     ("broadcast_dimensions shape sharding", "broadcast_in_dim"),
     ("bwd call_jaxpr fwd_jaxpr_thunk num_consts out_trees symbolic_zeros", "custom_vjp_call"),
+    ("call in_tree out_tree rule", "custom_vmap_call"),
     ("call_jaxpr", "closed_call eval_jaxpr"),
     ("call_jaxpr jvp_jaxpr_fun num_consts symbolic_zeros", "custom_jvp_call"),
     (

@@ -25,7 +25,6 @@ import jax
 import jax.numpy as jnp
 from jax.custom_batching import custom_vmap
 from jax.experimental.xla_metadata import set_xla_metadata
-from jax.extend.core import jaxpr_as_fun
 
 from ..jaxprs import operations
 
@@ -67,24 +66,33 @@ def as_one_kernel(function: Callable[..., Any], *operands: Any) -> Any:
     if not _hint_pays():
         return function(*operands)
     program, shapes = jax.make_jaxpr(function, return_shape=True)(*operands)
-    run, leaves = jaxpr_as_fun(program), jax.tree.leaves(operands)
+    leaves = jax.tree.leaves(operands)
     found = list(islice(operations(program), MOST + 1))
-    small = len(found) <= MOST and all(map(_is_small, found))
-    results = _hinted(run)(*leaves) if small else run(*leaves)
+    if len(found) <= MOST and all(map(_is_small, found)):
+        results = _hinted(program)(program.consts, *leaves)
+    else:
+        results = jax.core.eval_jaxpr(program.jaxpr, program.consts, *leaves)
     return jax.tree.unflatten(jax.tree.structure(shapes), results)
 
 
-def _hinted(run: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the function with the hint to XLA, which is left out where the function is mapped."""
+def _hinted(program: Any) -> Callable[..., Any]:
+    """Return the program as a function of its constants and operands, with the hint to XLA; without it under vmap.
+
+    The constants are operands, because a mapped function may not close over mapped values.
+    """
+
+    def run(consts: Any, *leaves: jax.Array) -> Any:
+        return jax.core.eval_jaxpr(program.jaxpr, consts, *leaves)
 
     @custom_vmap
-    def hinted(*leaves: jax.Array) -> Any:
+    def hinted(consts: Any, *leaves: jax.Array) -> Any:
         with set_xla_metadata(**ONE_KERNEL):  # of the call alone: what it calls is traced already
-            return jax.jit(run)(*leaves)
+            return jax.jit(run)(consts, *leaves)
 
     @hinted.def_vmap
-    def _mapped(axis_size: int, mapped: list[bool], *leaves: jax.Array) -> tuple[Any, list[bool]]:
-        results = jax.vmap(run, in_axes=[0 if each else None for each in mapped], axis_size=axis_size)(*leaves)
+    def _mapped(axis_size: int, mapped: Any, *operands: Any) -> tuple[Any, list[bool]]:
+        axes = jax.tree.map(lambda each: 0 if each else None, tuple(mapped))
+        results = jax.vmap(run, in_axes=axes, axis_size=axis_size)(*operands)
         return results, [True] * len(results)
 
     return hinted
