@@ -1,8 +1,6 @@
 """``Layer``: the contract of a layer, and of every network, since a network is a layer."""
 
 import inspect
-from collections.abc import Iterator
-from dataclasses import fields
 from typing import Any, ClassVar
 
 import jax
@@ -52,8 +50,9 @@ class Layer(Configuration):
     A layer that contains other layers declares what they need and calls them by ``call``, as ``Sequential`` does.
 
     A layer may keep running statistics among its parameters. ``forward`` computes updated statistics and puts them
-    into the cache, and ``learn(params, cache)`` returns the parameters with them. Training calls it after every
-    update. Parameters that ``learn`` replaces have a zero gradient, and no optimizer or penalty changes them.
+    into the cache, and ``learn(params, cache)`` returns the parameters with them; it returns every other parameter
+    unchanged, as the same object. Training calls it after every update. Parameters that ``learn`` replaces have a zero
+    gradient, and no optimizer or penalty changes them.
 
     Raises ``TypeError`` at the definition of a class whose ``forward`` has an unknown keyword.
     """
@@ -106,26 +105,30 @@ class Layer(Configuration):
 
 
 def _declared_keywords(cls: type[Layer]) -> frozenset[str]:
-    """Return the keywords of a layer's forward; ``TypeError`` for one that funcnet does not pass."""
-    _, _, _, *rest = inspect.signature(cls.forward).parameters.values()  # after self, params and x
-    names = frozenset(parameter.name for parameter in rest)
-    if unknown := sorted(names - KEYWORDS):
+    """Return the keywords of a layer's forward; ``TypeError`` for a signature that funcnet cannot call."""
+    signature = inspect.signature(cls.forward)
+    _, *given = signature.parameters.values()  # without self
+    named = [each for each in given if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)]
+    names = frozenset(each.name for each in given[2:])
+    if len(given) < 2 or len(named) < len(given) or names - KEYWORDS:
         expected = f"forward(self, params, x) with keywords among {', '.join(sorted(KEYWORDS))}"
-        raise TypeError(message(cls.__name__, expected, ", ".join(unknown)))
+        raise TypeError(message(cls.__name__, expected, f"forward{signature}"))
+    for base in cls.__bases__:
+        if hidden := sorted(getattr(base, "takes", names) - names):
+            expected = f"forward to declare {_declared(hidden)}, as the forward of {base.__name__} does"
+            raise TypeError(message(cls.__name__, expected, f"forward{signature}"))
     return names
 
 
-def held_layers(layer: Layer) -> Iterator[Layer]:
-    """Yield the layers among a layer's fields, also within tuples."""
-    for field in fields(layer):
-        value = getattr(layer, field.name)
-        for part in value if isinstance(value, tuple) else (value,):
-            if isinstance(part, Layer):
-                yield part
+def _declared(names: list[str]) -> str:
+    return ", ".join(f"{name}=None" for name in names)
 
 
 def check_needs(layer: Layer) -> None:
-    """Raise ``TypeError`` where a layer contains another whose keywords its own ``forward`` does not declare.
+    """Raise ``TypeError`` where a layer hides what a layer that it contains needs.
+
+    Its ``forward`` must declare the keywords of the layers that it contains, and it must have a ``learn`` where one of
+    them keeps running statistics.
 
     >>> import funcnet as fn
     >>> class Twice(fn.Layer):
@@ -137,8 +140,13 @@ def check_needs(layer: Layer) -> None:
     Traceback (most recent call last):
     TypeError: Twice(Dropout(0.5)): expected forward to declare key=None, which Dropout(0.5) needs, got none
     """
-    for held in held_layers(layer):
-        check_needs(held)
-        if hidden := sorted(held.needs - layer.takes):
-            expected = f"forward to declare {', '.join(f'{name}=None' for name in hidden)}, which {held} needs"
-            raise TypeError(message(layer, expected, ", ".join(sorted(layer.takes)) or "none"))
+    for contained in jax.tree.leaves(list(vars(layer).values())):
+        if not isinstance(contained, Layer):
+            continue
+        check_needs(contained)
+        if hidden := sorted(contained.needs - layer.takes):
+            expected = f"forward to declare {_declared(hidden)}, which {contained} needs"
+            raise TypeError(message(layer, expected, _declared(sorted(layer.takes)) or "none"))
+        if contained.keeps_statistics and not layer.keeps_statistics:
+            expected = f"learn(params, cache) to return the running statistics of {contained}"
+            raise TypeError(message(layer, expected, "no learn"))

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from .checks import check_part
+from .errors import message
 from .layer import Cache, Layer, Params
 from .losses import Loss, batch_mean, shares
 from .penalties import Penalty
@@ -56,7 +57,7 @@ class Objective:
         output, cache = self.network.call(params, x, key=key, weights=weights)
         cost = batch_mean(self.loss.value(output, y), weights, where=self.loss)
         if self.penalty is not None:
-            cost += self.penalty.value(params).astype(cost.dtype)
+            cost += self.penalty.value(self._of_trained(params, params, batch)).astype(cost.dtype)
         return cost, (output, cache)
 
     def by_hand(self, params: Params, batch: Batch, key: jax.Array | None = None) -> tuple[Valued, Gradients]:
@@ -77,7 +78,9 @@ class Objective:
         def cost_of(params: Params, x: jax.Array) -> Valued:
             return self.value(params, batch._replace(x=x), key)
 
-        both = jax.value_and_grad(cost_of, argnums=(0, 1) if in_x else (0,), has_aux=True)
+        # A running statistic may be an integer, such as a count.
+        fixed = self.network.keeps_statistics
+        both = jax.value_and_grad(cost_of, argnums=(0, 1) if in_x else (0,), has_aux=True, allow_int=fixed)
         valued, (gradients, *dx) = both(params, batch.x)
         return valued, (self._of_trained(gradients, params, batch), dx[0] if in_x else None)
 
@@ -90,18 +93,22 @@ class Objective:
 
         def learned(params: Params, batch: Batch, key: jax.Array) -> None:
             _, cache = self.network.call(params, batch.x, key=key, weights=batch.weights)
-            before, after = jax.tree.leaves(params), jax.tree.leaves(self.network.learn(params, cache))
+            before, structure = jax.tree.flatten(params)
+            returned: Any
+            after, returned = jax.tree.flatten(self.network.learn(params, cache))
+            if returned != structure:
+                raise TypeError(message(self.network, f"learn to return params like {structure}", returned))
             found.extend(new is not old for new, old in zip(after, before, strict=True))
 
         jax.eval_shape(learned, params, batch, jax.eval_shape(lambda: jax.random.key(0)))
         return jax.tree.unflatten(jax.tree.structure(params), found)
 
-    def _of_trained(self, gradients: Params, params: Params, batch: Batch) -> Params:
-        """Return the gradients with 0 for running statistics, which are not trained."""
+    def _of_trained(self, tree: Params, params: Params, batch: Batch) -> Params:
+        """Return a tree like the parameters with 0 for running statistics, which are not trained."""
         if not self.network.keeps_statistics:
-            return gradients
+            return tree
         statistics = self.statistics(params, batch)
-        return jax.tree.map(lambda g, fixed: jnp.zeros_like(g) if fixed else g, gradients, statistics)
+        return jax.tree.map(lambda leaf, p, fixed: jnp.zeros_like(p) if fixed else leaf, tree, params, statistics)
 
 
 def _share_of_the_mean(output: jax.Array, weights: jax.Array | None) -> jax.Array:

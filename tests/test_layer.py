@@ -42,7 +42,7 @@ def test_a_layer_without_keywords_stands_beside_one_with_them():
 def test_a_misspelled_keyword_is_refused_when_the_class_is_defined(keyword):
     namespace = {}
     exec(f"def forward(self, params, x, *, {keyword}=None): return x, None", namespace)
-    with pytest.raises(TypeError, match=rf"Misspelled: .*keywords among key, weights, got {keyword}"):
+    with pytest.raises(TypeError, match=rf"Misspelled: .*keywords among key, weights, got forward.*{keyword}=None"):
         type("Misspelled", (fn.Layer,), {"forward": namespace["forward"], "__annotations__": {}})
 
 
@@ -77,6 +77,72 @@ def test_a_wrapper_that_hides_what_its_layer_needs_is_refused_when_the_chain_is_
     fn.Sequential(fn.Dense(3), KeyedWrapper(inner), Wrapper(fn.Dense(2)))
     with pytest.raises(TypeError, match="declare weights=None"):
         fn.Sequential(KeyedWrapper(Centring()))
+
+
+class Held(Wrapper):
+    """A layer around another that hands on all keywords, but learns nothing."""
+
+    def forward(self, params, x, *, key=None, weights=None):
+        return self.layer.call(params, x, key=key, weights=weights)
+
+
+class Learning(Held):
+    def learn(self, params, cache):
+        return self.layer.learn(params, cache)
+
+
+class Nested(fn.Layer):
+    branches: tuple
+
+    def forward(self, params, x):
+        return self.branches[0][0].call((), x)
+
+
+def test_a_wrapper_that_loses_running_statistics_is_refused():
+    with pytest.raises(
+        TypeError, match=r"Held\(.*\): expected learn\(params, cache\) to return the running statistics"
+    ):
+        fn.Sequential(Held(Centring()), fn.Dense(2))
+    network = fn.Sequential(Learning(Centring()), fn.Dense(2))
+    mean = trained_state(fn.sgd(0.0), network, steps=5).params[0].mean
+    np.testing.assert_allclose(mean, (1 - 0.9**5) * X.mean(axis=0), rtol=1e-5)
+
+
+@pytest.mark.parametrize("network", [Wrapper(fn.Dropout(0.5)), Nested(((fn.Dropout(0.5),),))], ids=repr)
+def test_a_network_that_is_such_a_wrapper_is_refused_before_it_trains(network):
+    calls = {
+        "fit": lambda: fn.fit(network, fn.quadratic, fn.sgd(0.1), (X, X), key=KEY, epochs=1),
+        "step": lambda: fn.train_step(network, fn.quadratic, fn.sgd(0.1)),
+        "check": lambda: fn.check_gradients(network, fn.quadratic, (), X, X),
+        "search": lambda: fn.fit_by_search(network, fn.quadratic, fn.genetic(), (X, X), key=KEY, steps=1),
+    }
+    for call in calls.values():
+        with pytest.raises(TypeError, match="expected forward to declare key=None, which Dropout"):
+            call()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "got"),
+    [
+        ("self, x", "x"),
+        ("self, *arguments", "arguments"),
+        ("self, params, x, key=None, /", "key"),
+        ("self, p, x, **kw", "kw"),
+    ],
+)
+def test_a_forward_that_cannot_be_called_is_refused_when_the_class_is_defined(arguments, got):
+    namespace = {}
+    exec(f"def forward({arguments}): return x, None", namespace)
+    with pytest.raises(TypeError, match=rf"Odd: expected forward\(self, params, x\) .*, got forward\(self.*{got}"):
+        type("Odd", (fn.Layer,), {"forward": namespace["forward"], "__annotations__": {}})
+
+
+def test_an_overridden_forward_may_not_drop_a_keyword():
+    with pytest.raises(TypeError, match="Deaf: expected forward to declare key=None, as the forward of Dropout does"):
+
+        class Deaf(fn.Dropout):
+            def forward(self, params, x):
+                return super().forward(params, x)
 
 
 NETWORK = fn.Sequential(Centring(), fn.Dense(4), fn.tanh, fn.Residual(Centring(0.5), fn.Dense(4)), fn.Dense(2))
@@ -147,6 +213,53 @@ def test_training_learns_the_statistics_and_evaluation_uses_them():
     np.testing.assert_allclose(result.params[0].mean, X.mean(axis=0), atol=0.5)
     loss = fn.evaluate(NETWORK, fn.quadratic, result.params, (X, Y))["loss"]
     assert loss < 0.6 * fn.evaluate(NETWORK, fn.quadratic, NETWORK.init(KEY, (3,))[0], (X, Y))["loss"]
+
+
+class Counting(fn.Layer):
+    """A layer that counts its steps, in a field that a penalty would take for weights."""
+
+    dtype: str
+
+    def init(self, key, input_shape, *, dtype=jnp.float32):
+        return fn.DenseParams(jnp.zeros((), self.dtype), jnp.ones((), dtype)), input_shape
+
+    def forward(self, params, x):
+        return params.bias * x, (params.weight + jnp.ones_like(params.weight), x)
+
+    def backward(self, params, cache, dy):
+        return fn.DenseParams(jnp.zeros_like(params.weight), jnp.sum(dy * cache[1])), params.bias * dy
+
+    def learn(self, params, cache):
+        return params._replace(weight=cache[0])
+
+
+@pytest.mark.parametrize("gradients", [fn.autodiff, fn.backprop])
+def test_a_statistic_may_be_an_integer(gradients):
+    network = fn.Sequential(Counting("int32"), fn.Dense(2))
+    count = trained_state(fn.adam(0.1), network, steps=7, gradients=gradients).params[0].weight
+    assert (count, count.dtype) == (7, jnp.int32)
+
+
+@pytest.mark.parametrize("gradients", [fn.autodiff, fn.backprop])
+def test_a_statistic_is_not_penalized(gradients):
+    network = fn.Sequential(Counting("float32"), fn.Dense(2))
+    state = trained_state(fn.adam(0.1), network, steps=7, gradients=gradients, penalty=fn.l2(0.1))
+    assert state.params[0].weight == 7
+    plain = fn.DenseParams(jnp.float32(0), state.params[0].bias), state.params[1]
+    batch = Batch(jnp.asarray(X), jnp.asarray(Y))
+    objective = Objective(network, fn.quadratic, fn.l2(1.0))
+    assert objective.value(state.params, batch)[0] == objective.value(plain, batch)[0]
+
+
+def test_a_learn_that_returns_another_structure_is_named():
+    class Wrong(Counting):
+        def learn(self, params, cache):
+            return (params, cache)
+
+    network = fn.Sequential(Wrong("int32"), fn.Dense(2))
+    params, _ = network.init(KEY, (3,))
+    with pytest.raises(TypeError, match="expected learn to return params like"):
+        Objective(network, fn.quadratic).by_hand(params, Batch(jnp.asarray(X), jnp.asarray(Y)))
 
 
 def test_samples_of_weight_0_fill_a_batch_and_change_nothing(x64):

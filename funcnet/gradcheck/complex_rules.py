@@ -14,6 +14,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from ..jaxprs import NoRuleError
+
 
 class Complex(NamedTuple):
     """The complex array re + i im; both parts are float64 and of one shape."""
@@ -194,6 +196,8 @@ def _reduced_extreme(bind: Any, params: dict[str, Any], operands: list[Any], edg
 def _converted(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> Any:
     """Return another floating dtype as it is, complex and exact; an integer by the real part."""
     (z,) = operands
+    if jnp.issubdtype(params["new_dtype"], jnp.complexfloating):
+        raise NoRuleError("convert_element_type to a complex dtype")
     return z if jnp.issubdtype(params["new_dtype"], jnp.floating) else bind(z.re, **params)
 
 

@@ -14,7 +14,6 @@ import numpy as np
 from ..checks import check_key, check_params
 from ..dtypes import params_dtype
 from ..ending import Ending
-from ..errors import message
 from ..layer import Layer, Params, Shape
 from ..losses import Loss
 from ..objective import autodiff
@@ -23,7 +22,7 @@ from ..penalties import Penalty
 from .early_stopping import EarlyStopping, with_early_stopping
 from .metrics import Metric
 from .run import Plan, Run, epochs_of, make_plan
-from .step import GradientsOf, TrainState, copy_for_donation, init_state
+from .step import GradientsOf, TrainState, copy_for_donation, init_state, resumed
 
 _MOST_EPOCHS = 1024  # epochs in one call of the compiled program at most: the length of its history
 _BETWEEN_REPORTS = 0.5  # seconds that a call of the compiled program should take, so that progress is shown
@@ -155,7 +154,7 @@ def _starting_state(
         return init_state(network, optimizer, key, input_shape, params=params)
     if key is None and params is None and isinstance(state, TrainState):
         check_params("fit", network, state.params, input_shape)
-        return _resumed("fit", state, optimizer)
+        return resumed("fit", state, optimizer)
     raise ValueError("fit: expected key= (and optionally params=), or state= alone, the .state of an earlier result")
 
 
@@ -187,34 +186,6 @@ def _reason(run: Run, history: dict[str, np.ndarray], epochs: int) -> Ending:
     if not run.finite:
         return Ending.NON_FINITE_PARAMETERS if np.isfinite(losses[-1]) else Ending.NON_FINITE_LOSS
     return Ending.STOPPED_EARLY if run.stopped and len(losses) < epochs else Ending.COMPLETED
-
-
-def _resumed(where: str, state: TrainState, optimizer: Optimizer) -> TrainState:
-    """Return the state with its own accumulators and the given optimizer's hyper-parameters.
-
-    Raises ``ValueError`` where the state is another optimizer's.
-    """
-    fresh = optimizer.init(state.params)
-    taken_over = _with_hyperparameters(state.optimizer_state, fresh)
-    structure: Any = jax.tree.structure(fresh)
-    shapes = [[np.shape(leaf) for leaf in jax.tree.leaves(tree)] for tree in (fresh, taken_over)]
-    if structure != jax.tree.structure(taken_over) or shapes[0] != shapes[1]:
-        owner = type(state.optimizer_state).__name__
-        raise ValueError(message(where, f"the state of a run with {optimizer}", f"an optimizer_state {owner}"))
-    return state._replace(optimizer_state=taken_over)
-
-
-def _with_hyperparameters(state: Any, fresh: Any) -> Any:
-    """Return an optimizer's state with the hyper-parameters, at any depth, of a fresh one."""
-    if type(state) is not type(fresh) or not isinstance(state, tuple) or len(state) != len(fresh):
-        return state
-    names = getattr(state, "_fields", (None,) * len(state))
-    settings: frozenset[str] = getattr(state, "settings", frozenset())
-    parts = [
-        new if name in settings else _with_hyperparameters(old, new)
-        for name, old, new in zip(names, state, fresh, strict=True)
-    ]
-    return type(state)(*parts) if hasattr(state, "_fields") else tuple(parts)
 
 
 @contextmanager

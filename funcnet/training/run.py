@@ -15,6 +15,7 @@ from jax import lax
 
 from ..checks import check_count, check_data, check_part
 from ..dtypes import accumulator_dtype, params_dtype
+from ..errors import message
 from ..layer import Layer, Params
 from ..losses import Loss
 from ..objective import Batch, autodiff
@@ -25,7 +26,7 @@ from .early_stopping import EarlyStopping, Limits, is_stopped, update_best, with
 from .evaluation import EVALUATION_BATCH, sample_means
 from .metrics import Metric, metric_name
 from .one_kernel import as_one_kernel
-from .step import SHUFFLE, GradientsOf, Step, TrainState, make_step
+from .step import SHUFFLE, GradientsOf, Step, TrainState, make_step, resumed
 
 
 class Run(NamedTuple):
@@ -56,14 +57,14 @@ def run_epochs(
     """Return the run after ``epochs`` more epochs, or after fewer if a value is not finite or the run stops early.
 
     This is the pure run that ``fit`` drives, for use under ``jax.jit``, ``jax.vmap`` and device meshes: a sweep over
-    keys or over learning rates is a ``vmap``. Its results are those of ``fit``. ``finite``
-    and ``stopped`` say why it ended.
+    keys or over learning rates is a ``vmap``. Its results are those of ``fit``; ``finite`` and ``stopped`` say why it
+    ended. The axes of a mesh must be of type ``jax.sharding.AxisType.Auto``.
 
     Args:
         network: the network to train.
         loss: the loss of each sample.
         optimizer: an (init, update) pair, funcnet's or optax's.
-        state: the state of ``init_state``, or of an earlier run.
+        state: the state of ``init_state``, or of an earlier run; the hyper-parameters are those of ``optimizer``.
         data: (x, y), x (n, ...) and y (n, outputs).
         epochs: how many passes over the data; the length of the history.
         batch_size: samples per step; None for the full set.
@@ -87,6 +88,8 @@ def run_epochs(
     >>> runs.history["loss"].shape, bool((runs.history["loss"][:, -1] < 0.05).all())
     ((3, 200), True)
     """
+    if not isinstance(state, TrainState):
+        raise TypeError(message("run_epochs", "state made by init_state", f"a {type(state).__name__}"))
     plan = make_plan(
         "run_epochs",
         (network, loss, optimizer),
@@ -100,6 +103,7 @@ def run_epochs(
         early_stopping=early_stopping,
         gradients=gradients,
     )
+    state = resumed("run_epochs", state, optimizer)
     if early_stopping is None:
         state = state._replace(best=())
     else:

@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ..checks import check_gradient_function, check_key, check_metrics, check_part, check_update_pair
 from ..errors import message
-from ..layer import Layer, Params, Shape
+from ..layer import Layer, Params, Shape, check_needs
 from ..losses import Loss
 from ..objective import Batch, Objective, Valued, autodiff, backprop
 from ..optimizers import Optimizer, apply_updates
@@ -83,6 +84,34 @@ def _strong_copy(leaf: jax.Array) -> jax.Array:
 _compiled_copy = jax.jit(lambda tree: jax.tree.map(_strong_copy, tree))
 
 
+def resumed(where: str, state: TrainState, optimizer: Optimizer) -> TrainState:
+    """Return the state with its own accumulators and the given optimizer's hyper-parameters.
+
+    Raises ``ValueError`` where the state is another optimizer's.
+    """
+    fresh = optimizer.init(state.params)
+    taken_over = _with_hyperparameters(state.optimizer_state, fresh)
+    structure: Any = jax.tree.structure(fresh)
+    shapes = [[np.shape(leaf) for leaf in jax.tree.leaves(tree)] for tree in (fresh, taken_over)]
+    if structure != jax.tree.structure(taken_over) or shapes[0] != shapes[1]:
+        owner = type(state.optimizer_state).__name__
+        raise ValueError(message(where, f"the state of a run with {optimizer}", f"an optimizer_state {owner}"))
+    return state._replace(optimizer_state=taken_over)
+
+
+def _with_hyperparameters(state: Any, fresh: Any) -> Any:
+    """Return an optimizer's state with the hyper-parameters, at any depth, of a fresh one."""
+    if type(state) is not type(fresh) or not isinstance(state, tuple) or len(state) != len(fresh):
+        return state
+    names = getattr(state, "_fields", (None,) * len(state))
+    settings: frozenset[str] = getattr(state, "settings", frozenset())
+    parts = [
+        new if name in settings else _with_hyperparameters(old, new)
+        for name, old, new in zip(names, state, fresh, strict=True)
+    ]
+    return type(state)(*parts) if hasattr(state, "_fields") else tuple(parts)
+
+
 @partial(jax.tree_util.register_dataclass, data_fields=("objective",), meta_fields=("update", "gradients", "metrics"))
 @dataclass(frozen=True)
 class Step:
@@ -133,6 +162,7 @@ def make_step(
 ) -> Step:
     """Return the pure step of these parts; ``TypeError`` or ``ValueError`` that names the part that is wrong."""
     check_part(where, "network", network, Layer)
+    check_needs(network)
     check_part(where, "loss", loss, Loss)
     check_update_pair(where, optimizer)
     check_metrics(where, metrics)

@@ -74,6 +74,21 @@ def test_a_sweep_over_rates_is_a_vmap_that_compiles_once():
     assert found[0, -1] > found[1, -1] > found[2, -1]
 
 
+def test_the_hyper_parameters_are_those_of_the_optimizer_that_is_given():
+    """As in ``fit`` with ``state=``: also where the state was made with another rate, and mapped over rates."""
+    made = fn.init_state(NETWORK, fn.sgd(0.1), jax.random.key(1), (3,))
+
+    def losses(rate):
+        return fn.run_epochs(NETWORK, fn.quadratic, fn.sgd(rate), made, (X, Y), epochs=3).history["loss"]
+
+    found = jax.vmap(losses)(jnp.array([0.0, 0.01, 0.1]))
+    assert found[0, -1] > found[1, -1] > found[2, -1]
+    with pytest.raises(ValueError, match=r"run_epochs: expected the state of a run with adam"):
+        fn.run_epochs(NETWORK, fn.quadratic, fn.adam(0.1), made, (X, Y), epochs=1)
+    with pytest.raises(TypeError, match="run_epochs: expected state made by init_state, got a NoneType"):
+        fn.run_epochs(NETWORK, fn.quadratic, fn.adam(0.1), None, (X, Y), epochs=1)
+
+
 def test_small_loops_are_mapped_without_the_hint_of_one_kernel():
     """A marked loop holds no scatter, which mapping makes of an update: XLA would refuse it."""
     network, optimizer = fn.mlp([2, 2, 1], hidden=fn.tanh), fn.sgd(0.5)
