@@ -25,8 +25,14 @@ def interpret(
 ) -> list[Any]:
     """Return the results of a program, each equation's computed by ``apply``.
 
-    ``constant`` gives the value of an array that the program closes over; a number that is written into the program is
-    a NumPy array. Raises ``NoRuleError`` for an equation that ``apply`` has no rule for and that is no known call.
+    Args:
+        program: a jaxpr with its constants, as ``jax.make_jaxpr`` makes it.
+        operands: the values of the program's inputs.
+        apply: the function ``apply(equation, inputs)`` of the purpose.
+        constant: gives the value of an array that the program closes over. A number that is written into the program
+            is a NumPy array.
+
+    Raises ``NoRuleError`` for an equation that ``apply`` has no rule for and that is no known call.
 
     >>> def written(equation, inputs):
     ...     return [f"{equation.primitive.name}({', '.join(map(str, inputs))})"]

@@ -17,6 +17,10 @@ def adagrad(g: jax.Array, at: At, learning_rate: LearningRate = 0.01, epsilon: E
     Duchi, Hazan, Singer, "Adaptive Subgradient Methods for Online Learning and Stochastic Optimization" (2011).
     r starts at 0, as in the paper; in optax and Keras it starts at 0.1.
 
+    Args:
+        learning_rate: η ≥ 0, or a schedule, step -> η; 0.01 by default.
+        epsilon: ε > 0, outside the root; 1e-7 by default.
+
     >>> import funcnet as fn
     >>> fn.adagrad(0.01)
     adagrad(learning_rate=0.01, epsilon=1e-07)
@@ -32,6 +36,11 @@ def rmsprop(
     """RMSProp: r ← ρr + (1 − ρ) g⊙g; θ ← θ − η g/(ε + √r).
 
     Tieleman, Hinton, "Lecture 6.5: RMSProp" (2012).
+
+    Args:
+        learning_rate: η ≥ 0, or a schedule, step -> η; 0.001 by default.
+        decay: ρ in [0, 1), the mean square's; 0.9 by default.
+        epsilon: ε > 0, outside the root; 1e-7 by default.
 
     >>> import funcnet as fn
     >>> fn.rmsprop(0.001)

@@ -31,6 +31,10 @@ def momentum(g: jax.Array, at: At, learning_rate: LearningRate, momentum: Moment
     Polyak, "Some methods of speeding up the convergence of iteration methods" (1964). The rate is inside the
     velocity, as in Keras; torch and optax keep it outside, which is the same while the rate is constant.
 
+    Args:
+        learning_rate: η ≥ 0, or a schedule, step -> η.
+        momentum: α in [0, 1); 0.9 by default.
+
     >>> import funcnet as fn
     >>> fn.momentum(0.1)
     momentum(learning_rate=0.1, momentum=0.9)

@@ -22,6 +22,10 @@ def nesterov(g: jax.Array, at: At, learning_rate: LearningRate, momentum: Moment
     Sutskever, Martens, Dahl, Hinton, "On the importance of initialization and momentum in deep learning" (2013).
     The rate is inside the velocity; torch and optax keep it outside, which is the same while the rate is constant.
 
+    Args:
+        learning_rate: η ≥ 0, or a schedule, step -> η.
+        momentum: α in [0, 1); 0.9 by default.
+
     >>> import funcnet as fn
     >>> fn.nesterov(0.1)
     nesterov(learning_rate=0.1, momentum=0.9)

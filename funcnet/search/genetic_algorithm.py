@@ -90,6 +90,12 @@ def tournament_ranks(key: jax.Array, size: Any, population: int, shape: tuple[in
     The lowest of k = ``size`` ranks drawn with replacement from n = ``population`` is ⌊n (1 − (1 − u)^(1/k))⌋, with u
     uniform in [0, 1): its probability to be r or more is (1 − r/n)^k. So k is data, and need not be whole.
 
+    Args:
+        key: a JAX random key.
+        size: k ≥ 1, the size of a tournament: float ().
+        population: n ≥ 1, the number of individuals.
+        shape: the shape of the result.
+
     >>> ranks = tournament_ranks(jax.random.key(0), jnp.array(2.0), 10, (1000,))
     >>> print(f"{(ranks >= 5).mean():.2f}")
     0.25
