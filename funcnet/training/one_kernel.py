@@ -39,8 +39,10 @@ LARGEST = 2**11  # elements of an array, and terms of a product
 LARGE_MATRIX = 8  # rows or columns of a matrix in a product of two
 
 # The operations that a kernel may hold: no library calls, sorts, scatters or callbacks.
-_ARITHMETIC = "abs add add_any ceil div floor integer_pow max min mul neg pow rem round sign square sub"
-_FUNCTIONS = "cbrt cos erf erfc exp exp2 expm1 log log1p logistic rsqrt sin sqrt tan tanh"
+_ARITHMETIC = (
+    "abs add add_any ceil div floor integer_pow max min mul neg one_minus_square pow rem round sign square sub"
+)
+_FUNCTIONS = "cbrt cos erf erfc exp exp2 expm1 log log1p log2 logistic rsqrt sin sqrt tan tanh"
 _COMPARISONS = "and clamp eq ge gt is_finite le lt ne not or select_n xor"
 _BITS = "bitcast_convert_type convert_element_type shift_left shift_right_arithmetic shift_right_logical"
 _SHAPES = "broadcast_in_dim concatenate iota pad reshape rev slice split squeeze stack tile transpose unstack"
