@@ -105,7 +105,7 @@ MUTANTS = [
     Mutant("Step.__call__", "state._replace(params=params, optimizer_state=optimizer_state, step=state.step + 1)", "state._replace(params=params, optimizer_state=optimizer_state)", "training: steps not counted"),
     Mutant("Step.__call__", "apply_updates(state.params, updates)", "apply_updates(apply_updates(state.params, updates), updates)", "training: the update twice"),
     # running statistics
-    Mutant("Objective._of_trained", "jnp.zeros_like(g) if fixed else g", "g", "statistics: a gradient of what is not trained"),
+    Mutant("Objective._of_trained", "jnp.zeros_like(p) if fixed else leaf", "leaf", "statistics: a gradient of what is not trained"),
     Mutant("Objective.statistics.learned", "new is not old", "new is old", "statistics: taken for what is trained"),
     Mutant("Step.__call__", "network.learn(params, cache)", "params", "statistics: not learned"),
     Mutant("Chain.forward", "layer.call(layer_params, x, key=layer_key, weights=weights)", "layer.call(layer_params, x, key=layer_key)", "weights that do not reach the layers"),
