@@ -22,7 +22,13 @@ CONSTANT = {"sign", "floor", "ceil", "round", "stop_gradient"}
 def local_derivative(
     operation: Operation, index: int, inputs: tuple[Any, ...], results: tuple[Any, ...]
 ) -> LocalDerivative:
-    """Return ∂v/∂u of an operation along its operand of that position, at the values of a run.
+    """Return ∂v/∂u of an operation along one of its operands, at the values of a run.
+
+    Args:
+        operation: the operation.
+        index: the position of the operand u among the operation's operands.
+        inputs: the values of its operands.
+        results: the values of its results v.
 
     Raises ``NoRuleError`` that names the operation and its place.
     """
