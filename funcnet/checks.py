@@ -200,7 +200,7 @@ def check_data(
     x = check_inputs(where, network, data[0], dtype)
     if input_shape is not None and x.shape[1:] != input_shape:
         raise ValueError(message(where, f"x of shape (n, {', '.join(map(str, input_shape))})", x.shape))
-    y = _numeric(where, "y", data[1])
+    y = _real_array(where, "y", data[1])
     if y.ndim < 2:
         hint = ": use fn.data.one_hot for class labels, y[:, None] for scalar targets"
         raise ValueError(message(where, "y of shape (n, outputs)", f"{y.shape}{hint}"))
@@ -222,7 +222,9 @@ def check_inputs(where: str, network: Any, x: Any, dtype: Any) -> jax.Array:
     >>> check_inputs("predict", network, np.zeros((2, 4), np.uint8), np.float32).dtype
     dtype('uint8')
     """
-    x = _numeric(where, "x", x)
+    x = _real_array(where, "x", x)
+    if x.ndim == 0 or len(x) == 0:
+        raise ValueError(message(where, "x with at least one row", f"shape {x.shape}"))
     if jnp.issubdtype(x.dtype, jnp.floating):
         return _finite(where, "x", x, dtype)
     kept = jax.dtypes.canonicalize_dtype(x.dtype) == x.dtype  # 64-bit integers may be cut to 32
@@ -244,14 +246,6 @@ def _takes(network: Any, input_shape: tuple[int, ...], input_dtype: np.dtype, dt
     except (TypeError, ValueError):
         return False
     return bool(jnp.issubdtype(made.dtype, jnp.floating))
-
-
-def _numeric(where: str, name: str, value: Any) -> Any:
-    """Return a real array with at least one row, a NumPy array, or the JAX array unchanged."""
-    array = _real_array(where, name, value)
-    if array.ndim == 0 or len(array) == 0:
-        raise ValueError(message(where, f"{name} with at least one row", f"shape {array.shape}"))
-    return array
 
 
 def _real_array(where: object, name: str, value: Any) -> Any:

@@ -108,43 +108,24 @@ class uniform(Initializer):  # noqa: N801
         return jax.random.uniform(key, shape, dtype, -self.limit, self.limit)
 
 
-def _fans(initializer: Initializer, shape: Shape) -> tuple[int, int]:
-    """Return (outputs, inputs) of a weight's shape."""
-    if len(shape) != 2 or 0 in shape:
-        raise ShapeError(initializer, "shape (outputs, inputs) of a weight, both at least 1", shape)
-    return shape[0], shape[1]
+class _Scaled(Initializer):
+    """A distribution whose variance the shape of a weight sets: 2/(inputs + outputs) for Glorot, 2/inputs for He."""
 
+    rule: str  # "glorot" or "he"
+    distribution: str  # "normal" or "uniform"
 
-class _GlorotNormal(Initializer):
-    name = "initializers.glorot_normal"
-
-    def __call__(self, key: jax.Array, shape: Shape, dtype: Any = jnp.float32) -> jax.Array:
-        outputs, inputs = _fans(self, shape)
-        return normal(math.sqrt(2 / (inputs + outputs)))(key, shape, dtype)
-
-
-class _GlorotUniform(Initializer):
-    name = "initializers.glorot_uniform"
+    def __repr__(self) -> str:
+        return f"initializers.{self.rule}_{self.distribution}"
 
     def __call__(self, key: jax.Array, shape: Shape, dtype: Any = jnp.float32) -> jax.Array:
-        outputs, inputs = _fans(self, shape)
-        return uniform(math.sqrt(6 / (inputs + outputs)))(key, shape, dtype)
-
-
-class _HeNormal(Initializer):
-    name = "initializers.he_normal"
-
-    def __call__(self, key: jax.Array, shape: Shape, dtype: Any = jnp.float32) -> jax.Array:
-        _, inputs = _fans(self, shape)
-        return normal(math.sqrt(2 / inputs))(key, shape, dtype)
-
-
-class _HeUniform(Initializer):
-    name = "initializers.he_uniform"
-
-    def __call__(self, key: jax.Array, shape: Shape, dtype: Any = jnp.float32) -> jax.Array:
-        _, inputs = _fans(self, shape)
-        return uniform(math.sqrt(6 / inputs))(key, shape, dtype)
+        if len(shape) != 2 or 0 in shape:
+            raise ShapeError(self, "shape (outputs, inputs) of a weight, both at least 1", shape)
+        outputs, inputs = shape
+        fans = inputs + outputs if self.rule == "glorot" else inputs
+        if self.distribution == "normal":
+            return jnp.asarray(math.sqrt(2 / fans), dtype) * jax.random.normal(key, shape, dtype)
+        limit = math.sqrt(6 / fans)  # U(−a, a) has the variance a²/3
+        return jax.random.uniform(key, shape, dtype, -limit, limit)
 
 
 class _FromJAX(Initializer):
@@ -193,7 +174,7 @@ def from_jax(factory: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Initi
 
 
 zeros = _Zeros()
-glorot_normal = _GlorotNormal()
-glorot_uniform = _GlorotUniform()
-he_normal = _HeNormal()
-he_uniform = _HeUniform()
+glorot_normal = _Scaled("glorot", "normal")
+glorot_uniform = _Scaled("glorot", "uniform")
+he_normal = _Scaled("he", "normal")
+he_uniform = _Scaled("he", "uniform")

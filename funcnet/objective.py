@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from .checks import check_part
 from .errors import message
 from .layer import Cache, Layer, Params
-from .losses import Loss, batch_mean, shares
+from .losses import Loss, batch_mean
 from .penalties import Penalty
 
 CostAndGradient = Callable[..., tuple[Any, Params]]
@@ -115,8 +115,9 @@ def _share_of_the_mean(output: jax.Array, weights: jax.Array | None) -> jax.Arra
     """Return each sample's share wᵢ / Σ wᵢ of the cost, 1/n without weights, to be broadcast with the output."""
     if weights is None:
         return jnp.asarray(1 / output.shape[0], output.dtype)
-    share = shares(jnp.asarray(weights)).astype(output.dtype)
-    return share.reshape(-1, *(1,) * (output.ndim - 1))
+    weights = jnp.asarray(weights)
+    share = weights / jnp.sum(weights)
+    return share.astype(output.dtype).reshape(-1, *(1,) * (output.ndim - 1))
 
 
 def backprop(network: Layer, loss: Loss, *, with_output: bool = False) -> CostAndGradient:

@@ -23,18 +23,14 @@ class Chain(Layer):
     def __init__(self, *layers: Layer) -> None:
         for position, layer in enumerate(layers):
             if not isinstance(layer, Layer):
-                raise TypeError(message(self._kind, f"a layer at position {position}", repr(layer)))
+                raise TypeError(message(type(self).__name__, f"a layer at position {position}", repr(layer)))
         if not layers:
-            raise ValueError(message(self._kind, "at least one layer", "none"))
+            raise ValueError(message(type(self).__name__, "at least one layer", "none"))
         object.__setattr__(self, "layers", layers)
         check_needs(self)
 
     def __repr__(self) -> str:
-        return f"{self._kind}({', '.join(map(repr, self.layers))})"
-
-    @property
-    def _kind(self) -> str:
-        return type(self).__name__
+        return f"{type(self).__name__}({', '.join(map(repr, self.layers))})"
 
     @property
     def needs(self) -> frozenset[str]:
@@ -48,8 +44,8 @@ class Chain(Layer):
 
     def init(self, key: jax.Array, input_shape: Shape, *, dtype: Any = jnp.float32) -> tuple[tuple[Any, ...], Shape]:
         """Return the tuple of the layers' initial parameters, and the last layer's output shape."""
-        check_key(self._kind, key)
-        dtype = check_dtype(self._kind, dtype)
+        check_key(type(self).__name__, key)
+        dtype = check_dtype(type(self).__name__, dtype)
         params, shape = [], tuple(input_shape)
         for index, layer in enumerate(self.layers):
             with _inside(index):
@@ -95,7 +91,7 @@ class Chain(Layer):
         if not isinstance(params, tuple) or len(params) != len(self.layers):
             got = f"a tuple of {len(params)}" if isinstance(params, tuple) else type(params).__name__
             raise ValueError(
-                message(self._kind, f"params to be a tuple of {len(self.layers)}, one entry per layer", got)
+                message(type(self).__name__, f"params to be a tuple of {len(self.layers)}, one entry per layer", got)
             )
 
 

@@ -77,9 +77,4 @@ def batch_mean(values: jax.Array, weights: Any = None, *, where: object = "batch
     weights = jnp.asarray(weights).astype(values.dtype)
     if weights.shape != values.shape:
         raise ShapeError(where, f"weights of shape {values.shape}, one per sample", weights.shape)
-    return jnp.sum(shares(weights) * values)
-
-
-def shares(weights: jax.Array) -> jax.Array:
-    """Return the share wᵢ / Σ wᵢ of each sample in the weighted mean."""
-    return weights / jnp.sum(weights)
+    return jnp.sum(weights / jnp.sum(weights) * values)

@@ -40,18 +40,17 @@ def random_order(key: jax.Array, count: int) -> jax.Array:
     below, half = jnp.uint32(2**bits - 1), jnp.uint32((bits + 1) // 2)
     factors, offsets = jax.random.bits(key, (2, _ROUNDS), jnp.uint32)
 
-    def mixed(x: jax.Array) -> jax.Array:
-        def one_round(index: jax.Array, x: jax.Array) -> jax.Array:
-            x = ((factors[index] | 1) * x + offsets[index]) & below
-            return x ^ (x >> half)
+    def mixed(state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        x, outside = state
+        mixed_x = x
+        for factor, offset in zip(factors, offsets, strict=True):
+            mixed_x = ((factor | 1) * mixed_x + offset) & below
+            mixed_x ^= mixed_x >> half
+        x = jnp.where(outside, mixed_x, x)
+        return x, x >= jnp.uint32(count)
 
-        return lax.fori_loop(0, _ROUNDS, one_round, x)
-
-    def outside(x: jax.Array) -> jax.Array:
-        return x >= jnp.uint32(count)
-
-    x = mixed(jnp.arange(count, dtype=jnp.uint32))
-    x = lax.while_loop(lambda x: jnp.any(outside(x)), lambda x: jnp.where(outside(x), mixed(x), x), x)
+    start = jnp.arange(count, dtype=jnp.uint32), jnp.ones(count, bool)
+    x, _ = lax.while_loop(lambda state: jnp.any(state[1]), mixed, start)
     return x.astype(jnp.int32)
 
 
@@ -66,11 +65,6 @@ def effective_batch_size(where: str, batch_size: int | None, samples: int) -> in
         return samples
     check_count(where, "batch_size", batch_size)
     return min(int(batch_size), samples)
-
-
-def batch_count(samples: int, batch_size: int) -> int:
-    """Return how many batches hold that many samples, the last one perhaps partial."""
-    return -(-samples // batch_size)
 
 
 def batch_window(index: jax.Array, samples: int, batch_size: int) -> tuple[jax.Array, jax.Array | None]:
@@ -111,14 +105,10 @@ def scan_batches(
         return (carry, (new_sums, lost)), None
 
     zeros = {name: jnp.zeros((), dtype) for name in names}
-    indices = jnp.arange(batch_count(samples, batch_size), dtype=jnp.int32)
+    batches = -(-samples // batch_size)  # the last one may be partial
+    indices = jnp.arange(batches, dtype=jnp.int32)
     (carry, (sums, _)), _ = as_one_kernel(lambda start: lax.scan(body, start, indices), (carry, (zeros, zeros)))
     return carry, {name: sums[name] / samples for name in names}
-
-
-def rows(array: jax.Array, start: jax.Array, batch_size: int) -> jax.Array:
-    """Return ``batch_size`` consecutive rows."""
-    return lax.dynamic_slice_in_dim(array, start, batch_size)
 
 
 def shuffled(array: jax.Array, order: jax.Array, batch_size: int) -> Callable[[jax.Array], jax.Array]:
@@ -129,11 +119,6 @@ def shuffled(array: jax.Array, order: jax.Array, batch_size: int) -> Callable[[j
     of floats would cost four times the memory and saves nothing.
     """
     if array.dtype.itemsize == 1:
-        copy = gather(array, order)
-        return lambda start: rows(copy, start, batch_size)
-    return lambda start: gather(array, rows(order, start, batch_size))
-
-
-def gather(array: jax.Array, indices: jax.Array) -> jax.Array:
-    """Return the rows at those indices, which are guaranteed to be in bounds."""
-    return array.at[indices].get(mode="promise_in_bounds")
+        copy = array.at[order].get(mode="promise_in_bounds")
+        return lambda start: lax.dynamic_slice_in_dim(copy, start, batch_size)
+    return lambda start: array.at[lax.dynamic_slice_in_dim(order, start, batch_size)].get(mode="promise_in_bounds")

@@ -63,19 +63,19 @@ class EarlyStopping(Configuration):
 
     def __post_init__(self) -> None:
         if not isinstance(self.monitor, str):
-            raise TypeError(message(self._name, "monitor to be a name of the history", repr(self.monitor)))
-        check_count(self._name, "patience", self.patience)
+            raise TypeError(message("EarlyStopping", "monitor to be a name of the history", repr(self.monitor)))
+        check_count("EarlyStopping", "patience", self.patience)
         check_number(
-            self._name, "min_delta", self.min_delta, lambda d: (d >= 0) & np.isfinite(d), "to be finite and at least 0"
+            "EarlyStopping",
+            "min_delta",
+            self.min_delta,
+            lambda d: (d >= 0) & np.isfinite(d),
+            "to be finite and at least 0",
         )
         if not isinstance(self.restore_best, bool):
-            raise TypeError(message(self._name, "restore_best to be True or False", repr(self.restore_best)))
+            raise TypeError(message("EarlyStopping", "restore_best to be True or False", repr(self.restore_best)))
         if self.mode not in MODES:
-            raise ValueError(message(self._name, f"mode to be one of {', '.join(MODES)}", repr(self.mode)))
-
-    @property
-    def _name(self) -> str:
-        return type(self).__name__
+            raise ValueError(message("EarlyStopping", f"mode to be one of {', '.join(MODES)}", repr(self.mode)))
 
     @property
     def limits(self) -> Limits:
@@ -89,7 +89,7 @@ class EarlyStopping(Configuration):
             return self.mode == "min"
         quantity = self.monitor.removeprefix("val_")
         if quantity not in ("loss", "accuracy"):
-            raise ValueError(message(self._name, f"mode 'min' or 'max' for monitor {self.monitor!r}", "'auto'"))
+            raise ValueError(message("EarlyStopping", f"mode 'min' or 'max' for monitor {self.monitor!r}", "'auto'"))
         return quantity == "loss"
 
 
@@ -111,7 +111,7 @@ class Best:
 
 
 def with_early_stopping(where: str, state: TrainState, stopping: EarlyStopping, names: tuple[str, ...]) -> TrainState:
-    """Return the state with what early stopping needs: that of an earlier call, or a new one at the start of a run."""
+    """Return the state with the best epoch so far: that of an earlier call, or a new one at the start of a run."""
     if stopping.monitor not in names:
         hint = ": pass validation= to record it" if f"val_{names[0]}" not in names else ""
         expected = f"early_stopping.monitor to be one of {', '.join(names)}"

@@ -13,7 +13,7 @@ from ..dtypes import accumulator_dtype, params_dtype
 from ..layer import Layer, Params
 from ..losses import Loss
 from ..objective import Batch, Objective
-from .batches import effective_batch_size, rows, scan_batches
+from .batches import effective_batch_size, scan_batches
 from .metrics import Metric, means, metric_name
 
 EVALUATION_BATCH = 1024  # samples at once by default: enough to fill the matrix units
@@ -89,7 +89,8 @@ def sample_means(
     """Return the mean cost and metrics over the samples, without training. Pure: for use inside a compiled program."""
 
     def one_batch(carry: None, start: jax.Array, weights: jax.Array | None) -> tuple[None, dict[str, jax.Array]]:
-        batch = Batch(rows(data.x, start, batch_size), rows(data.y, start, batch_size), weights)
+        x, y = (lax.dynamic_slice_in_dim(array, start, batch_size) for array in (data.x, data.y))
+        batch = Batch(x, y, weights)
         cost, (output, _) = objective.value(params, batch)
         return carry, {"loss": cost, **means(metrics, objective.loss.predict(output), batch.y, weights)}
 

@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks import check_count, integer_array, is_concrete
-from ..errors import DtypeError, ShapeError, message
+from ..checks import check_count, check_values, integer_array, is_concrete
+from ..errors import DtypeError, ShapeError
 from ..losses import batch_mean
 
 Metric = Callable[[jax.Array, jax.Array], jax.Array]  # (prediction, target) -> one number per sample, (batch,)
@@ -128,9 +128,6 @@ def _classes(name: str, values: Any, classes: int) -> jax.Array:
     if array.ndim != 1:
         raise ShapeError("confusion_matrix", f"{name} of shape (n,)", array.shape)
     if is_concrete(array):
-        outside = np.flatnonzero((np.asarray(array) < 0) | (np.asarray(array) >= classes))
-        if outside.size:
-            first = int(outside[0])
-            got = f"{array[first]} at index {first}"
-            raise ValueError(message("confusion_matrix", f"{name} in [0, {classes})", got))
+        values = np.asarray(array)
+        check_values("confusion_matrix", f"{name} in [0, {classes})", values, (values >= 0) & (values < classes))
     return jnp.asarray(array).astype(jnp.int32)

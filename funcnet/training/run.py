@@ -16,7 +16,7 @@ from jax import lax
 from ..checks import check_count, check_data, check_part
 from ..dtypes import accumulator_dtype, params_dtype
 from ..errors import message
-from ..layer import Layer, Params
+from ..layer import Layer
 from ..losses import Loss
 from ..objective import Batch, autodiff
 from ..optimizers import Optimizer
@@ -176,8 +176,14 @@ def epochs_of(plan: Plan, state: TrainState, epochs: int | jax.Array, *, rows: i
             unpenalized = replace(step.objective, penalty=None)
             means = sample_means(unpenalized, state.params, validation, metrics=step.metrics, batch_size=size)
             row |= {f"val_{name}": mean for name, mean in means.items()}
-        history = {name: _with_row(run.history[name], run.done, row[name]) for name in run.history}
-        finite = jnp.isfinite(row["loss"]) & _all_finite(state.params)
+        # A scatter in place of this slice update would prevent one kernel for the loop.
+        history = {
+            name: lax.dynamic_update_index_in_dim(column, row[name], run.done, axis=0)
+            for name, column in run.history.items()
+        }
+        finite = jnp.isfinite(row["loss"])
+        for leaf in jax.tree.leaves(state.params):  # the loss is computed before the last update
+            finite &= jnp.all(jnp.isfinite(leaf))
         stopped = run.stopped
         if limits is not None:
             state = update_best(state, row, finite, limits.min_delta)
@@ -188,17 +194,6 @@ def epochs_of(plan: Plan, state: TrainState, epochs: int | jax.Array, *, rows: i
     stopped = jnp.bool_(False) if limits is None else is_stopped(state, limits.patience)
     start = Run(state, jnp.int32(0), jnp.bool_(True), stopped, history)
     return as_one_kernel(lambda start: lax.while_loop(unfinished, one_epoch, start), start)
-
-
-def _with_row(column: jax.Array, index: jax.Array, value: jax.Array) -> jax.Array:
-    """Return the column with the value at that index; a scatter would prevent one kernel for the loop."""
-    return lax.dynamic_update_index_in_dim(column, value, index, axis=0)
-
-
-def _all_finite(params: Params) -> jax.Array:
-    """Return whether every parameter is finite; the loss is computed before the update, so it cannot show that."""
-    leaves = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(params)]
-    return jnp.all(jnp.stack(leaves)) if leaves else jnp.bool_(True)
 
 
 def _train_epoch(

@@ -71,17 +71,18 @@ def init_state(
     return copy_for_donation(TrainState(params, optimizer.init(params), key, jnp.int32(0), jnp.int32(0)))
 
 
+@jax.jit
 def copy_for_donation(tree: Any) -> Any:
-    """Return the tree with every leaf copied to a new buffer with a strong dtype, so that it can be donated."""
-    return _compiled_copy(tree)
+    """Return the tree with every leaf copied to a new buffer, which can be donated.
 
+    The copies have strong dtypes, because a weakly typed input would cause a second compilation.
+    """
 
-def _strong_copy(leaf: jax.Array) -> jax.Array:
-    """Return a copy of strong type: a weakly typed input would cause a second compilation."""
-    return jnp.copy(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.extended) else jnp.array(leaf, leaf.dtype, copy=True)
+    def copied(leaf: jax.Array) -> jax.Array:
+        is_key = jnp.issubdtype(leaf.dtype, jax.dtypes.extended)
+        return jnp.copy(leaf) if is_key else jnp.array(leaf, leaf.dtype, copy=True)
 
-
-_compiled_copy = jax.jit(lambda tree: jax.tree.map(_strong_copy, tree))
+    return jax.tree.map(copied, tree)
 
 
 def resumed(where: str, state: TrainState, optimizer: Optimizer) -> TrainState:
