@@ -58,16 +58,16 @@ class Layer(Configuration):
     """
 
     described_as: ClassVar[str] = "a layer, such as fn.mlp([784, 10])"
-    takes: ClassVar[frozenset[str]] = frozenset()  # the keywords that forward declares
+    declared_keywords: ClassVar[frozenset[str]] = frozenset()  # those of forward, besides params and x
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        cls.takes = _declared_keywords(cls)
+        cls.declared_keywords = _declared_keywords(cls)
 
     @property
-    def needs(self) -> frozenset[str]:
+    def needed_keywords(self) -> frozenset[str]:
         """The keywords on which the output depends."""
-        return self.takes
+        return self.declared_keywords
 
     @property
     def keeps_statistics(self) -> bool:
@@ -95,7 +95,7 @@ class Layer(Configuration):
     ) -> tuple[jax.Array, Cache]:
         """Return ``forward`` called with those of the keywords that it declares."""
         given = {"key": key, "weights": weights}
-        return self.forward(params, x, **{name: given[name] for name in self.takes})
+        return self.forward(params, x, **{name: given[name] for name in self.declared_keywords})
 
     def apply(
         self, params: Params, x: jax.Array, *, key: jax.Array | None = None, weights: jax.Array | None = None
@@ -114,7 +114,7 @@ def _declared_keywords(cls: type[Layer]) -> frozenset[str]:
         expected = f"forward(self, params, x) with keywords among {', '.join(sorted(KEYWORDS))}"
         raise TypeError(message(cls.__name__, expected, f"forward{signature}"))
     for base in cls.__bases__:
-        if hidden := sorted(getattr(base, "takes", names) - names):
+        if hidden := sorted(getattr(base, "declared_keywords", names) - names):
             expected = f"forward to declare {_declared(hidden)}, as the forward of {base.__name__} does"
             raise TypeError(message(cls.__name__, expected, f"forward{signature}"))
     return names
@@ -124,7 +124,7 @@ def _declared(names: list[str]) -> str:
     return ", ".join(f"{name}=None" for name in names)
 
 
-def check_needs(layer: Layer) -> None:
+def check_contained_layers(layer: Layer) -> None:
     """Raise ``TypeError`` where a layer hides what a layer that it contains needs.
 
     Its ``forward`` must declare the keywords of the layers that it contains, and it must have a ``learn`` where one of
@@ -136,17 +136,17 @@ def check_needs(layer: Layer) -> None:
     ...
     ...     def forward(self, params, x):
     ...         return self.layer.forward(params, 2 * x)
-    >>> check_needs(Twice(fn.Dropout(0.5)))
+    >>> check_contained_layers(Twice(fn.Dropout(0.5)))
     Traceback (most recent call last):
     TypeError: Twice(Dropout(0.5)): expected forward to declare key=None, which Dropout(0.5) needs, got none
     """
     for contained in jax.tree.leaves(list(vars(layer).values())):
         if not isinstance(contained, Layer):
             continue
-        check_needs(contained)
-        if hidden := sorted(contained.needs - layer.takes):
+        check_contained_layers(contained)
+        if hidden := sorted(contained.needed_keywords - layer.declared_keywords):
             expected = f"forward to declare {_declared(hidden)}, which {contained} needs"
-            raise TypeError(message(layer, expected, _declared(sorted(layer.takes)) or "none"))
+            raise TypeError(message(layer, expected, _declared(sorted(layer.declared_keywords)) or "none"))
         if contained.keeps_statistics and not layer.keeps_statistics:
             expected = f"learn(params, cache) to return the running statistics of {contained}"
             raise TypeError(message(layer, expected, "no learn"))

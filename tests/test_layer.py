@@ -31,7 +31,7 @@ class Doubling(fn.Layer):
 
 def test_a_layer_without_keywords_stands_beside_one_with_them():
     network = fn.Sequential(Doubling(), fn.Dropout(0.5), Doubling())
-    assert network.needs == {"key"}
+    assert network.needed_keywords == {"key"}
     params, _ = network.init(KEY, (3,))
     np.testing.assert_array_equal(network.apply(params, X), 4 * X)
     dropped, _ = network.forward(params, X, key=KEY, weights=None)

@@ -11,7 +11,7 @@ import numpy as np
 from ..checks import check_key, check_number, check_part, host_array
 from ..errors import message
 from ..jaxprs import NoRuleError
-from ..layer import Layer, Params, check_needs
+from ..layer import Layer, Params, check_contained_layers
 from ..losses import Loss
 from ..objective import Batch, Objective
 from ..penalties import Penalty
@@ -115,7 +115,7 @@ def check_gradients(
             hash(value)
         except TypeError as error:
             raise TypeError(message(WHERE, f"{name} to have hashable fields", error)) from None
-    check_needs(network)
+    check_contained_layers(network)
     check_part(WHERE, "penalty", penalty, Penalty, optional=True)
     if key is not None:
         check_key(WHERE, key)

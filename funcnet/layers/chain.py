@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from ..checks import check_dtype, check_key
 from ..errors import DtypeError, ShapeError, message
-from ..layer import Cache, Layer, Shape, check_needs
+from ..layer import Cache, Layer, Shape, check_contained_layers
 
 
 class Chain(Layer):
@@ -27,15 +27,15 @@ class Chain(Layer):
         if not layers:
             raise ValueError(message(type(self).__name__, "at least one layer", "none"))
         object.__setattr__(self, "layers", layers)
-        check_needs(self)
+        check_contained_layers(self)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(map(repr, self.layers))})"
 
     @property
-    def needs(self) -> frozenset[str]:
+    def needed_keywords(self) -> frozenset[str]:
         """The keywords on which the output of one of the layers depends."""
-        return frozenset().union(*(layer.needs for layer in self.layers))
+        return frozenset().union(*(layer.needed_keywords for layer in self.layers))
 
     @property
     def keeps_statistics(self) -> bool:

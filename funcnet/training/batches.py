@@ -37,20 +37,18 @@ def random_order(key: jax.Array, count: int) -> jax.Array:
     [0, 1, 2, 3, 4, 5, 6]
     """
     bits = max(1, (count - 1).bit_length())
-    below, half = jnp.uint32(2**bits - 1), jnp.uint32((bits + 1) // 2)
+    below, half, end = (jnp.uint32(number) for number in (2**bits - 1, (bits + 1) // 2, count))
     factors, offsets = jax.random.bits(key, (2, _ROUNDS), jnp.uint32)
 
-    def mixed(state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-        x, outside = state
-        mixed_x = x
-        for factor, offset in zip(factors, offsets, strict=True):
-            mixed_x = ((factor | 1) * mixed_x + offset) & below
-            mixed_x ^= mixed_x >> half
-        x = jnp.where(outside, mixed_x, x)
-        return x, x >= jnp.uint32(count)
+    def one_round(index: jax.Array, x: jax.Array) -> jax.Array:
+        x = ((factors[index] | 1) * x + offsets[index]) & below
+        return x ^ (x >> half)
 
-    start = jnp.arange(count, dtype=jnp.uint32), jnp.ones(count, bool)
-    x, _ = lax.while_loop(lambda state: jnp.any(state[1]), mixed, start)
+    def mixed(x: jax.Array) -> jax.Array:
+        return lax.fori_loop(0, _ROUNDS, one_round, x)
+
+    x = mixed(jnp.arange(count, dtype=jnp.uint32))
+    x = lax.while_loop(lambda x: jnp.any(x >= end), lambda x: jnp.where(x >= end, mixed(x), x), x)
     return x.astype(jnp.int32)
 
 

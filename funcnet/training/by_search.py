@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from ..checks import check_data, check_dtype, check_key, check_part
 from ..configuration import Configuration
 from ..errors import message
-from ..layer import Layer, Params, Shape, check_needs
+from ..layer import Layer, Params, Shape, check_contained_layers
 from ..losses import Loss
 from ..objective import Batch, Objective
 from ..penalties import Penalty
@@ -64,7 +64,7 @@ def fit_by_search(
     array(['goal reached', 'goal reached', 'goal reached'], dtype=object)
     """
     check_part("fit_by_search", "network", network, Layer)
-    check_needs(network)
+    check_contained_layers(network)
     check_part("fit_by_search", "loss", loss, Loss)
     check_part("fit_by_search", "penalty", penalty, Penalty, optional=True)
     check_key("fit_by_search", key)

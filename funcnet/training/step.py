@@ -11,7 +11,7 @@ import numpy as np
 
 from ..checks import check_gradient_function, check_key, check_metrics, check_part, check_update_pair
 from ..errors import message
-from ..layer import Layer, Params, Shape, check_needs
+from ..layer import Layer, Params, Shape, check_contained_layers
 from ..losses import Loss
 from ..objective import Batch, Objective, Valued, autodiff, backprop
 from ..optimizers import Optimizer, apply_updates
@@ -163,7 +163,7 @@ def make_step(
 ) -> Step:
     """Return the pure step of these parts; ``TypeError`` or ``ValueError`` that names the part that is wrong."""
     check_part(where, "network", network, Layer)
-    check_needs(network)
+    check_contained_layers(network)
     check_part(where, "loss", loss, Loss)
     check_update_pair(where, optimizer)
     check_metrics(where, metrics)
