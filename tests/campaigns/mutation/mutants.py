@@ -17,9 +17,9 @@ MUTANTS = [
     # the four equations
     Mutant("_share_of_the_mean", "1 / output.shape[0]", "1.0", "BP: the 1/n of the mean is missing"),
     Mutant("_share_of_the_mean", "1 / output.shape[0]", "1 / (output.shape[0] + 1)", "BP: 1/(n + 1) for 1/n"),
-    Mutant("_share_of_the_mean", "shares(jnp.asarray(weights))", "jnp.asarray(weights) / len(weights)", "BP: weights not normalized"),
-    Mutant("_share_of_the_mean", "shares(jnp.asarray(weights))", "shares(jnp.asarray(weights) ** 2)", "BP: weights squared"),
-    Mutant("_share_of_the_mean", "share.reshape(-1, *(1,) * (output.ndim - 1))", "share[::-1].reshape(-1, *(1,) * (output.ndim - 1))", "BP: weights of other samples"),
+    Mutant("_share_of_the_mean", "weights / jnp.sum(weights)", "weights / len(weights)", "BP: weights not normalized"),
+    Mutant("_share_of_the_mean", "weights / jnp.sum(weights)", "weights**2 / jnp.sum(weights**2)", "BP: weights squared"),
+    Mutant("_share_of_the_mean", "weights / jnp.sum(weights)", "weights[::-1] / jnp.sum(weights)", "BP: weights of other samples"),
     Mutant("Objective.by_hand", "self.loss.gradient(output, y)", "-self.loss.gradient(output, y)", "BP1: wrong sign"),
     Mutant("Objective.by_hand", "jax.tree.map(jnp.add, gradients, self.penalty.gradient(params))", "gradients", "penalty's gradient dropped"),
     Mutant("Objective.by_hand", "jax.tree.map(jnp.add, gradients, self.penalty.gradient(params))", "jax.tree.map(jnp.subtract, gradients, self.penalty.gradient(params))", "penalty's gradient subtracted"),
