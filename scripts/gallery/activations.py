@@ -66,6 +66,7 @@ def draw(found, dead, path):
     left.bar([f"{rate:g}" for rate in dead], [100 * share for share in dead.values()], color=plots.COLOURS[2])
     left.set(xlabel="learning rate of SGD (0: untrained)", ylabel="% of 128 units")
     left.set_title("ReLUs that have died", fontsize="small")
+    left.tick_params(axis="x", labelsize="x-small", rotation=45)
     z = np.linspace(0, 12, 121, dtype=np.float32)
     right.semilogy(z, fn.sigmoid.derivative(z), color=plots.COLOURS[1])
     right.set_title("the sigmoid's σ′(z), saturating", fontsize="small")
