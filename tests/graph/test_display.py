@@ -12,7 +12,7 @@ from jax.ad_checkpoint import checkpoint_name
 
 import funcnet as fn
 from funcnet import graph
-from funcnet.drawing.layout import CHARACTER
+from funcnet.drawing.layout import CHARACTER_WIDTH
 from tests.graph.examples import LAYERS, NEURON, chain, neuron_cost, two_layers
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -72,7 +72,7 @@ def test_a_layout(name, traced):
     for box in placed.boxes.values():
         assert box.width / 2 <= box.x <= placed.width - box.width / 2
         assert box.height / 2 <= box.y <= placed.height - box.height / 2
-        assert CHARACTER * max(map(len, box.node.lines)) < box.width
+        assert CHARACTER_WIDTH * max(map(len, box.node.lines)) < box.width
     for one, other in itertools.combinations(placed.boxes.values(), 2):
         apart = (
             abs(one.x - other.x) - (one.width + other.width) / 2,
