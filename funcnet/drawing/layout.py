@@ -8,7 +8,7 @@ is linked to, as far as the order and the distances in its layer allow.
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -66,11 +66,9 @@ def layout_of(nodes: Mapping[Key, Node], edges: Sequence[tuple[Key, Key]]) -> La
     layer = layers(nodes, edges)
     chains = [_chain(edge, layer) for edge in edges]
     links = [link for chain in chains for link in pairwise(chain)]
-    rows: list[list[Key]] = [[] for _ in range(max(layer.values(), default=-1) + 1)]
     placed = layer | {key: layer[chain[0]] + offset for chain in chains for offset, key in enumerate(chain[:-1])}
-    for key, depth in placed.items():
-        rows[depth].append(key)
-    rows = ordered(rows, links)
+    levels = range(max(layer.values(), default=-1) + 1)
+    rows = ordered([[key for key, depth in placed.items() if depth == level] for level in levels], links)
     sizes = {key: _size(node) for key, node in nodes.items()}
     widths = {key: sizes[key][0] if key in sizes else PASSAGE_WIDTH for row in rows for key in row}
     across = coordinates(rows, links, widths)
@@ -92,10 +90,7 @@ def layers(nodes: Iterable[Key], edges: Sequence[tuple[Key, Key]]) -> dict[Key, 
     >>> layers("abcd", [("a", "b"), ("b", "c"), ("d", "c")])
     {'a': 0, 'b': 1, 'c': 2, 'd': 1}
     """
-    after, before = defaultdict(list), defaultdict(list)
-    for source, target in edges:
-        after[source].append(target)
-        before[target].append(source)
+    before, after = _linked(edges)
     nodes = list(nodes)
     waiting = {key: len(before[key]) for key in nodes}
     order = [key for key, count in waiting.items() if count == 0]
@@ -202,6 +197,7 @@ def spaced(wanted: np.ndarray, gaps: np.ndarray) -> np.ndarray:
 
 
 def _linked(links: Sequence[tuple[Key, Key]]) -> tuple[dict[Key, list[Key]], dict[Key, list[Key]]]:
+    """Return the sources of every target, and the targets of every source."""
     above: dict[Key, list[Key]] = defaultdict(list)
     below: dict[Key, list[Key]] = defaultdict(list)
     for source, target in links:
@@ -236,7 +232,7 @@ def _arrows(
             points += [(across[key], edge) for edge in bounds[placed[key]]]
         x, top = end[index], boxes[target].y - boxes[target].height / 2
         points += [(x, bounds[placed[target]][0]), (x, top)]
-        arrows.append(tuple(point for at, point in enumerate(points) if at == 0 or point != points[at - 1]))
+        arrows.append(tuple(point for point, _ in groupby(points)))
     return tuple(arrows)
 
 

@@ -167,7 +167,7 @@ def test_refuses_a_bad_answer_and_takes_the_next_mirrors(serve, folder, answer, 
 
 
 def test_a_mirror_that_stays_silent_is_given_up(monkeypatch, serve, folder):
-    monkeypatch.setattr(mnist, "_SECONDS_TO_ANSWER", 0.5)
+    monkeypatch.setattr(mnist, "TIMEOUT_SECONDS", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(ConnectionError, match=f"{url}/{X}.gz: .*timed out"):

@@ -99,7 +99,10 @@ def test_what_rounds_moves_its_result_and_what_is_exact_does_not(name):
 PURPOSES = {
     "complex step": (set(complex_rules.RULES), lambda function, x: complex_step_gradient(function, [x])),
     "rounding": (rounding.EXACT | rounding.ROUNDED, rounding.rounding_of),
-    "graph": (set(rules.RULES) | rules.CONSTANT, lambda function, x: differentiated(graph.trace(function, x), x)),
+    "graph": (
+        set(rules.RULES) | rules.PIECEWISE_CONSTANT,
+        lambda function, x: differentiated(graph.trace(function, x), x),
+    ),
     "extended precision": (set(extended.OPERATIONS), extended.extended),
 }
 
