@@ -16,7 +16,7 @@ import numpy as np
 import funcnet as fn
 
 from ..activations import ACTIVATIONS
-from ..data.digits import BRIGHTEST
+from ..data.digits import MAX_PIXEL_VALUE
 from ..data.mnist import FILES
 from ..errors import message
 from .arguments import add_choice, parse_sizes, positive_integer, positive_number
@@ -109,7 +109,7 @@ class Images(NamedTuple):
 
 def _load(data: str) -> Images:
     if data == "digits":
-        return Images("embedded digits", *fn.data.load_digits(), BRIGHTEST, DIGITS)
+        return Images("embedded digits", *fn.data.load_digits(), MAX_PIXEL_VALUE, DIGITS)
     if data == "mnist":
         return Images("MNIST", *fn.data.load_mnist(), 255, MNIST)
     if not data or not Path(data).is_dir():

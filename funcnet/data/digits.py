@@ -12,7 +12,7 @@ import numpy as np
 Arrays = tuple[np.ndarray, np.ndarray]
 
 CLASSES = 10
-BRIGHTEST = 16  # the largest pixel value
+MAX_PIXEL_VALUE = 16
 
 
 def load_digits() -> tuple[Arrays, Arrays]:

@@ -133,18 +133,18 @@ def nand_count(function: Callable[..., Any], *bits: Any) -> int:
     72
     """
     found = [around for call, around in walk(jax.make_jaxpr(function)(*bits)) if _is_nand(call)]
-    return sum(math.prod(map(_turns, around)) for around in found if not any(map(_is_nand, around)))
+    return sum(math.prod(map(_iterations, around)) for around in found if not any(map(_is_nand, around)))
 
 
 def _is_nand(equation: Any) -> bool:
     return bool(equation.params.get("name") == nand.__name__)
 
 
-def _turns(equation: Any) -> int:
+def _iterations(equation: Any) -> int:
     """Return how often an equation runs the program that it contains."""
     scan = scan_of(equation)
     if scan is None and called_program(equation) is None:
-        expected = "NANDs in calls and in loops of a known number of turns"
+        expected = "NANDs in calls and in loops of a known number of iterations"
         raise NoRuleError(message("nand_count", expected, f"some in {name_of(equation)}"))
     return 1 if scan is None else scan.length
 

@@ -191,8 +191,8 @@ def decision(
     if labels.shape != x.shape[:1] or not np.isin(labels, (0, 1)).all():
         got = f"shape {labels.shape}, values {np.unique(labels).tolist()[:5]}"
         raise ValueError(message("decision", f"labels of shape {x.shape[:1]}, each 0 or 1", got))
-    x_range, y_range = np.stack([x.min(axis=0) - margin, x.max(axis=0) + margin], axis=1)
-    horizontal, vertical, values = _on_grid(probability, x_range, y_range, 160)
+    (left, low), (right, high) = x.min(axis=0) - margin, x.max(axis=0) + margin
+    horizontal, vertical, values = _on_grid(probability, (left, right), (low, high), 160)
     shown = np.clip(values, 0, 1)
     filled = axes.contourf(horizontal, vertical, shown, levels=np.linspace(0, 1, 21), cmap=DIVERGING, alpha=0.8)
     axes.contour(horizontal, vertical, shown, levels=[0.5], colors="black", linewidths=1)
@@ -204,7 +204,9 @@ def decision(
     label(axes, xlabel, ylabel, title)
 
 
-def _on_grid(function: Callable[[np.ndarray], Any], x_range: Any, y_range: Any, points: int) -> tuple[np.ndarray, ...]:
+def _on_grid(
+    function: Callable[[np.ndarray], Any], x_range: Range, y_range: Range, points: int
+) -> tuple[Any, Any, Any]:
     """Return the coordinates of a grid and the function's values there, each (points, points)."""
     horizontal, vertical = np.meshgrid(np.linspace(*x_range, points), np.linspace(*y_range, points))
     values = np.asarray(function(np.stack([horizontal.ravel(), vertical.ravel()], axis=1)))

@@ -144,7 +144,7 @@ def _fields(ranges: dict[str, Any], kept: list[str]) -> dict[str, str]:
 
 
 def _array(valid: Any, value: Any, params: Any) -> jax.Array:
-    """Return a setting as an array of its own: a count as int32, a real number as ``as_array`` has it."""
+    """Return a setting as an array with its own buffer: a count as int32, a real number as ``as_array`` does."""
     return own_array(value, np.dtype(np.int32)) if isinstance(valid, Count) else as_array(value, params)
 
 

@@ -20,7 +20,7 @@ from peers.funcnet_peer import LOSSES, network_of, optimizer_of
 from peers.recipes import RECIPES, arrays_of
 
 import funcnet as fn
-from funcnet.cli.arguments import positive_integer, parse_seed
+from funcnet.cli.arguments import parse_seed, positive_integer
 
 CALLS = 3  # whose median counts
 DOUBLINGS = 20  # of the epochs in the longer of two calls

@@ -13,7 +13,7 @@ from example import parser
 
 import funcnet as fn
 from funcnet.cli.arguments import positive_integer, positive_number
-from funcnet.data.digits import BRIGHTEST
+from funcnet.data.digits import MAX_PIXEL_VALUE
 
 FAMILIES = (  # one row of the picture each
     (fn.sgd, fn.momentum, fn.nesterov, fn.adagrad),
@@ -110,7 +110,7 @@ def main(argv=None):
     options = arguments().parse_args(argv)
     (x, labels), (x_test, test_labels) = fn.data.load_digits()
     train, test = (
-        (images.reshape(len(images), -1).astype(np.float32) / BRIGHTEST, fn.data.one_hot(classes, 10))
+        (images.reshape(len(images), -1).astype(np.float32) / MAX_PIXEL_VALUE, fn.data.one_hot(classes, 10))
         for images, classes in ((x[: options.samples], labels[: options.samples]), (x_test, test_labels))
     )
     print(f"{NETWORK} on {len(train[0])} digits, {options.epochs} epochs; steps to stay below {NEAR} on the surfaces")

@@ -1,4 +1,4 @@
-"""A search made from its step."""
+"""A search made of the function of one step."""
 
 import inspect
 
@@ -15,7 +15,7 @@ from tests.search import problems
 
 @from_step()
 def random_descent(cost, at, scale: Scale = 0.1):
-    """Propose θ′ = θ + σε, and go there where it is lower."""
+    """Propose θ′ = θ + σε, and accept it if its cost is lower."""
     proposal = evaluated("random_descent", cost, perturbed(at.key, at.current.params, 1.0, scale))
     return StepResult(proposal, better(proposal, at.current), {})
 
