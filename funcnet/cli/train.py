@@ -26,14 +26,14 @@ from .losses import LOSSES
 class Recipe(NamedTuple):
     """Default settings for a data set."""
 
-    hidden: list[int]
+    hidden: int  # units of the single hidden layer
     optimizer: str
     epochs: int
     batch_size: int
 
 
-DIGITS = Recipe([128], "adam", epochs=40, batch_size=32)
-MNIST = Recipe([512], "rmsprop", epochs=5, batch_size=128)
+DIGITS = Recipe(128, "adam", epochs=40, batch_size=32)
+MNIST = Recipe(512, "rmsprop", epochs=5, batch_size=128)
 
 OPTIMIZERS = {  # each with its default learning rate
     "sgd": (fn.sgd, 0.1),
@@ -70,23 +70,17 @@ DATA_HELP = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options to its parser."""
 
-    def by_data(name: str, shown: Callable[[Any], Any] = str) -> str:
-        return f"{shown(getattr(DIGITS, name))} for the digits, {shown(getattr(MNIST, name))} for other data"
+    def by_data(name: str) -> str:
+        return f"{getattr(DIGITS, name)} for the digits, {getattr(MNIST, name)} for other data"
 
-    sizes = by_data("hidden", lambda hidden: ",".join(map(str, hidden)))
     losses = [name for name in LOSSES if name != "hinge"]  # hinge takes targets -1 and 1, not one-hot rows
     rates = ", ".join(f"{rate} for {name}" for name, (_, rate) in OPTIMIZERS.items())
     parser.add_argument("--data", default="digits", metavar="digits|mnist|PATH", help=DATA_HELP)
-    text = f"sizes of the hidden layers, such as 512,256, or 0 for none (default: {sizes})"
+    text = f"sizes of the hidden layers, such as 512,256, or 0 for none (default: {by_data('hidden')})"
     parser.add_argument("--hidden", type=parse_sizes, metavar="SIZES", help=text)
     add_choice(parser, "--activation", ACTIVATIONS, "activation of the hidden layers", "relu")
-    add_choice(
-        parser,
-        "--loss",
-        losses,
-        "loss (one on probabilities makes the output sigmoid or softmax)",
-        "softmax_cross_entropy",
-    )
+    text = "loss (one on probabilities makes the output sigmoid or softmax)"
+    add_choice(parser, "--loss", losses, text, "softmax_cross_entropy")
     add_choice(parser, "--optimizer", OPTIMIZERS, "optimizer", None, by_data("optimizer"))
     text = f"learning rate (default: {rates})"
     parser.add_argument("--learning-rate", type=positive_number, metavar="RATE", help=text)
@@ -130,7 +124,7 @@ def run(options: argparse.Namespace) -> int:
         counts = f"{len(x)} training and {len(x_test)} test images"
         _print("data", f"{images.name}: {counts} of {x.shape[1]}x{x.shape[2]} pixels, {classes} classes")
         train, test = (_prepared(*part, images.brightest, classes) for part in (images.train, images.test))
-        hidden = images.recipe.hidden if options.hidden is None else options.hidden
+        hidden = [images.recipe.hidden] if options.hidden is None else options.hidden
         loss, output, _ = LOSSES[options.loss]
         network = fn.mlp([train[0].shape[1], *hidden, classes], hidden=fn.activation(options.activation), output=output)
         result = _fit(options, images.recipe, network, loss, train)

@@ -204,9 +204,7 @@ def decision(
     label(axes, xlabel, ylabel, title)
 
 
-def _on_grid(
-    function: Callable[[np.ndarray], Any], x_range: Range, y_range: Range, points: int
-) -> tuple[Any, Any, Any]:
+def _on_grid(function: Callable[[np.ndarray], Any], x_range: Range, y_range: Range, points: int) -> tuple[Any, ...]:
     """Return the coordinates of a grid and the function's values there, each (points, points)."""
     horizontal, vertical = np.meshgrid(np.linspace(*x_range, points), np.linspace(*y_range, points))
     values = np.asarray(function(np.stack([horizontal.ravel(), vertical.ravel()], axis=1)))

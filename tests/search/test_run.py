@@ -209,9 +209,7 @@ def test_patience_ends_a_run_without_improvement():
             reference, improved = costs[taken], taken
     assert (slow.steps, slow.improved, slow.reason) == (taken, improved, "no improvement")
     assert slow.steps - slow.improved == 4
-    np.testing.assert_allclose(
-        slow.cost, costs[taken], rtol=1e-4
-    )  # the best cost, although it is less than min_delta lower
+    np.testing.assert_allclose(slow.cost, costs[taken], rtol=1e-4)  # the best cost, less than min_delta lower
     last = problems.run(fn.annealing(1.0), lambda x: 0 * x, steps=5, patience=5)
     assert last.reason == "completed"
 
