@@ -19,19 +19,14 @@ CUSTOM_DERIVATIVE_CALLS = ("custom_jvp_call", "custom_vjp_call")
 class GraphBuilder:
     """An unfinished graph: variables are numbers until all names are known."""
 
-    shapes: list[Any] = field(default_factory=list)  # for each variable an object with its shape and dtype
-    kinds: list[str] = field(default_factory=list)
-    constants: dict[int, Any] = field(default_factory=dict)
+    variables: list[tuple[Any, str]] = field(default_factory=list)  # (object with shape and dtype, kind)
     names: dict[int, str] = field(default_factory=dict)
     equations: list[tuple[Any, tuple[Any, ...], tuple[int, ...]]] = field(default_factory=list)
 
     def new(self, like: Any, kind: str) -> int:
         """Return the number of a new variable with the shape and dtype of ``like``."""
-        self.shapes.append(like)
-        self.kinds.append(kind)
-        if kind == "constant":
-            self.constants[len(self.kinds) - 1] = like
-        return len(self.kinds) - 1
+        self.variables.append((like, kind))
+        return len(self.variables) - 1
 
     def run(self, program: Any, operands: Sequence[Any]) -> list[Any]:
         """Add a program's operations, and return its results: numbers of variables, or constants."""
@@ -46,9 +41,9 @@ class GraphBuilder:
             return inputs
         if name not in CUSTOM_DERIVATIVE_CALLS and called_program(equation) is not None:
             return None
-        turns = unrolled(equation)
-        if turns is not None:
-            return self.run(turns, inputs)
+        loop = unrolled(equation)
+        if loop is not None:
+            return self.run(loop, inputs)
         results = [self.new(variable.aval, "computed") for variable in equation.outvars]
         self.equations.append((equation, tuple(inputs), tuple(results)))
         return results
@@ -58,7 +53,7 @@ class GraphBuilder:
         names: list[str] = []
         given = set(self.names.values())
         numbered = {"constant": (f"c{i}" for i in count(1)), "computed": (f"v{i}" for i in count(1))}
-        for index, kind in enumerate(self.kinds):
+        for index, (_, kind) in enumerate(self.variables):
             if base := self.names.get(index):
                 candidates = chain([base], (f"{base}′{i}" for i in count(2)))
                 names.append(next(name for name in candidates if name not in names))
@@ -74,14 +69,12 @@ class GraphBuilder:
             return tuple(names[each] if isinstance(each, int) else each for each in operands)
 
         variables = {
-            name: Variable(name, tuple(aval.shape), aval.dtype, kind, self.constants.get(index))
-            for index, (name, aval, kind) in enumerate(zip(names, self.shapes, self.kinds, strict=True))
+            name: Variable(name, tuple(like.shape), like.dtype, kind, like if kind == "constant" else None)
+            for name, (like, kind) in zip(names, self.variables, strict=True)
         }
         operations = tuple(
-            Operation(
-                place, called_name(equation) or equation.primitive.name, equation, by_name(operands), by_name(results)
-            )
-            for place, (equation, operands, results) in enumerate(self.equations)
+            Operation(place, called_name(each) or each.primitive.name, each, by_name(operands), by_name(results))
+            for place, (each, operands, results) in enumerate(self.equations)
         )
         return Program(variables, operations, by_name(inputs), by_name(outputs))
 
