@@ -168,6 +168,6 @@ def test_nands_that_may_run_any_number_of_times_are_not_counted():
     def branching(a, b):
         return lax.cond(a > 0, neurons.xor, neurons.nand, a, b)
 
-    with pytest.raises(NoRuleError, match="loops of a known number of turns, got some in cond"):
+    with pytest.raises(NoRuleError, match="loops of a known number of iterations, got some in cond"):
         neurons.nand_count(branching, jnp.int32(0), jnp.int32(1))
     assert neurons.nand_count(lambda a, b: lax.cond(a > 0, jnp.add, jnp.subtract, a, b), 0, 1) == 0
