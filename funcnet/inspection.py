@@ -1,6 +1,7 @@
-"""The values and errors that backpropagation computes inside a network, layer by layer."""
+"""The values and errors of each layer that backpropagation computes."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import jax
@@ -17,16 +18,16 @@ class LayerError(NamedTuple):
 
     z: jax.Array  # (batch, units): the weighted input z^l = w^l a^(l−1) + b^l
     a: jax.Array  # (batch, units): the activation a^l = σ(z^l)
-    delta: jax.Array  # (batch, units): the error δ^l = ∂Cᵢ/∂z^l, a row for each sample's own cost Cᵢ
+    delta: jax.Array  # (batch, units): the error δ^l = ∂Cᵢ/∂z^l, one row for the cost Cᵢ of each sample
 
 
 def layer_errors(network: Layer, loss: Loss, params: Params, x: jax.Array, y: jax.Array) -> tuple[LayerError, ...]:
     """Return z^l, a^l and δ^l of every dense layer l, in the order of the forward pass: one ``LayerError`` each.
 
-    Row i of δ^l is ∂Cᵢ/∂z^l for the loss Cᵢ of sample i alone, so that over a batch the gradients of the cost are the
-    means BP3 ∂C/∂w^l = ⟨δᵢ^l (aᵢ^(l−1))ᵀ⟩ and BP4 ∂C/∂b^l = ⟨δᵢ^l⟩. The activation is the layer directly after the
+    Row i of δ^l is ∂Cᵢ/∂z^l for the loss Cᵢ of sample i alone. So the gradients of the cost of a batch are the means
+    BP3 ∂C/∂w^l = ⟨δᵢ^l (aᵢ^(l−1))ᵀ⟩ and BP4 ∂C/∂b^l = ⟨δᵢ^l⟩. The activation is the layer directly after the
     dense layer, also across the end of a nested ``Sequential``; where there is none, a = z. Dense layers inside a
-    ``Residual`` are included; other layers only change δ. The network runs as in evaluation: nothing is dropped.
+    ``Residual`` are included; other layers only change δ. The network runs as in evaluation, without dropout.
 
     Nielsen (2015), chapter 2, BP1 and BP2.
 
@@ -54,12 +55,13 @@ def layer_errors(network: Layer, loss: Loss, params: Params, x: jax.Array, y: ja
     probed = _with_probes(network)
     output, cache = probed.call(params, x)
     probes, _ = probed.backward(params, cache, loss.gradient(output, y))
-    found = list(_in_order(probed, params, cache, probes))
+    found = [*_in_order(probed, params, cache, probes), (None, None)]
     errors = []
-    for index, (layer, _, layer_cache, delta) in enumerate(found):
+    for (layer, _, layer_cache, delta), (following, following_params, *_) in pairwise(found):
         if isinstance(layer, _Probe):
             z, _ = layer_cache
-            errors.append(LayerError(z, _activated(z, found[index + 1 : index + 2]), delta))
+            a = following.apply(following_params, z) if isinstance(following, Activation) else z
+            errors.append(LayerError(z, a, delta))
     if not errors:
         raise ValueError(message("layer_errors", "a network with a Dense layer", repr(network)))
     return tuple(errors)
@@ -97,12 +99,4 @@ def _in_order(network: Layer, *trees: Any) -> Iterator[tuple[Any, ...]]:
         yield layer, *entries
         if isinstance(layer, Residual):
             yield from _in_order(Sequential(*layer.layers), *entries)
-            yield layer, *entries  # here x is added, so that the next layer is not the activation of the one before
-
-
-def _activated(z: jax.Array, following: list[tuple[Any, ...]]) -> jax.Array:
-    """Return σ(z) for the activation that follows a layer, and z where there is none."""
-    for layer, params, *_ in following:
-        if isinstance(layer, Activation):
-            return layer.apply(params, z)
-    return z
+            yield layer, *entries  # x is added here, so a following activation does not belong to the last layer inside

@@ -71,7 +71,7 @@ NETWORKS = [
 
 @pytest.mark.parametrize("network", NETWORKS, ids=repr)
 def test_the_errors_are_the_derivatives_in_the_weighted_inputs(network, x64):
-    """δ is what ``jax.grad`` says of a sample's loss in a number added to each z, which is one added to each bias."""
+    """δ equals ``jax.grad`` of a sample's loss in a term added to each z, which is a term added to each bias."""
     params, x, y = problem(network, 3, 3 if isinstance(network, fn.Residual) else 2)
 
     def loss_of_one(params, x, y):
@@ -101,7 +101,7 @@ def test_the_activation_is_the_layer_that_follows_at_once():
     residual = NETWORKS[3]
     params, x, y = problem(residual, 3, 2, jnp.float32)
     first, second, third, last = fn.layer_errors(residual, fn.quadratic, params, x, y)
-    np.testing.assert_array_equal(first.a, first.z)  # the residual's tanh is not of the sum's other term
+    np.testing.assert_array_equal(first.a, first.z)  # the tanh inside the residual does not follow this layer
     np.testing.assert_allclose(second.a, np.maximum(second.z, 0), rtol=1e-6)
     np.testing.assert_array_equal(third.a, third.z)  # the sum comes between it and relu
     np.testing.assert_array_equal(last.a, last.z)

@@ -1,4 +1,4 @@
-"""Pictures refuse what they cannot draw, and are written small and alike."""
+"""Plots raise errors for wrong data, and a figure is always written as the same small file."""
 
 import numpy as np
 import pytest

@@ -10,10 +10,13 @@ import jax
 import funcnet
 
 from . import train, verify
+from .arguments import parse_seed
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code: 0 done, 1 failed or disproved, 2 wrongly called.
+    """Run the command line and return its exit code.
+
+    0: success; 1: an error or a failed check; 2: wrong usage, by ``SystemExit``; 130: interrupted by the user.
 
     >>> main(["train", "--epochs", "none"])
     Traceback (most recent call last):
@@ -21,8 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
-        code: int | None = options.run(options)
-        return code or 0
+        return int(options.run(options))
     except (OSError, ValueError, FloatingPointError, MemoryError, jax.errors.JaxRuntimeError) as error:
         print(f"funcnet: {error}", file=sys.stderr)
         return 1
@@ -37,10 +39,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=versions)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, command, summary in (
-        ("train", train, "train a network on a set of images and show what it learned"),
-        ("verify", verify, "prove the gradients of a network three ways"),
+        ("train", train, "train a network to classify images"),
+        ("verify", verify, "check the gradients of a network"),
     ):
         added = commands.add_parser(name, help=summary, description=command.DESCRIPTION, epilog=command.EXAMPLE)
         command.add_arguments(added)
+        text = "seed of all random numbers: the same seed gives the same result (default: 0)"
+        added.add_argument("--seed", type=parse_seed, default=0, metavar="N", help=text)
         added.set_defaults(run=command.run)
     return parser

@@ -1,40 +1,62 @@
-"""What the options' texts may be: each function returns a value, or raises what argparse shows as an error."""
+"""Parsers of options' values, which argparse calls, and options with a list of choices."""
 
 import argparse
 import math
+from collections.abc import Iterable
 
 import numpy as np
 
 
-def sizes(text: str) -> list[int]:
-    """Return comma-separated sizes; 0 stands for none."""
-    if text == "0":
-        return []
-    return [count(size) for size in text.split(",")]
+def parse_sizes(text: str) -> list[int]:
+    """Return comma-separated sizes as a list; "0" gives an empty list."""
+    return [] if text == "0" else [positive_integer(size) for size in text.split(",")]
 
 
-def count(text: str) -> int:
-    """Return a whole number from 1."""
+def positive_integer(text: str) -> int:
+    """Return an integer of at least 1."""
     if not text.strip().isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1, got {text!r}")
+        raise argparse.ArgumentTypeError(f"expected an integer of at least 1, got {text!r}")
     return int(text)
 
 
-def positive(text: str) -> float:
-    """Return a finite number above 0."""
+def positive_number(text: str) -> float:
+    """Return a number above 0 that is neither 0 nor infinite in float32."""
     try:
         number = float(text)
     except ValueError:
         number = math.nan
     with np.errstate(over="ignore"):
-        usable = 0 < np.float32(number) < math.inf  # in the dtype that it is used in
+        usable = 0 < np.float32(number) < math.inf
     if not usable:
         raise argparse.ArgumentTypeError(f"expected a number above 0, such as 0.001, got {text!r}")
     return number
 
 
-def seed(text: str) -> int:
-    """Return a whole number that no other seed's key equals."""
-    if not text.strip().isdecimal() or int(text) >= 2**32:  # a larger one would be the same key as a smaller one
-        raise argparse.ArgumentTypeError(f"expected a whole number in [0, 2**32), got {text!r}")
+def parse_seed(text: str) -> int:
+    """Return an integer in [0, 2**32); a larger seed would give the same JAX key as a smaller one."""
+    if not text.strip().isdecimal() or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"expected an integer in [0, 2**32), got {text!r}")
     return int(text)
+
+
+def add_choice(
+    parser: argparse.ArgumentParser,
+    option: str,
+    choices: Iterable[str],
+    meaning: str,
+    default: str | None,
+    shown: str = "",
+) -> None:
+    """Add an option whose value is one of several names; its help lists them.
+
+    Args:
+        parser: the parser that gets the option.
+        option: the option, such as ``--loss``.
+        choices: the names.
+        meaning: what the option sets.
+        default: the name used without the option; None where the command determines it.
+        shown: what the help gives as the default, in place of ``default``.
+    """
+    names = list(choices)
+    text = f"{meaning}: one of {', '.join(names)} (default: {shown or default})"
+    parser.add_argument(option, choices=names, default=default, metavar="NAME", help=text)

@@ -1,4 +1,4 @@
-"""``funcnet train``: train a classifier of images and show what it learned."""
+"""``funcnet train``: train a classifier of images and print its results."""
 
 import argparse
 import math
@@ -16,36 +16,26 @@ import numpy as np
 import funcnet as fn
 
 from ..activations import ACTIVATIONS
-from ..data.digits import BRIGHTEST
+from ..data.digits import MAX_PIXEL_VALUE
 from ..data.mnist import FILES
 from ..errors import message
-from .arguments import count, positive, seed, sizes
+from .arguments import add_choice, parse_sizes, positive_integer, positive_number
+from .losses import LOSSES
 
 
 class Recipe(NamedTuple):
     """Default settings for a data set."""
 
-    hidden: list[int]
+    hidden: int  # units of the single hidden layer
     optimizer: str
     epochs: int
     batch_size: int
 
 
-DIGITS = Recipe([128], "adam", epochs=40, batch_size=32)
-MNIST = Recipe([512], "rmsprop", epochs=5, batch_size=128)
+DIGITS = Recipe(128, "adam", epochs=40, batch_size=32)
+MNIST = Recipe(512, "rmsprop", epochs=5, batch_size=128)
 
-# Each loss with its output activation; losses on logits use a linear output.
-LOSSES = {
-    "softmax_cross_entropy": (fn.softmax_cross_entropy, fn.linear),
-    "sigmoid_cross_entropy": (fn.sigmoid_cross_entropy, fn.linear),
-    "binary_cross_entropy": (fn.binary_cross_entropy, fn.sigmoid),
-    "categorical_cross_entropy": (fn.categorical_cross_entropy, fn.softmax),
-    "kl_divergence": (fn.kl_divergence, fn.softmax),
-    "quadratic": (fn.quadratic, fn.linear),
-    "squared_error": (fn.squared_error, fn.linear),
-    "mean_squared_error": (fn.mean_squared_error, fn.linear),
-}
-OPTIMIZERS = {  # with the learning rate that each starts from
+OPTIMIZERS = {  # each with its default learning rate
     "sgd": (fn.sgd, 0.1),
     "momentum": (fn.momentum, 0.01),
     "nesterov": (fn.nesterov, 0.01),
@@ -57,152 +47,103 @@ OPTIMIZERS = {  # with the learning rate that each starts from
 }
 GRADIENTS = {"autodiff": fn.autodiff, "backprop": fn.backprop}
 
-SHADES = " .:-=+*#%@"  # from dark to bright
-MOST_SHOWN = 4  # misclassified images side by side
-SMALL = 16  # images of fewer rows are drawn twice as wide, larger ones half as high
-GAP = "   "
-
+CHARACTERS_BY_BRIGHTNESS = " .:-=+*#%@"
+MAX_SHOWN_MISTAKES = 4  # misclassified images that are drawn side by side
+SMALL_IMAGE_ROWS = 16  # images with fewer rows are drawn at twice their width, others at half their height
+IMAGE_SEPARATOR = "   "
 
 DESCRIPTION = (
     "Train a multilayer perceptron to classify images, and print the data, the network, the progress, "
-    "the final loss and accuracy, some misclassified images and where the time went. Without options it "
+    "the final loss and accuracy, some misclassified images and the time used. Without options it "
     "learns the 1797 handwritten digits that come with funcnet, in a few seconds."
 )
 EXAMPLE = (
     "example: funcnet train --data mnist --hidden 512 --optimizer rmsprop --learning-rate 0.001 "
     "--batch-size 128 --epochs 5"
 )
-
-
-def _by_data(field: Callable[[Recipe], Any]) -> str:
-    return f"{field(DIGITS)} for the digits, {field(MNIST)} for other data"
-
-
-OPTIONS: dict[str, dict[str, Any]] = {
-    "--data": {
-        "default": "digits",
-        "metavar": "digits|mnist|PATH",
-        "help": "the embedded 8x8 digits (default); MNIST from $FUNCNET_DATA/mnist, or downloaded once to the "
-        "cache; or a folder with other images and labels in four IDX files named as MNIST's",
-    },
-    "--hidden": {
-        "type": sizes,
-        "metavar": "SIZES",
-        "help": "sizes of the hidden layers, such as 512,256, or 0 for none "
-        f"(default: {_by_data(lambda r: ','.join(map(str, r.hidden)))})",
-    },
-    "--activation": {
-        "choices": ACTIVATIONS,
-        "default": "relu",
-        "metavar": "NAME",
-        "help": f"activation of the hidden layers, one of {', '.join(ACTIVATIONS)} (default: relu)",
-    },
-    "--loss": {
-        "choices": LOSSES,
-        "default": "softmax_cross_entropy",
-        "metavar": "NAME",
-        "help": f"one of {', '.join(LOSSES)} (default: softmax_cross_entropy); those on probabilities make the "
-        "output sigmoid or softmax",
-    },
-    "--optimizer": {
-        "choices": OPTIMIZERS,
-        "metavar": "NAME",
-        "help": f"one of {', '.join(OPTIMIZERS)} (default: {_by_data(lambda r: r.optimizer)})",
-    },
-    "--learning-rate": {
-        "type": positive,
-        "metavar": "RATE",
-        "help": f"(default: {', '.join(f'{rate} for {name}' for name, (_, rate) in OPTIMIZERS.items())})",
-    },
-    "--epochs": {
-        "type": count,
-        "metavar": "N",
-        "help": f"passes over the training images (default: {_by_data(lambda r: r.epochs)})",
-    },
-    "--batch-size": {
-        "type": count,
-        "metavar": "N",
-        "help": f"images in a step (default: {_by_data(lambda r: r.batch_size)})",
-    },
-    "--seed": {
-        "type": seed,
-        "default": 0,
-        "metavar": "N",
-        "help": "of everything random: the same seed gives the same result (default: 0)",
-    },
-    "--gradients": {
-        "choices": GRADIENTS,
-        "default": "autodiff",
-        "help": "by automatic differentiation or by the hand-written equations (default: autodiff)",
-    },
-}
+DATA_HELP = (
+    "digits: the embedded 8x8 digits (default); mnist: MNIST from $FUNCNET_DATA/mnist, or downloaded once to the "
+    "cache; PATH: a folder with other images and labels in four IDX files with the names of MNIST's"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options to its parser."""
-    for option, settings in OPTIONS.items():
-        parser.add_argument(option, **settings)
+
+    def by_data(name: str) -> str:
+        return f"{getattr(DIGITS, name)} for the digits, {getattr(MNIST, name)} for other data"
+
+    losses = [name for name in LOSSES if name != "hinge"]  # hinge takes targets -1 and 1, not one-hot rows
+    rates = ", ".join(f"{rate} for {name}" for name, (_, rate) in OPTIMIZERS.items())
+    parser.add_argument("--data", default="digits", metavar="digits|mnist|PATH", help=DATA_HELP)
+    text = f"sizes of the hidden layers, such as 512,256, or 0 for none (default: {by_data('hidden')})"
+    parser.add_argument("--hidden", type=parse_sizes, metavar="SIZES", help=text)
+    add_choice(parser, "--activation", ACTIVATIONS, "activation of the hidden layers", "relu")
+    text = "loss (one on probabilities makes the output sigmoid or softmax)"
+    add_choice(parser, "--loss", losses, text, "softmax_cross_entropy")
+    add_choice(parser, "--optimizer", OPTIMIZERS, "optimizer", None, by_data("optimizer"))
+    text = f"learning rate (default: {rates})"
+    parser.add_argument("--learning-rate", type=positive_number, metavar="RATE", help=text)
+    text = f"passes over the training images (default: {by_data('epochs')})"
+    parser.add_argument("--epochs", type=positive_integer, metavar="N", help=text)
+    text = f"images per step (default: {by_data('batch_size')})"
+    parser.add_argument("--batch-size", type=positive_integer, metavar="N", help=text)
+    add_choice(parser, "--gradients", GRADIENTS, "automatic or hand-written gradients", "autodiff")
 
 
 class Images(NamedTuple):
     """A data set of images and its metadata."""
 
     name: str
-    x: np.ndarray  # (n, height, width) uint8
-    y: np.ndarray  # (n,) uint8
-    x_test: np.ndarray
-    y_test: np.ndarray
+    train: tuple[np.ndarray, np.ndarray]  # images (n, height, width) and labels (n,), uint8
+    test: tuple[np.ndarray, np.ndarray]
     brightest: int  # the largest pixel value
     recipe: Recipe
 
 
 def _load(data: str) -> Images:
     if data == "digits":
-        train, test = fn.data.load_digits()
-        return Images("embedded digits", *train, *test, BRIGHTEST, DIGITS)
+        return Images("embedded digits", *fn.data.load_digits(), MAX_PIXEL_VALUE, DIGITS)
     if data == "mnist":
-        train, test = fn.data.load_mnist()
-        return Images("MNIST", *train, *test, 255, MNIST)
+        return Images("MNIST", *fn.data.load_mnist(), 255, MNIST)
     if not data or not Path(data).is_dir():
         known = f"digits, mnist or a folder that holds {', '.join(FILES)}"
         raise FileNotFoundError(message("--data", known, repr(data)))
-    train, test = fn.data.load_mnist(data)
-    return Images(data, *train, *test, 255, MNIST)
+    return Images(data, *fn.data.load_mnist(data), 255, MNIST)
 
 
-def run(options: argparse.Namespace) -> None:
-    """Train as the options say, and print what was done."""
+def run(options: argparse.Namespace) -> int:
+    """Train as the options say, print the results, and return the exit code."""
     started = time.perf_counter()
     with _compile_time() as compile_seconds:
         images = _load(options.data)
-        classes = int(max(images.y.max(), images.y_test.max())) + 1
+        (x, y), (x_test, y_test) = images.train, images.test
+        classes = int(max(y.max(), y_test.max())) + 1
         if classes < 2:
             raise ValueError(message("--data", "images of at least two classes", images.name))
-        train = _prepared(images.x, images.y, images.brightest, classes)
-        test = _prepared(images.x_test, images.y_test, images.brightest, classes)
-        counts = f"{len(images.x)} training and {len(images.x_test)} test images"
-        _print("data", f"{images.name}: {counts} of {images.x.shape[1]}x{images.x.shape[2]} pixels, {classes} classes")
-        hidden = images.recipe.hidden if options.hidden is None else options.hidden
-        loss, output = LOSSES[options.loss]
+        counts = f"{len(x)} training and {len(x_test)} test images"
+        _print("data", f"{images.name}: {counts} of {x.shape[1]}x{x.shape[2]} pixels, {classes} classes")
+        train, test = (_prepared(*part, images.brightest, classes) for part in (images.train, images.test))
+        hidden = [images.recipe.hidden] if options.hidden is None else options.hidden
+        loss, output, _ = LOSSES[options.loss]
         network = fn.mlp([train[0].shape[1], *hidden, classes], hidden=fn.activation(options.activation), output=output)
         result = _fit(options, images.recipe, network, loss, train)
         means = [fn.evaluate(network, loss, result.params, part, metrics=[fn.accuracy]) for part in (train, test)]
         if result.reason != "completed" or not all(math.isfinite(each["loss"]) for each in means):
-            raise FloatingPointError(
-                f"the loss diverged in epoch {len(result.history['loss'])}: try a lower --learning-rate"
-            )
+            epoch = len(result.history["loss"])
+            raise FloatingPointError(f"the loss diverged in epoch {epoch}: try a lower --learning-rate")
         for name, each in zip(("train", "test"), means, strict=True):
             _print(name, f"loss {each['loss']:.4f}  accuracy {each['accuracy']:.4f}")
         _print_mistakes(images, np.asarray(fn.predict(network, result.params, test[0])).argmax(axis=1))
         ran, compiled = time.perf_counter() - started, compile_seconds()
     parts = f"import {fn._import_seconds:.1f} s, compile {compiled:.1f} s, run {ran - compiled:.1f} s"
     _print("time", f"{fn._import_seconds + ran:.1f} s: {parts}")
+    return 0
 
 
 def _fit(options: argparse.Namespace, recipe: Recipe, network: Any, loss: Any, train: Any) -> fn.FitResult:
-    """Print what is trained and how, and train it."""
-    name = options.optimizer or recipe.optimizer
-    make, learning_rate = OPTIMIZERS[name]
+    """Print the network and the settings of its training, and train it."""
+    make, learning_rate = OPTIMIZERS[options.optimizer or recipe.optimizer]
     optimizer = make(options.learning_rate or learning_rate)
     epochs, batch_size = options.epochs or recipe.epochs, min(options.batch_size or recipe.batch_size, len(train[0]))
     key = jax.random.key(options.seed)
@@ -211,21 +152,12 @@ def _fit(options: argparse.Namespace, recipe: Recipe, network: Any, loss: Any, t
     _print("", f"{sum(leaf.size for leaf in jax.tree.leaves(params)):,} parameters")
     _print("loss", f"{loss}, gradients by {options.gradients}")
     _print("optimizer", f"{optimizer}")
-    _print("", f"{epochs} epochs in batches of {batch_size}, seed {options.seed}, on {jax.devices()[0].device_kind}")
+    device = jax.devices()[0].device_kind
+    _print("training", f"epochs {epochs}, batch size {batch_size}, seed {options.seed}, device {device}")
+    settings = {"params": params, "epochs": epochs, "batch_size": batch_size, "metrics": [fn.accuracy]}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # the command line reports this itself
-        return fn.fit(
-            network,
-            loss,
-            optimizer,
-            train,
-            key=key,
-            params=params,
-            epochs=epochs,
-            batch_size=batch_size,
-            metrics=[fn.accuracy],
-            gradients=GRADIENTS[options.gradients],
-        )
+        warnings.simplefilter("ignore", RuntimeWarning)  # the command line reports a diverged loss itself
+        return fn.fit(network, loss, optimizer, train, key=key, gradients=GRADIENTS[options.gradients], **settings)
 
 
 def _prepared(images: np.ndarray, labels: np.ndarray, brightest: int, classes: int) -> tuple[np.ndarray, np.ndarray]:
@@ -239,29 +171,31 @@ def _print(name: str, text: str) -> None:
 
 def _print_mistakes(images: Images, predicted: np.ndarray) -> None:
     """Print how many test images were misclassified, and draw the first of them side by side."""
-    wrong = np.flatnonzero(predicted != images.y_test)
-    _print("mistakes", f"{len(wrong)} of {len(predicted)} test images" + (", such as" if wrong.size else ""))
-    width = images.x.shape[2] * (2 if images.x.shape[1] < SMALL else 1) + len(GAP)
-    shown = wrong[: max(1, min(MOST_SHOWN, (shutil.get_terminal_size().columns + len(GAP)) // width))]
-    drawings = [_drawing(images.x_test[index], images.brightest) for index in shown]
+    x, y = images.test
+    wrong = np.flatnonzero(predicted != y)
+    _print("mistakes", f"{len(wrong)} of {len(predicted)} test images" + (", for example:" if wrong.size else ""))
+    width = x.shape[2] * (2 if x.shape[1] < SMALL_IMAGE_ROWS else 1) + len(IMAGE_SEPARATOR)
+    fitting = (shutil.get_terminal_size().columns + len(IMAGE_SEPARATOR)) // width
+    shown = wrong[: max(1, min(MAX_SHOWN_MISTAKES, fitting))]
+    drawings = [_drawing(x[index] / images.brightest) for index in shown]
     for rows in zip(*drawings, strict=True):
-        print(GAP.join(rows))
-    captions = [f"{images.y_test[index]} taken for {predicted[index]}" for index in shown]
-    print(GAP.join(f"{caption:^{len(drawing[0])}}" for caption, drawing in zip(captions, drawings, strict=True)))
+        print(IMAGE_SEPARATOR.join(rows))
+    captions = [f"{y[index]} predicted as {predicted[index]}" for index in shown]
+    print(IMAGE_SEPARATOR.join(f"{text:^{width - len(IMAGE_SEPARATOR)}}" for text in captions))
 
 
-def _drawing(image: np.ndarray, brightest: int) -> list[str]:
-    """Return an image as lines of characters, each of which is about twice as high as wide."""
-    pixels = image / brightest
-    small, even = len(pixels) < SMALL, len(pixels) // 2 * 2
-    pixels = pixels.repeat(2, axis=1) if small else (pixels[:even:2] + pixels[1:even:2]) / 2
-    levels = np.rint(pixels * (len(SHADES) - 1)).astype(int)
-    return ["".join(SHADES[level] for level in row) for row in levels]
+def _drawing(pixels: np.ndarray) -> list[str]:
+    """Return an image with pixels in [0, 1] as lines of characters, each of which is about twice as high as wide."""
+    even = len(pixels) // 2 * 2
+    is_small = len(pixels) < SMALL_IMAGE_ROWS
+    pixels = pixels.repeat(2, axis=1) if is_small else (pixels[:even:2] + pixels[1:even:2]) / 2
+    levels = np.rint(pixels * (len(CHARACTERS_BY_BRIGHTNESS) - 1)).astype(int)
+    return ["".join(CHARACTERS_BY_BRIGHTNESS[level] for level in row) for row in levels]
 
 
 @contextmanager
 def _compile_time() -> Iterator[Callable[[], float]]:
-    """Give a function that returns how many seconds JAX has spent so far on tracing, lowering and compiling."""
+    """Yield a function that returns the seconds that JAX has spent so far on tracing, lowering and compiling."""
     spans: list[tuple[float, float]] = []
 
     def record(event: str, duration_secs: float, **_: str | int) -> None:
@@ -270,7 +204,7 @@ def _compile_time() -> Iterator[Callable[[], float]]:
             spans.append((now - duration_secs, now))
 
     def seconds() -> float:
-        """Return the length of the spans' union: a trace inside another trace counts once."""
+        """Return the length of the union of the spans, so that a trace inside another trace counts once."""
         total, end = 0.0, -math.inf
         for start, stop in sorted(spans):
             total += max(0.0, stop - max(start, end))

@@ -1,4 +1,4 @@
-"""Data sets, and the arrays to train on that are made of them: NumPy arrays on the host.
+"""Data sets and their preparation for training, as NumPy arrays.
 
 - Data sets: ``load_digits``, ``load_mnist``; ``read_idx`` reads one IDX file.
 - Labels: ``one_hot``, ``from_one_hot``.

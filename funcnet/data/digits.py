@@ -12,7 +12,7 @@ import numpy as np
 Arrays = tuple[np.ndarray, np.ndarray]
 
 CLASSES = 10
-BRIGHTEST = 16  # the largest pixel value
+MAX_PIXEL_VALUE = 16
 
 
 def load_digits() -> tuple[Arrays, Arrays]:
@@ -27,7 +27,7 @@ def load_digits() -> tuple[Arrays, Arrays]:
     packed = resources.files(__package__).joinpath("digits.csv.gz").read_bytes()
     table = np.loadtxt(gzip.decompress(packed).decode().splitlines(), delimiter=",", dtype=np.uint8)
     images, labels = table[:, :-1].reshape(-1, 8, 8), table[:, -1]
-    rank = np.empty(len(labels), int)  # of an image within its class
+    rank = np.empty(len(labels), int)  # the index of an image within its class
     for digit in range(CLASSES):
         of_class = labels == digit
         rank[of_class] = np.arange(of_class.sum())

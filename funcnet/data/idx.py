@@ -10,14 +10,14 @@ import os
 import struct
 import zlib
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
-_DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-_MOST_DIMENSIONS = 8
-_MOST_BYTES = 2**31  # MNIST's largest file is 47 MB
-_CHUNK = 2**20
+DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+MAX_DIMENSIONS = 8
+MAX_BYTES = 2**31  # MNIST's largest file is 47 MB
+CHUNK_BYTES = 2**20
 
 
 class IDXError(ValueError):
@@ -27,8 +27,8 @@ class IDXError(ValueError):
 def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
     """Return the array in an IDX file, in the machine's byte order; a file whose name ends in .gz is decompressed.
 
-    No more data is read than the header declares, 2 GiB at most. Raises ``IDXError`` for a file that is damaged, too
-    short, too long or of another format, and ``OSError`` for a file that cannot be read.
+    At most the data that the header declares is read, and at most 2 GiB. Raises ``IDXError`` for a file that is
+    damaged, too short, too long or of another format, and ``OSError`` for a file that cannot be read.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -38,35 +38,31 @@ def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
     array([7, 2, 1], dtype=uint8)
     """
     path = Path(path)
+    open_file: Any = gzip.open if path.suffix == ".gz" else open
     try:
-        if path.suffix == ".gz":
-            with gzip.open(path, "rb") as file:
-                return _read(file, path)
-        with path.open("rb") as file:
+        with open_file(path, "rb") as file:
             return _read(file, path)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise IDXError(f"{path}: damaged gzip data: {error}") from error
 
 
 def _read(file: BinaryIO | gzip.GzipFile, path: Path) -> np.ndarray:
-    """Return the array; every declared size is checked before memory is allocated for it."""
+    """Return the array; the declared size is checked before memory is allocated."""
     magic = file.read(4)
-    if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _DTYPES:
+    if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in DTYPES:
         raise IDXError(f"{path}: expected an IDX file, whose first bytes are 0, 0 and a dtype code, got {magic!r}")
-    dtype, rank = np.dtype(_DTYPES[magic[2]]), magic[3]
-    if not 1 <= rank <= _MOST_DIMENSIONS:
-        raise IDXError(f"{path}: expected 1 to {_MOST_DIMENSIONS} dimensions, got {rank}")
+    dtype, rank = np.dtype(DTYPES[magic[2]]), magic[3]
+    if not 1 <= rank <= MAX_DIMENSIONS:
+        raise IDXError(f"{path}: expected 1 to {MAX_DIMENSIONS} dimensions, got {rank}")
     sizes = file.read(4 * rank)
     if len(sizes) < 4 * rank:
         raise IDXError(f"{path}: expected the sizes of {rank} dimensions, got the end of the file")
     shape = struct.unpack(f">{rank}I", sizes)
-    if math.prod(max(size, 1) for size in shape) * dtype.itemsize > _MOST_BYTES:
-        raise IDXError(
-            f"{path}: expected at most {_MOST_BYTES} bytes of data, got a header that declares shape {shape}"
-        )
+    if math.prod(max(size, 1) for size in shape) * dtype.itemsize > MAX_BYTES:
+        raise IDXError(f"{path}: expected at most {MAX_BYTES} bytes of data, got a header that declares shape {shape}")
     declared = math.prod(shape) * dtype.itemsize
     data = bytearray()
-    while len(data) <= declared and (chunk := file.read(min(_CHUNK, declared + 1 - len(data)))):
+    while len(data) <= declared and (chunk := file.read(min(CHUNK_BYTES, declared + 1 - len(data)))):
         data += chunk
     if len(data) != declared:
         got = "more" if len(data) > declared else f"{len(data)}"

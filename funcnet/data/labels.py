@@ -1,4 +1,4 @@
-"""Class labels as one-hot rows and back, and the split of a data set in two."""
+"""Conversion of class labels to one-hot rows and back, and the split of a data set in two."""
 
 from typing import Any
 
@@ -51,17 +51,19 @@ def from_one_hot(rows: Any) -> np.ndarray:
 def split(
     data: tuple[Any, ...], fraction: float, *, key: jax.Array, stratify: Any = None
 ) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
-    """Return the rows of ``data`` in two random parts: those that remain, and those that are held out.
+    """Return ``data`` divided at random into two parts: the remaining rows and the held-out rows.
 
-    Both parts are tuples of NumPy arrays like ``data`` and keep the order of the rows. Raises ``TypeError`` where
-    ``data`` is not a tuple of arrays, and ``ValueError`` where a part would be empty, the arrays have different
-    lengths or ``fraction`` is not between 0 and 1.
+    Both parts are tuples of NumPy arrays like ``data`` and keep the order of the rows.
 
     Args:
         data: arrays (x, y, ...) of any dtypes, with the same number n of rows.
         fraction: the share of the rows that is held out, between 0 and 1.
         key: a JAX random key that is used for nothing else.
-        stratify: integer labels (n,); then the fraction is held out of each class. None by default.
+        stratify: integer labels (n,), to hold out the fraction of each class; None by default.
+
+    Raises:
+        TypeError: ``data`` is not a tuple of arrays.
+        ValueError: a part would be empty, the arrays have different lengths, or ``fraction`` is not between 0 and 1.
 
     >>> x, y = np.arange(10), np.arange(10) % 2
     >>> (x_train, y_train), (x_held, y_held) = split((x, y), 0.2, key=jax.random.key(0), stratify=y)

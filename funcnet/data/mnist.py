@@ -1,6 +1,6 @@
 """The MNIST handwritten digits (LeCun, Cortes, Burges): read from disk, or downloaded once and checked.
 
-Modules that only a download needs are imported there, so that importing funcnet stays fast.
+Modules that only ``download`` needs are imported in it, so that importing funcnet stays fast.
 """
 
 import hashlib
@@ -22,25 +22,13 @@ MIRRORS = (
 
 # The size in bytes and the SHA-256 of each decompressed file.
 FILES = {
-    "train-images-idx3-ubyte": (
-        47040016,
-        "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-    ),
-    "train-labels-idx1-ubyte": (
-        60008,
-        "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-    ),
-    "t10k-images-idx3-ubyte": (
-        7840016,
-        "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-    ),
-    "t10k-labels-idx1-ubyte": (
-        10008,
-        "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-    ),
+    "train-images-idx3-ubyte": (47040016, "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"),
+    "train-labels-idx1-ubyte": (60008, "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"),
+    "t10k-images-idx3-ubyte": (7840016, "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"),
+    "t10k-labels-idx1-ubyte": (10008, "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
 }
 
-_SECONDS_TO_ANSWER = 30
+TIMEOUT_SECONDS = 30
 
 
 def load_mnist(
@@ -48,12 +36,12 @@ def load_mnist(
 ) -> tuple[Arrays, Arrays]:
     """Return (x, y), (x_test, y_test): uint8 images (60000, 28, 28) and (10000, 28, 28), uint8 labels (n,).
 
-    ``directory`` holds the four IDX files, compressed (.gz) or not; another data set in the same four files, such as
-    Fashion-MNIST, can be read too. By default they are read from ``$FUNCNET_DATA/mnist``, or from the user's cache
-    where that variable is not set; a file that is missing there is downloaded from the first of the ``mirrors`` that
-    has it, checked by SHA-256, and kept. Raises ``FileNotFoundError`` for a directory without one of the files,
-    ``ConnectionError`` that says which file to put where when no mirror can be reached, and ``IDXError`` for damaged
-    files.
+    ``directory`` holds the four IDX files, compressed (.gz) or not; another data set in four files of these names, such
+    as Fashion-MNIST, can be read too. By default they are read from ``$FUNCNET_DATA/mnist``, or from the user's cache
+    if that variable is not set; a file that is missing there is downloaded from the first of the ``mirrors`` that has
+    it, checked by SHA-256, and kept. Raises ``FileNotFoundError`` for a directory without one of the files,
+    ``ConnectionError`` if no mirror can be reached, with the file and the folder for a manual download, and
+    ``IDXError`` for damaged files.
     """
     if isinstance(mirrors, str):
         raise TypeError(f"load_mnist: expected mirrors to be a sequence of addresses, got {mirrors!r}")
@@ -83,7 +71,7 @@ def _find(folder: Path, name: str) -> Path | None:
 
 
 def _pair(arrays: dict[str, np.ndarray], part: str, folder: Path) -> Arrays:
-    """Return (images, labels) of one part, whose shapes and dtypes must match."""
+    """Return (images, labels) of one part; raise ``IDXError`` unless their shapes and dtypes match."""
     images, labels = arrays[f"{part}-images-idx3-ubyte"], arrays[f"{part}-labels-idx1-ubyte"]
     if images.ndim != 3 or labels.ndim != 1 or len(images) != len(labels) or len(images) == 0:
         got = f"shapes {images.shape} and {labels.shape}"
@@ -96,7 +84,7 @@ def _pair(arrays: dict[str, np.ndarray], part: str, folder: Path) -> Arrays:
 def download(name: str, folder: Path, mirrors: Sequence[str] = MIRRORS) -> Path:
     """Download one compressed file into ``folder`` and return its path; its content must have the known SHA-256.
 
-    The file appears complete or not at all. When two processes want it, one downloads it and the other waits.
+    The file is renamed when it is complete. A lock makes a second process wait while a first one downloads.
     """
     from http.client import HTTPException
     from urllib.error import HTTPError
@@ -124,20 +112,27 @@ def download(name: str, folder: Path, mirrors: Sequence[str] = MIRRORS) -> Path:
     tried = "\n".join(failures)
     raise ConnectionError(
         f"load_mnist: {name} is not on this machine and could not be downloaded.\n{tried}\n"
-        f"Fetch {name}.gz from one of these addresses by other means and put it in {folder.resolve()}."
+        f"Download {name}.gz from one of these addresses by other means and put it in {folder.resolve()}."
     )
 
 
 def _fetch(url: str, path: Path, size: int, sha256: str) -> None:
-    """Download one compressed file, check its decompressed content, and only then give it its name."""
+    """Download one compressed file, check its decompressed content, and then rename it to ``path``.
+
+    Args:
+        url: the address of the file.
+        path: the final path of the file.
+        size: the size of the decompressed content in bytes.
+        sha256: the SHA-256 of the decompressed content.
+    """
     from urllib.request import urlopen
 
-    with urlopen(url, timeout=_SECONDS_TO_ANSWER) as answer:
+    with urlopen(url, timeout=TIMEOUT_SECONDS) as answer:
         packed = answer.read(size + 1)  # a compressed file is smaller than its content
     unpacker = zlib.decompressobj(wbits=31)
     unpacked = unpacker.decompress(packed, size + 1)
     if len(unpacked) != size or not unpacker.eof or unpacker.unused_data:
-        raise ValueError(f"expected a gzip file of {size} decompressed bytes, got another")
+        raise ValueError(f"expected a gzip file of {size} decompressed bytes, got a different file")
     if (digest := hashlib.sha256(unpacked).hexdigest()) != sha256:
         raise ValueError(f"expected SHA-256 {sha256}, got {digest}")
     part = path.with_suffix(".part")

@@ -1,4 +1,4 @@
-"""Drawings of directed graphs without cycles: where nodes and arrows go, and the drawing as SVG or DOT."""
+"""Drawings of directed graphs without cycles: the layout, and the drawing as SVG or DOT."""
 
 from .dot import dot_of
 from .layout import Box, Layout, Look, Node, layout_of

@@ -1,22 +1,24 @@
-"""Where the nodes and the arrows of a drawing go: layer under layer, with few crossings, and nothing on anything else.
+"""Layered layouts: positions of nodes and arrows with few crossings, so that no node overlaps a node or an arrow.
 
-Sugiyama, Tagawa, Toda, "Methods for Visual Understanding of Hierarchical System Structures" (1981): nodes go into
-layers by the longest path to them, an arrow over several layers gets a place to pass in each, layers are ordered by
-barycenters, and then every node moves towards its neighbours as far as its own neighbours in the layer let it.
+Sugiyama, Tagawa, Toda, "Methods for Visual Understanding of Hierarchical System Structures" (1981): a
+node's layer is the length of the longest path to it; an arrow over several layers gets a passage, a virtual node, in
+each layer between; the nodes of each layer are ordered by barycenters; then every node moves towards the nodes that it
+is linked to, as far as the order and the distances in its layer allow.
 """
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import NamedTuple
 
 import numpy as np
 
-CHARACTER, LINE = 7.3, 16.0  # a character's width and a line's height, of a monospaced font of size 12
-MARGIN, PADDING, SIDE, BETWEEN = 16.0, 9.0, 22.0, 30.0  # around the drawing, in a node, beside one, between layers
+CHARACTER_WIDTH, LINE_HEIGHT = 7.3, 16.0  # of a monospaced font of size 12
+MARGIN, PADDING = 16.0, 9.0  # around the drawing, and around the text in a node
+NODE_DISTANCE, LAYER_DISTANCE = 22.0, 30.0
 SWEEPS = 60
-STRAIGHT = 8.0  # how much more the parts of one long arrow pull each other than nodes do
-PASSAGE = 8.0  # the width of the place where an arrow passes a layer
+PASSAGE_WIDTH = 8.0  # the width of the passage of an arrow through a layer
+PASSAGE_WEIGHT = 8.0  # the weight of a link between two passages, when other links have weight 1
 
 Key = Hashable
 Point = tuple[float, float]
@@ -34,14 +36,14 @@ class Look(NamedTuple):
 
 
 class Node(NamedTuple):
-    """What is drawn: a box that looks so, with lines of text."""
+    """A node to draw: a box with lines of text."""
 
     look: Look
     lines: tuple[str, ...]
 
 
 class Box(NamedTuple):
-    """A node in its place: centre, width and height, in units of which a line of text is 16 high; y goes down."""
+    """A node with its centre and size; a line of text is 16 units high, and y increases downwards."""
 
     node: Node
     x: float
@@ -51,7 +53,7 @@ class Box(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """A drawing: its size, the boxes by the keys of their nodes, and the arrows as lines from point to point."""
+    """A drawing: its size, the boxes by the keys of their nodes, and each arrow as a list of points to join."""
 
     width: float
     height: float
@@ -60,20 +62,18 @@ class Layout(NamedTuple):
 
 
 def layout_of(nodes: Mapping[Key, Node], edges: Sequence[tuple[Key, Key]]) -> Layout:
-    """Return where the nodes and the arrows of a directed graph without cycles go; each edge is given once."""
+    """Return the layout of a directed graph without cycles; each edge is given once."""
     layer = layers(nodes, edges)
     chains = [_chain(edge, layer) for edge in edges]
     links = [link for chain in chains for link in pairwise(chain)]
-    rows: list[list[Key]] = [[] for _ in range(max(layer.values(), default=-1) + 1)]
     placed = layer | {key: layer[chain[0]] + offset for chain in chains for offset, key in enumerate(chain[:-1])}
-    for key, depth in placed.items():
-        rows[depth].append(key)
-    rows = ordered(rows, links)
+    levels = range(max(layer.values(), default=-1) + 1)
+    rows = ordered([[key for key, depth in placed.items() if depth == level] for level in levels], links)
     sizes = {key: _size(node) for key, node in nodes.items()}
-    widths = {key: sizes[key][0] if key in sizes else PASSAGE for row in rows for key in row}
+    widths = {key: sizes[key][0] if key in sizes else PASSAGE_WIDTH for row in rows for key in row}
     across = coordinates(rows, links, widths)
     heights = [max((sizes[key][1] for key in row if key in sizes), default=0.0) for row in rows]
-    tops = MARGIN + np.concatenate([[0.0], np.cumsum([height + BETWEEN for height in heights])])
+    tops = MARGIN + np.concatenate([[0.0], np.cumsum([height + LAYER_DISTANCE for height in heights])])
     boxes = {
         key: Box(node, across[key], float(tops[layer[key]] + heights[layer[key]] / 2), *sizes[key])
         for key, node in nodes.items()
@@ -81,24 +81,21 @@ def layout_of(nodes: Mapping[Key, Node], edges: Sequence[tuple[Key, Key]]) -> La
     bounds = [(float(tops[depth]), float(tops[depth] + height)) for depth, height in enumerate(heights)]
     arrows = _arrows(chains, boxes, across, placed, bounds)
     right = max((across[key] + widths[key] / 2 for row in rows for key in row), default=MARGIN)
-    return Layout(right + MARGIN, max(float(tops[-1]) - BETWEEN, MARGIN) + MARGIN, boxes, arrows)
+    return Layout(right + MARGIN, max(float(tops[-1]) - LAYER_DISTANCE, MARGIN) + MARGIN, boxes, arrows)
 
 
 def layers(nodes: Iterable[Key], edges: Sequence[tuple[Key, Key]]) -> dict[Key, int]:
-    """Return each node's layer: the longest path to it, or later where that makes arrows shorter in all.
+    """Return each node's layer: the longest path to it, or a later one where that makes the arrows shorter in sum.
 
     >>> layers("abcd", [("a", "b"), ("b", "c"), ("d", "c")])
     {'a': 0, 'b': 1, 'c': 2, 'd': 1}
     """
-    after, before = defaultdict(list), defaultdict(list)
-    for source, target in edges:
-        after[source].append(target)
-        before[target].append(source)
+    before, after = _linked(edges)
     nodes = list(nodes)
     waiting = {key: len(before[key]) for key in nodes}
     order = [key for key, count in waiting.items() if count == 0]
     depth = dict.fromkeys(nodes, 0)
-    for key in order:  # which grows until every node is in it
+    for key in order:  # it grows until it holds every node
         for target in after[key]:
             depth[target] = max(depth[target], depth[key] + 1)
             waiting[target] -= 1
@@ -111,14 +108,14 @@ def layers(nodes: Iterable[Key], edges: Sequence[tuple[Key, Key]]) -> dict[Key, 
 
 
 def _chain(edge: tuple[Key, Key], layer: Mapping[Key, int]) -> list[Key]:
-    """Return the edge's ends, with a key between for every layer that it passes."""
+    """Return the edge's ends, with the key of a passage between them for every layer that it crosses."""
     source, target = edge
     return [source, *((edge, depth) for depth in range(layer[source] + 1, layer[target])), target]
 
 
 def ordered(rows: list[list[Key]], links: Sequence[tuple[Key, Key]]) -> list[list[Key]]:
-    """Return the layers' keys in an order with few crossings: the best of some sweeps by barycenters."""
-    above, below = _neighbours(links)
+    """Return the layers' keys in an order with few crossings: the best of several sweeps by barycenters."""
+    above, below = _linked(links)
     best, least = [list(row) for row in rows], crossings(rows, links)
     current = [list(row) for row in rows]
     for sweep in range(SWEEPS):
@@ -126,14 +123,10 @@ def ordered(rows: list[list[Key]], links: Sequence[tuple[Key, Key]]) -> list[lis
             break
         down = sweep % 2 == 0
         for depth in range(1, len(rows)) if down else range(len(rows) - 2, -1, -1):
-            beside = {key: at for at, key in enumerate(current[depth - 1 if down else depth + 1])}
-            places = {key: at for at, key in enumerate(current[depth])}
-            near = above if down else below
-            means = {
-                key: float(np.mean([beside[each] for each in near[key]])) if near[key] else float(places[key])
-                for key in current[depth]
-            }
-            current[depth].sort(key=means.__getitem__)
+            linked, row = above if down else below, current[depth]
+            place = {key: at for at, key in enumerate(current[depth - 1 if down else depth + 1])}
+            means = {key: np.mean([place[each] for each in linked[key]] or [at]) for at, key in enumerate(row)}
+            row.sort(key=means.__getitem__)
         count = crossings(current, links)
         if count < least:
             best, least = [list(row) for row in current], count
@@ -159,37 +152,35 @@ def crossings(rows: Sequence[Sequence[Key]], links: Sequence[tuple[Key, Key]]) -
 def coordinates(
     rows: Sequence[Sequence[Key]], links: Sequence[tuple[Key, Key]], widths: Mapping[Key, float]
 ) -> dict[Key, float]:
-    """Return each key's horizontal place: near the mean of its neighbours, in order and side by side."""
-    above, below = _neighbours(links)
+    """Return each key's x: near the mean of the keys linked to it, in the order of its layer and without overlap."""
+    above, below = _linked(links)
+
+    def wanted(key: Key) -> float:
+        """Return the mean x of the linked keys; links between passages weigh more, so that a long arrow is straight."""
+        linked = above[key] + below[key]
+        weights = [PASSAGE_WEIGHT if widths[key] == widths[each] == PASSAGE_WIDTH else 1.0 for each in linked]
+        return float(np.average([across[each] for each in linked], weights=weights)) if linked else across[key]
+
     across: dict[Key, float] = {}
-    gaps = [np.array([(widths[a] + widths[b]) / 2 + SIDE for a, b in pairwise(row)]) for row in rows]
+    gaps = [np.array([(widths[a] + widths[b]) / 2 + NODE_DISTANCE for a, b in pairwise(row)]) for row in rows]
     for row, gap in zip(rows, gaps, strict=True):
         places = np.concatenate([[0.0], np.cumsum(gap)])
         across.update(zip(row, places - places[-1] / 2, strict=False))
     for sweep in range(SWEEPS):
         for depth in range(len(rows)) if sweep % 2 == 0 else reversed(range(len(rows))):
-            row = rows[depth]
-            wanted = [_middle(key, above[key] + below[key], across, widths) for key in row]
-            across.update(zip(row, spaced(np.array(wanted), gaps[depth]), strict=True))
-    for row, gap in zip(rows, gaps, strict=True):  # at last straight down where only one arrow comes in
-        wanted = [across[above[key][0]] if len(above[key]) == 1 else across[key] for key in row]
-        across.update(zip(row, spaced(np.array(wanted), gap), strict=True))
+            places = spaced(np.array([wanted(key) for key in rows[depth]]), gaps[depth])
+            across.update(zip(rows[depth], places, strict=True))
+    for row, gap in zip(rows, gaps, strict=True):  # at last, directly below the start of a single incoming arrow
+        straight = [across[above[key][0]] if len(above[key]) == 1 else across[key] for key in row]
+        across.update(zip(row, spaced(np.array(straight), gap), strict=True))
     left = min((across[key] - widths[key] / 2 for row in rows for key in row), default=0.0)
     return {key: float(place - left + MARGIN) for key, place in across.items()}
 
 
-def _middle(key: Key, near: Sequence[Key], across: Mapping[Key, float], widths: Mapping[Key, float]) -> float:
-    """Return the mean of the neighbours' places, in which a long arrow's own course counts most: it runs straight."""
-    if not near:
-        return across[key]
-    weights = [STRAIGHT if widths[key] == widths[each] == PASSAGE else 1.0 for each in near]
-    return float(np.average([across[each] for each in near], weights=weights))
-
-
 def spaced(wanted: np.ndarray, gaps: np.ndarray) -> np.ndarray:
-    """Return the places nearest to those wanted, by squares, that keep their order and at least these gaps.
+    """Return the places nearest to those wanted, by least squares, that keep their order and at least these gaps.
 
-    Less the gaps that is isotonic regression, by pooling adjacent violators: Ayer and others (1955).
+    After the gaps are subtracted this is isotonic regression, by pooling adjacent violators: Ayer and others (1955).
 
     >>> spaced(np.array([0.0, 0.0, 9.0]), np.array([2.0, 2.0]))
     array([-1.,  1.,  9.])
@@ -205,7 +196,8 @@ def spaced(wanted: np.ndarray, gaps: np.ndarray) -> np.ndarray:
     return np.concatenate([np.full(count, mean) for mean, count in pools]) + offsets if pools else offsets[:0]
 
 
-def _neighbours(links: Sequence[tuple[Key, Key]]) -> tuple[dict[Key, list[Key]], dict[Key, list[Key]]]:
+def _linked(links: Sequence[tuple[Key, Key]]) -> tuple[dict[Key, list[Key]], dict[Key, list[Key]]]:
+    """Return the sources of every target, and the targets of every source."""
     above: dict[Key, list[Key]] = defaultdict(list)
     below: dict[Key, list[Key]] = defaultdict(list)
     for source, target in links:
@@ -215,8 +207,8 @@ def _neighbours(links: Sequence[tuple[Key, Key]]) -> tuple[dict[Key, list[Key]],
 
 
 def _size(node: Node) -> tuple[float, float]:
-    width = CHARACTER * max(map(len, node.lines)) + 2 * PADDING
-    return width + (2 * PADDING if node.look.is_round else 0), LINE * len(node.lines) + PADDING
+    width = CHARACTER_WIDTH * max(map(len, node.lines)) + 2 * PADDING
+    return width + (2 * PADDING if node.look.is_round else 0), LINE_HEIGHT * len(node.lines) + PADDING
 
 
 def _arrows(
@@ -226,7 +218,7 @@ def _arrows(
     placed: Mapping[Key, int],
     bounds: Sequence[tuple[float, float]],
 ) -> tuple[tuple[Point, ...], ...]:
-    """Return the arrows, straight down through the layers and slanted only between them, so that no node is crossed."""
+    """Return the points of the arrows, which are vertical within layers and slanted only between them."""
     leaving, arriving = defaultdict(list), defaultdict(list)
     for index, chain in enumerate(chains):
         leaving[chain[0]].append((across[chain[1]], index))
@@ -240,15 +232,14 @@ def _arrows(
             points += [(across[key], edge) for edge in bounds[placed[key]]]
         x, top = end[index], boxes[target].y - boxes[target].height / 2
         points += [(x, bounds[placed[target]][0]), (x, top)]
-        arrows.append(tuple(point for at, point in enumerate(points) if at == 0 or point != points[at - 1]))
+        arrows.append(tuple(point for point, _ in groupby(points)))
     return tuple(arrows)
 
 
 def _ports(ends: Mapping[Key, list[tuple[float, int]]], boxes: Mapping[Key, Box]) -> dict[int, float]:
-    """Return where on its node's side each arrow starts or ends: side by side, in the order of their other ends."""
-    ports = {}
-    for key, arrows in ends.items():
-        box, room = boxes[key], boxes[key].width / 2
-        for at, (_, index) in enumerate(sorted(arrows)):
-            ports[index] = box.x + room * ((at + 0.5) / len(arrows) - 0.5)
-    return ports
+    """Return the x at which each arrow leaves or enters its node, by index, in the order of the arrows' other ends."""
+    return {
+        index: boxes[key].x + boxes[key].width / 2 * ((at + 0.5) / len(arrows) - 0.5)
+        for key, arrows in ends.items()
+        for at, (_, index) in enumerate(sorted(arrows))
+    }

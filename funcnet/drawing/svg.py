@@ -2,14 +2,14 @@
 
 from html import escape
 
-from .layout import CHARACTER, LINE, MARGIN, Box, Layout, Point
+from .layout import CHARACTER_WIDTH, LINE_HEIGHT, MARGIN, Box, Layout, Point
 
-ROUND, SQUARE = 18, 2  # the radius of the corners of round nodes and of others
+ROUND_RADIUS, SQUARE_RADIUS = 18, 2  # of the corners of round and square nodes
 
 
 def svg_of(drawing: Layout, *, title: str, caption: str) -> str:
-    """Return the SVG document of a layout: text in a monospaced font, escaped, and a caption below."""
-    width, height = max(drawing.width, CHARACTER * len(caption) + 2 * MARGIN), drawing.height + LINE
+    """Return the SVG document of a layout, with escaped text in a monospaced font and a caption below."""
+    width, height = max(drawing.width, CHARACTER_WIDTH * len(caption) + 2 * MARGIN), drawing.height + LINE_HEIGHT
     start = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
         f'viewBox="0 0 {width:.1f} {height:.1f}" font-family="DejaVu Sans Mono, Menlo, Consolas, monospace" '
@@ -37,7 +37,10 @@ def _svg_arrow(arrow: tuple[Point, ...]) -> str:
 
 def _svg_box(box: Box) -> str:
     look, lines = box.node
-    radius, dashes = ROUND if look.is_round else SQUARE, ' stroke-dasharray="4 3"' if look.is_dashed else ""
+    radius, dashes = (
+        ROUND_RADIUS if look.is_round else SQUARE_RADIUS,
+        ' stroke-dasharray="4 3"' if look.is_dashed else "",
+    )
     rectangle = (
         f'<rect x="{box.x - box.width / 2:.1f}" y="{box.y - box.height / 2:.1f}" width="{box.width:.1f}" '
         f'height="{box.height:.1f}" rx="{radius}" fill="{look.fill}" stroke="{look.line}" '
@@ -46,6 +49,6 @@ def _svg_box(box: Box) -> str:
     texts = []
     for at, text in enumerate(lines):
         weight = ' font-weight="bold"' if at == 0 and look.is_round else ""
-        baseline = box.y + LINE * (at - (len(lines) - 1) / 2) + 4
+        baseline = box.y + LINE_HEIGHT * (at - (len(lines) - 1) / 2) + 4
         texts.append(f'<text x="{box.x:.1f}" y="{baseline:.1f}"{weight}>{escape(text, quote=False)}</text>')
     return "\n".join([f'<g class="{look.kind}">{rectangle}', *texts, "</g>"])

@@ -1,4 +1,4 @@
-"""Computation graphs: any function as variables and operations, with every value and every derivative kept."""
+"""Computation graphs: any function as variables and operations, with the value and the derivative of each variable."""
 
 from ..drawing import Layout
 from ..jaxprs import NoRuleError

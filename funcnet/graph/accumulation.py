@@ -1,4 +1,4 @@
-"""The chain rule over a graph, in both directions, and which operations a derivative passes at all.
+"""The chain rule over a graph in forward and in reverse mode, and the variables that have a derivative.
 
 Griewank, Walther, *Evaluating Derivatives* (2008), chapter 3: forward (tangent) and reverse (adjoint) accumulation.
 """
@@ -12,7 +12,7 @@ from .nodes import Operation, Program, names_in
 from .rules import local_derivative, passes_on
 from .rules.base import LocalDerivative
 
-Values = dict[str, Any]  # by the variable's name
+Values = dict[str, Any]  # by the name of the variable
 
 
 def run(program: Program, inputs: Sequence[Any]) -> Values:
@@ -26,7 +26,7 @@ def run(program: Program, inputs: Sequence[Any]) -> Values:
 
 
 def varying(program: Program, inputs: Iterable[str]) -> set[str]:
-    """Return the variables that change by little where the inputs do: the inputs, and what follows smoothly."""
+    """Return the variables that depend on the inputs with a derivative: the floating inputs, and what they reach."""
     reached = {name for name in inputs if program.variables[name].may_vary}
     for operation in program.operations:
         if passes_on(operation) and reached.intersection(names_in(operation.operands)):
@@ -35,7 +35,7 @@ def varying(program: Program, inputs: Iterable[str]) -> set[str]:
 
 
 def active(program: Program, inputs: Iterable[str], outputs: Iterable[str]) -> set[str]:
-    """Return the variables on a way from an input to an output along which a derivative passes."""
+    """Return the variables on a path from an input to an output along which derivatives can differ from 0."""
     varies = varying(program, inputs)
     used = varies.intersection(outputs)
     for operation in reversed(program.operations):
@@ -45,7 +45,7 @@ def active(program: Program, inputs: Iterable[str], outputs: Iterable[str]) -> s
 
 
 def edges(program: Program, chosen: set[str]) -> Iterator[tuple[Operation, int, str]]:
-    """Yield (operation, operand's position, its name) for every local derivative between chosen variables, in order."""
+    """Yield (operation, operand's index, operand's name) of every local derivative between chosen variables."""
     for operation in program.operations:
         if passes_on(operation) and chosen.intersection(operation.results):
             for index, operand in enumerate(operation.operands):
@@ -54,7 +54,14 @@ def edges(program: Program, chosen: set[str]) -> Iterator[tuple[Operation, int, 
 
 
 def reverse(program: Program, chosen: set[str], values: Values, seeds: Values) -> Values:
-    """Return ∂J/∂v of the chosen variables, given those of the outputs: ūⱼ = Σᵢ (∂vᵢ/∂uⱼ)ᵀ v̄ᵢ, each edge once."""
+    """Return ∂J/∂v of the chosen variables, by ūⱼ = Σᵢ (∂vᵢ/∂uⱼ)ᵀ v̄ᵢ; each local derivative is used once.
+
+    Args:
+        program: the graph.
+        chosen: the names of the variables.
+        values: the value of every variable.
+        seeds: ∂J/∂v of the outputs.
+    """
     derivatives = dict(seeds)
     for operation, index, operand in reversed(list(edges(program, chosen))):
         local = _local(operation, index, values)
@@ -67,7 +74,14 @@ def reverse(program: Program, chosen: set[str], values: Values, seeds: Values) -
 
 
 def forward(program: Program, chosen: set[str], values: Values, seeds: Values) -> Values:
-    """Return the change of the chosen variables, given those of inputs: v̇ᵢ = Σⱼ (∂vᵢ/∂uⱼ) u̇ⱼ, each edge once."""
+    """Return the changes of the chosen variables, by v̇ᵢ = Σⱼ (∂vᵢ/∂uⱼ) u̇ⱼ; each local derivative is used once.
+
+    Args:
+        program: the graph.
+        chosen: the names of the variables.
+        values: the value of every variable.
+        seeds: the changes of the inputs.
+    """
     changes = dict(seeds)
     for operation, index, operand in edges(program, chosen):
         local = _local(operation, index, values)

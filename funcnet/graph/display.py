@@ -1,7 +1,7 @@
 """How a graph is shown: as a table of text, and as nodes and edges that ``drawing`` draws.
 
-Variables and operations differ in shape, line and place of the text as well as in colour: variables are round, inputs
-and outputs among them thick, constants dashed; operations are square.
+Kinds of nodes differ in shape and line as well as in colour: variables are round, inputs and outputs with a thick line,
+constants with a dashed one; operations are square.
 """
 
 from typing import Any
@@ -10,9 +10,9 @@ import jax
 import jax.numpy as jnp
 
 from ..drawing import Look, Node
-from .nodes import Operation, Program, Variable, names_in, number
+from .nodes import Program, Variable, names_in, number
 
-LONGEST = 30  # characters on a node's line
+MAX_LINE_LENGTH = 30  # characters in a line of a node
 BLUE, RED, GREY = "#0072B2", "#D55E00", "#555555"  # Okabe, Ito, "Color Universal Design" (2008)
 LOOKS = {
     look.kind: look
@@ -28,25 +28,23 @@ CAPTION = "round: variable (thick: input, output; dashed: constant) · square: o
 
 
 def table(program: Program, values: dict[str, Any] | None, derivatives: dict[str, Any] | None) -> str:
-    """Return a line for each variable: what computes it, its value and its derivative, where they are given."""
+    """Return a table with a row for each variable: its operation, and its value and derivative where they are given."""
     computed = {result: operation.expression for operation in program.operations for result in operation.results}
-    rows = [["variable", "operation", *([] if values is None else ["value"])]]
-    rows[0] += [] if derivatives is None else ["derivative"]
-    for name, variable in program.variables.items():
-        row = [name, computed.get(name, variable.kind)]
-        row += [] if values is None else [number(values[name]) or _described(variable)]
-        if derivatives is not None:
-            derivative = derivatives.get(name)
-            row.append("-" if derivative is None else number(derivative) or _described(variable))
-        rows.append(row)
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+    kinds = {name: variable.kind for name, variable in program.variables.items()}
+    described = {name: _described(variable) for name, variable in program.variables.items()}
+    columns = [["variable", *kinds], ["operation", *(kinds | computed).values()]]
+    for title, numbers in (("value", values), ("derivative", derivatives)):
+        if numbers is not None:
+            texts = [number(numbers.get(k)) or (text if k in numbers else "-") for k, text in described.items()]
+            columns.append([title, *texts])
+    widths = [max(map(len, column)) for column in columns]
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in zip(*columns, strict=True))
 
 
 def nodes_and_edges(
     program: Program, values: dict[str, Any] | None, derivatives: dict[str, Any] | None
 ) -> tuple[dict[Any, Node], list[tuple[Any, Any]]]:
-    """Return what is drawn: variables by name, operations by place, and each edge between them once."""
+    """Return the nodes, variables by name and operations by index, and each edge between them once."""
     outputs = set(names_in(program.outputs))
     nodes: dict[Any, Node] = {
         variable.name: _of_variable(variable, variable.name in outputs, values, derivatives)
@@ -54,7 +52,8 @@ def nodes_and_edges(
     }
     edges: dict[tuple[Any, Any], None] = {}
     for operation in program.operations:
-        nodes[operation.place] = _of_operation(operation)
+        text = operation.expression if len(operation.expression) <= MAX_LINE_LENGTH else _shortened(operation.name)
+        nodes[operation.place] = Node(LOOKS["operation"], (text,))
         edges.update(((operand, operation.place), None) for operand in names_in(operation.operands))
         edges.update(((operation.place, result), None) for result in operation.results)
     return nodes, list(edges)
@@ -77,12 +76,7 @@ def _described(variable: Variable) -> str:
     return f"{dtype} {list(variable.shape)}"
 
 
-def _of_operation(operation: Operation) -> Node:
-    text = operation.expression
-    return Node(LOOKS["operation"], (text if len(text) <= LONGEST else _shortened(operation.name),))
-
-
 def _shortened(text: str) -> str:
-    """Return a text with its middle left out where it is long, as both ends of a path tell most."""
-    half = LONGEST // 2
-    return text if len(text) <= LONGEST else f"{text[: half - 1]}…{text[-half:]}"
+    """Return a text, with its middle left out if it is too long."""
+    half = MAX_LINE_LENGTH // 2
+    return text if len(text) <= MAX_LINE_LENGTH else f"{text[: half - 1]}…{text[-half:]}"

@@ -1,4 +1,4 @@
-"""The computation graph of a function: run forward with every value kept, and back with every derivative kept."""
+"""The computation graph of a function: the value of every variable, and the derivative in every variable."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -17,19 +17,19 @@ from .tracing import argument_names, program_of
 
 
 class Counts(NamedTuple):
-    """What the derivatives of one output in P parameters cost, in local derivatives: see ``Graph.counts``."""
+    """The cost of the derivatives of one output in P parameters, in local derivatives: see ``Graph.counts``."""
 
-    operations: int  # N: those on a way from a parameter to the output
-    parameters: int  # P: numbers, the elements of arrays each by itself
-    reverse: int  # local derivatives that reverse mode uses, in its one sweep
-    forward: int  # local derivatives that forward mode uses, in its P sweeps
+    operations: int  # N: the operations on a path from a parameter to the output
+    parameters: int  # P: the number of elements of all parameters
+    reverse: int  # local derivatives used by the one sweep of reverse mode
+    forward: int  # local derivatives used by the P sweeps of forward mode
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Graph(Program):
-    """A function's computation graph, which ``trace`` makes: variables and operations, and nothing hidden.
+    """A function's computation graph, which ``trace`` makes.
 
-    ``variables`` are the ``Variable`` nodes by name, ``operations`` the ``Operation`` nodes in the order of the run,
+    ``variables`` are the ``Variable`` nodes by name, ``operations`` the ``Operation`` nodes in the order of execution,
     ``inputs`` the names of the arguments' leaves and ``outputs`` those of the results. All methods are pure, and may
     be used under ``jax.jit`` and ``jax.vmap``.
 
@@ -63,7 +63,8 @@ class Graph(Program):
     def forward(self, *arguments: Any) -> Values:
         """Run the function and return the value of every variable, by name.
 
-        The arguments are like those that were traced; ``TypeError``, ``ShapeError`` and ``DtypeError`` where not.
+        Raises ``TypeError``, ``ShapeError`` or ``DtypeError`` for arguments whose structure, shape or dtype is not
+        that of the traced arguments.
         """
         leaves, structure = jax.tree.flatten(arguments)
         if structure != self.arguments:
@@ -71,27 +72,31 @@ class Graph(Program):
         return run(self, [_like(self.variables[name], leaf) for name, leaf in zip(self.inputs, leaves, strict=True)])
 
     def output(self, values: Values) -> Any:
-        """Return what the function returns, from the values of a run."""
+        """Return the function's result, from the values that ``forward`` returns."""
         return self.result.unflatten([values[each] if isinstance(each, str) else each for each in self.outputs])
 
     def backward(
         self, values: Values, seeds: Mapping[str, Any] | None = None, *, inputs: Iterable[str] | None = None
     ) -> Values:
-        """Return ∂J/∂v for every variable v that varies with the inputs, by name: reverse accumulation.
+        """Return ∂J/∂v for every variable v that depends on the inputs, by name: reverse accumulation.
 
-        J is the function's one scalar result, whose own derivative is 1; for another result give ``seeds``, the
-        derivatives of J in outputs by name, of their shapes and dtypes. With v̄ = ∂J/∂v, from the last operation to the
-        first,
+        With v̄ = ∂J/∂v, from the last operation to the first,
 
             ūⱼ = Σᵢ (∂vᵢ/∂uⱼ)ᵀ v̄ᵢ   over the results vᵢ of the operations that use uⱼ,
 
-        each local derivative by hand, used once. ``inputs`` names the inputs to which the derivative is wanted; all
-        floating ones where it is None. Variables without influence on J have a derivative of 0; integers, booleans,
-        keys and what does not vary with the inputs have none. At a kink the derivative is what ``jax.grad`` takes.
+        where each hand-written local derivative is used once. Variables without influence on J have a derivative of 0;
+        integers, booleans, keys and what does not depend on the inputs have none. At a kink the derivative is that of
+        ``jax.grad``. Linnainmaa (1976); Griewank, Walther (2008), section 3.2.
 
-        Raises ``NoRuleError`` where an operation between an input and J has no local derivative here, ``ValueError``
-        for unknown names and where J is not one real number. Linnainmaa (1976); Griewank, Walther (2008),
-        section 3.2.
+        Args:
+            values: the values that ``forward`` returns.
+            seeds: ∂J/∂v for outputs v by name, of their shapes and dtypes. By default J is the function's one scalar
+                result, with the seed 1.
+            inputs: the names of the inputs; all floating ones by default.
+
+        Raises:
+            NoRuleError: an operation between an input and J has no hand-written local derivative.
+            ValueError: a name is unknown, or without seeds the result is not one real number.
         """
         chosen_inputs = self._checked_inputs(inputs)
         seeds = self._seeds(seeds)
@@ -102,28 +107,28 @@ class Graph(Program):
         return {name: (found | rest)[name] for name in self.variables if name in varies}
 
     def gradients(self, derivatives: Values) -> tuple[Any, ...]:
-        """Return the derivatives in the inputs laid out as the arguments are; None in the place of those without."""
+        """Return the derivatives in the inputs, in the structure of the arguments; None for inputs without one."""
         return self.arguments.unflatten([derivatives.get(name) for name in self.inputs])
 
     def tangents(self, values: Values, changes: Mapping[str, Any]) -> Values:
-        """Return how every variable between inputs and outputs changes with the inputs: forward accumulation.
+        """Return the changes v̇ of the variables on the paths from inputs to outputs, by name: forward accumulation.
 
-        ``changes`` gives the direction u̇ by the inputs' names, of their shapes and dtypes; all others stay. From the
-        first operation to the last, v̇ᵢ = Σⱼ (∂vᵢ/∂uⱼ) u̇ⱼ. Griewank, Walther (2008), section 3.1.
+        ``changes`` gives u̇ by the inputs' names, of their shapes and dtypes; other inputs do not change. From the first
+        operation to the last, v̇ᵢ = Σⱼ (∂vᵢ/∂uⱼ) u̇ⱼ. Griewank, Walther (2008), section 3.1.
         """
         chosen = active(self, self._checked_inputs(changes), names_in(self.outputs))
         seeds = {name: _like(self.variables[name], change) for name, change in changes.items()}
         return forward(self, chosen, values, {name: seed for name, seed in seeds.items() if name in chosen})
 
     def counts(self, inputs: Iterable[str] | None = None) -> Counts:
-        """Return how many local derivatives ∂v/∂u the derivatives in P parameters take, over N operations.
+        """Return how many local derivatives ∂v/∂u the derivatives in P parameters need, with N operations.
 
-        One sweep of reverse mode (``backward``) gives them all and uses every local derivative on the way once: where
-        each variable is used once, that is N + P − 1, and with the output's own derivative, 1, it is N + P. One sweep
-        of forward mode (``tangents``) gives the derivative in one parameter, and uses one local derivative at least
-        of every operation after it: with P sweeps, N × P where all operations come after all parameters, and of that
-        order elsewhere. ``inputs`` names the parameters; all floating inputs where it is None. The cheap gradient
-        principle: Baur, Strassen (1983); Griewank, Walther (2008), section 3.3.
+        One sweep of reverse mode (``backward``) gives the derivatives in all parameters and uses every local derivative
+        once: N + P − 1 of them where each variable is used once, and N + P with the derivative 1 of the output itself.
+        One sweep of forward mode (``tangents``) gives the derivative in one parameter and uses at least one local
+        derivative of every operation that depends on it: P sweeps use about N × P. ``inputs`` names the parameters; all
+        floating inputs by default. The cheap gradient principle: Baur, Strassen (1983); Griewank, Walther (2008),
+        section 3.3.
         """
         names = self._checked_inputs(inputs)
         outputs = list(names_in(self.outputs))
@@ -138,7 +143,7 @@ class Graph(Program):
         )
 
     def table(self, values: Values | None = None, derivatives: Values | None = None) -> str:
-        """Return a table with a line for each variable: the operation that computes it, its value, its derivative.
+        """Return a table with a row for each variable: the operation that computes it, its value and its derivative.
 
         >>> graph = trace(lambda w, x: w * x, 3.0, 2.0)
         >>> values = graph.forward(3.0, 2.0)
@@ -151,18 +156,18 @@ class Graph(Program):
         return table(self, values, derivatives)
 
     def layout(self, values: Values | None = None, derivatives: Values | None = None) -> Layout:
-        """Return where the nodes and arrows are drawn, for a drawing of one's own."""
+        """Return the positions of the nodes and arrows, for a drawing by other means."""
         return layout_of(*nodes_and_edges(self, values, derivatives))
 
     def to_svg(self, values: Values | None = None, derivatives: Values | None = None) -> str:
         """Return a drawing as an SVG document: rounded nodes are variables, square ones operations.
 
-        With ``values`` and ``derivatives`` every number is written on its node, and arrays by their shape.
+        With ``values`` and ``derivatives`` each node shows its numbers; arrays are shown by their shapes.
         """
         return svg_of(self.layout(values, derivatives), title="Computation graph", caption=CAPTION)
 
     def to_dot(self, values: Values | None = None, derivatives: Values | None = None) -> str:
-        """Return the same for Graphviz, in its language DOT."""
+        """Return the graph in DOT, the language of Graphviz."""
         return dot_of(*nodes_and_edges(self, values, derivatives))
 
     def _checked_inputs(self, inputs: Iterable[str] | None) -> tuple[str, ...]:
@@ -191,14 +196,14 @@ class Graph(Program):
 def trace(function: Callable[..., Any], *arguments: Any) -> Graph:
     """Return the computation graph of a function, from its JAX program at arguments like these.
 
-    Arguments and results may be any pytrees of arrays and numbers; only shapes and dtypes of the arguments matter.
-    Called functions (``jax.jit``, ``jax.checkpoint``) are written out in their place, and loops of a known number of
-    turns (``jax.lax.scan``) turn by turn; a function with a derivative rule of its own (``jax.custom_jvp``,
-    ``jax.custom_vjp``) is one operation with that rule. Variables are named after the parameters, with the path inside
-    a pytree, after what ``jax.ad_checkpoint.checkpoint_name`` calls them, and else v1, v2, …. Wengert, "A Simple
-    Automatic Derivative Evaluation Program" (1964).
+    Arguments and results may be any pytrees of arrays and numbers; only the arguments' shapes and dtypes matter. A
+    called function (``jax.jit``, ``jax.checkpoint``) is replaced by its operations, and a loop of known length
+    (``jax.lax.scan``) by the operations of all iterations. A function with its own derivative rule
+    (``jax.custom_jvp``, ``jax.custom_vjp``) is one operation with that rule. A variable has the name of its parameter,
+    with the path inside a pytree, or the name given by ``jax.ad_checkpoint.checkpoint_name``; the others are
+    v1, v2, …. Wengert, "A Simple Automatic Derivative Evaluation Program" (1964).
 
-    Raises ``TypeError`` for what is no function or no array.
+    Raises ``TypeError`` unless ``function`` is a function and every leaf of the arguments is an array or a number.
 
     >>> import funcnet as fn
     >>> graph = fn.graph.trace(lambda x, w: jnp.sum(jnp.tanh(x @ w)), jnp.ones((4, 3)), jnp.ones((3, 2)))
@@ -221,7 +226,7 @@ def trace(function: Callable[..., Any], *arguments: Any) -> Graph:
 
 
 def _like(variable: Variable, value: Any) -> jax.Array:
-    """Return a value as an array of the variable's shape and dtype, or say what is wrong."""
+    """Return a value as an array; raise ``ShapeError`` or ``DtypeError`` unless it is like the variable."""
     where = f"graph: {variable.name}"
     array = jnp.asarray(value, variable.dtype) if isinstance(value, bool | int | float) else jnp.asarray(value)
     if array.shape != variable.shape:

@@ -1,4 +1,4 @@
-"""What a computation graph is made of: variables, operations between them, and how they are named and shown."""
+"""The nodes of a computation graph: variables, and the operations between them."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -10,8 +10,6 @@ import numpy as np
 
 from ..jaxprs import is_known, run
 
-KINDS = ("input", "constant", "computed")
-
 
 @dataclass(frozen=True, eq=False)
 class Variable:
@@ -20,12 +18,12 @@ class Variable:
     name: str  # unique in its graph
     shape: tuple[int, ...]
     dtype: Any
-    kind: str  # one of KINDS
+    kind: str  # "input", "constant" or "computed"
     constant: Any = field(default=None, repr=False)  # the array itself of a "constant", None of others
 
     @property
     def may_vary(self) -> bool:
-        """Whether it can change by little, as floating numbers can: integers, booleans and keys cannot."""
+        """Whether it can have a derivative: it is floating; integers, booleans and keys have none."""
         return bool(jnp.issubdtype(self.dtype, jnp.inexact))
 
     @property
@@ -36,12 +34,12 @@ class Variable:
 
 @dataclass(frozen=True, eq=False)
 class Operation:
-    """A node that computes: a primitive of JAX, or a function with a derivative rule of its own.
+    """A node that computes: a primitive of JAX, or a function with its own derivative rule.
 
-    An operand is the name of a variable, or the number itself where one is written into the program.
+    An operand is the name of a variable, or a number that is written into the program.
     """
 
-    place: int  # its position in the order of the run, from 0
+    place: int  # its index in the order of execution
     name: str
     equation: Any = field(repr=False)  # JAX's
     operands: tuple[str | np.ndarray, ...]
@@ -50,11 +48,9 @@ class Operation:
     @property
     def expression(self) -> str:
         """The operation with its operands, such as ``mul(w, x)``."""
-        return f"{self.name}({', '.join(map(str, [*map(_shown, self.operands), *self._settings]))})"
-
-    @property
-    def _settings(self) -> list[str]:
-        return [str(self.equation.params["y"])] if self.name == "integer_pow" and is_known(self.equation) else []
+        is_power = self.name == "integer_pow" and is_known(self.equation)
+        exponent = [str(self.equation.params["y"])] if is_power else []
+        return f"{self.name}({', '.join([*map(_shown, self.operands), *exponent])})"
 
     def __str__(self) -> str:
         return f"{', '.join(self.results)} = {self.expression}"
@@ -66,16 +62,16 @@ class Operation:
 
 @dataclass(frozen=True, eq=False)
 class Program:
-    """The nodes of a graph: variables by name, and operations in the order in which they can be run."""
+    """The nodes of a graph: variables by name, and operations in the order of execution."""
 
     variables: dict[str, Variable]
     operations: tuple[Operation, ...]
     inputs: tuple[str, ...]
-    outputs: tuple[str | np.ndarray, ...]  # the number itself where a result depends on nothing
+    outputs: tuple[str | np.ndarray, ...]  # names, or the number itself where a result is constant
 
 
 def names_in(operands: Iterable[str | np.ndarray]) -> Iterator[str]:
-    """Yield the operands that are variables, and not numbers that are written into the program."""
+    """Yield the operands that are variables; the others are numbers that are written into the program."""
     return (operand for operand in operands if isinstance(operand, str))
 
 
@@ -86,7 +82,7 @@ def _shown(operand: str | np.ndarray) -> str:
 
 
 def number(value: Any) -> str | None:
-    """Return a scalar's text with all its digits, None for what is no number or not one.
+    """Return a scalar as text with all its digits, None for arrays and keys.
 
     >>> number(jnp.float32(0.1)), number(np.zeros(3))
     ('0.1', None)

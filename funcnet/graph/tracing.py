@@ -1,8 +1,9 @@
-"""From a function to its graph: its JAX program's operations, those of calls and loops in their place."""
+"""Tracing: from a function's JAX program to its graph. Calls and loops are replaced by their operations."""
 
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, count
 from typing import Any
 
 import jax
@@ -10,87 +11,72 @@ import jax
 from ..jaxprs import called_name, called_program, interpret, is_known, unrolled
 from .nodes import Operation, Program, Variable
 
-# Functions with a derivative rule of their own stay one operation, so that this rule is followed.
-WITH_OWN_RULE = ("custom_jvp_call", "custom_vjp_call")
+# Functions with their own derivative rule stay one operation, so that the rule is used.
+CUSTOM_DERIVATIVE_CALLS = ("custom_jvp_call", "custom_vjp_call")
 
 
 @dataclass
-class Traced:
-    """A graph while it grows: variables are numbers until all names are known."""
+class GraphBuilder:
+    """An unfinished graph: variables are numbers until all names are known."""
 
-    shapes: list[Any] = field(default_factory=list)  # each variable's shape and dtype, in an object that has both
-    kinds: list[str] = field(default_factory=list)
-    constants: dict[int, Any] = field(default_factory=dict)
+    variables: list[tuple[Any, str]] = field(default_factory=list)  # (object with shape and dtype, kind)
     names: dict[int, str] = field(default_factory=dict)
     equations: list[tuple[Any, tuple[Any, ...], tuple[int, ...]]] = field(default_factory=list)
 
     def new(self, like: Any, kind: str) -> int:
         """Return the number of a new variable with the shape and dtype of ``like``."""
-        self.shapes.append(like)
-        self.kinds.append(kind)
-        if kind == "constant":
-            self.constants[len(self.kinds) - 1] = like
-        return len(self.kinds) - 1
+        self.variables.append((like, kind))
+        return len(self.variables) - 1
 
     def run(self, program: Any, operands: Sequence[Any]) -> list[Any]:
-        """Add a program's operations, and return its results: numbers of variables, or literal values."""
+        """Add a program's operations, and return its results: numbers of variables, or constants."""
         return interpret(program, operands, self.add, constant=lambda array: self.new(array, "constant"))
 
     def add(self, equation: Any, inputs: list[Any]) -> Sequence[Any] | None:
-        """Add an equation as an operation; a loop as the operations of its turns, a name as a name, and open a call."""
+        """Add an equation as an operation, or a loop as its operations; return None for a call, which is opened."""
         name = equation.primitive.name
         if name == "name" and is_known(equation):  # jax.ad_checkpoint.checkpoint_name, which computes nothing
             if isinstance(inputs[0], int):
                 self.names.setdefault(inputs[0], equation.params["name"])
             return inputs
-        if name not in WITH_OWN_RULE and called_program(equation) is not None:
+        if name not in CUSTOM_DERIVATIVE_CALLS and called_program(equation) is not None:
             return None
-        turns = unrolled(equation)
-        if turns is not None:
-            return self.run(turns, inputs)
+        loop = unrolled(equation)
+        if loop is not None:
+            return self.run(loop, inputs)
         results = [self.new(variable.aval, "computed") for variable in equation.outvars]
         self.equations.append((equation, tuple(inputs), tuple(results)))
         return results
 
-    def named(self) -> list[str]:
-        """Return every variable's name: its own, or c1, c2, … of constants and v1, v2, … of what is computed."""
-        used, names, counts = set(), [], {"constant": 0, "computed": 0, "input": 0}
-        taken = set(self.names.values())
-        for index, kind in enumerate(self.kinds):
-            base = name = self.names.get(index, "")
-            repeated = 1
-            while not name or name in used or (not base and name in taken):
-                if base:
-                    repeated += 1
-                    name = f"{base}′{repeated}"
-                else:
-                    counts[kind] += 1
-                    name = f"{kind[0] if kind == 'constant' else 'v'}{counts[kind]}"
-            used.add(name)
-            names.append(name)
+    def unique_names(self) -> list[str]:
+        """Return every variable's name: the given one (w, w′2, …), or c1, … of constants and v1, … of others."""
+        names: list[str] = []
+        given = set(self.names.values())
+        numbered = {"constant": (f"c{i}" for i in count(1)), "computed": (f"v{i}" for i in count(1))}
+        for index, (_, kind) in enumerate(self.variables):
+            if base := self.names.get(index):
+                candidates = chain([base], (f"{base}′{i}" for i in count(2)))
+                names.append(next(name for name in candidates if name not in names))
+            else:
+                names.append(next(name for name in numbered[kind] if name not in given))
         return names
 
     def program(self, inputs: list[int], outputs: list[Any]) -> Program:
         """Return the finished graph."""
-        names = self.named()
+        names = self.unique_names()
 
         def by_name(operands: Sequence[Any]) -> tuple[Any, ...]:
             return tuple(names[each] if isinstance(each, int) else each for each in operands)
 
         variables = {
-            name: Variable(name, tuple(aval.shape), aval.dtype, kind, self.constants.get(index))
-            for index, (name, aval, kind) in enumerate(zip(names, self.shapes, self.kinds, strict=True))
+            name: Variable(name, tuple(like.shape), like.dtype, kind, like if kind == "constant" else None)
+            for name, (like, kind) in zip(names, self.variables, strict=True)
         }
         operations = tuple(
-            Operation(place, _name_of(equation), equation, by_name(operands), by_name(results))
-            for place, (equation, operands, results) in enumerate(self.equations)
+            Operation(place, called_name(each) or each.primitive.name, each, by_name(operands), by_name(results))
+            for place, (each, operands, results) in enumerate(self.equations)
         )
         return Program(variables, operations, by_name(inputs), by_name(outputs))
-
-
-def _name_of(equation: Any) -> str:
-    """Return the primitive's name, or the function's own where it is a function with a derivative rule."""
-    return called_name(equation) or equation.primitive.name
 
 
 def argument_names(function: Callable[..., Any], arguments: tuple[Any, ...]) -> list[str]:
@@ -101,13 +87,13 @@ def argument_names(function: Callable[..., Any], arguments: tuple[Any, ...]) -> 
     """
     try:
         bound = inspect.signature(function).bind(*arguments).arguments
-    except (TypeError, ValueError):  # a built-in function has no signature to read
+    except (TypeError, ValueError):  # a built-in function may have no signature
         bound = {f"x{index}": argument for index, argument in enumerate(arguments)}
-    named = {}
-    for name, value in bound.items():
-        leaves, _ = jax.tree_util.tree_flatten_with_path(value)
-        named.update({f"{name}{jax.tree_util.keystr(path)}": leaf for path, leaf in leaves})
-    return list(named)
+    return [
+        f"{name}{jax.tree_util.keystr(path)}"
+        for name, value in bound.items()
+        for path, _ in jax.tree_util.tree_leaves_with_path(value)
+    ]
 
 
 def program_of(
@@ -115,7 +101,7 @@ def program_of(
 ) -> tuple[Program, jax.tree_util.PyTreeDef]:
     """Return a function's graph, with a name for every leaf of the arguments, and the structure of what it returns."""
     program, results = jax.make_jaxpr(function, return_shape=True)(*arguments)
-    graph = Traced()
+    graph = GraphBuilder()
     inputs = [graph.new(variable.aval, "input") for variable in program.jaxpr.invars]
     graph.names.update(zip(inputs, names, strict=True))
     outputs = graph.run(program, inputs)

@@ -69,10 +69,10 @@ def huffman(weights: Mapping[Hashable, float]) -> HuffmanCode:
 
     The two nodes of smallest weight are joined until one is left; each join adds one bit in front of the words of its
     two branches, 0 and 1. No prefix-free code has a smaller mean length L = Σ pᵢ lᵢ; H ≤ L < H + 1, and
-    Σ 2^(−lᵢ) = 1. Among nodes of equal weight the older comes first, so that the same weights in the same order give
-    the same code. A symbol of weight 0 gets no word; a single symbol gets the empty word. Raises ``TypeError`` unless
-    ``weights`` maps symbols to numbers, and ``ValueError`` for a weight that is negative or not finite, and where no
-    weight is above 0. Huffman, "A Method for the Construction of Minimum-Redundancy Codes" (1952).
+    Σ 2^(−lᵢ) = 1. Among nodes of equal weight the older one is taken first, so the same weights in the same order
+    give the same code. A symbol of weight 0 gets no word; a single symbol gets the empty word. Raises ``TypeError``
+    unless ``weights`` maps symbols to numbers, and ``ValueError`` for a weight that is negative or not finite, and if
+    no weight is above 0. Huffman, "A Method for the Construction of Minimum-Redundancy Codes" (1952).
 
     >>> code = huffman({"a": 0.4, "b": 0.3, "c": 0.2, "d": 0.1})
     >>> code.words, round(code.mean_length, 12)

@@ -2,8 +2,8 @@
 
 A distribution is an array (..., outcomes) of probabilities, of floating dtype, along the last axis; the axes before it
 are a batch. Results are (...,), of that dtype, in bits (logarithms to base 2) or in nats (natural logarithms). All
-functions are pure and work under ``jit``, ``vmap`` and ``grad``. Values are checked except while a program is traced:
-there a negative probability gives NaN, and the sum is not checked.
+functions are pure and work under ``jit``, ``vmap`` and ``grad``. Inside a JAX transformation values are not checked: a
+negative probability gives NaN there.
 
 Shannon, "A Mathematical Theory of Communication" (1948); Cover, Thomas, *Elements of Information Theory* (2006).
 """
@@ -19,7 +19,7 @@ from ..checks import check_count, check_dtype, check_values, floating_array, int
 from ..dtypes import accumulator_dtype
 from ..errors import DtypeError, ShapeError, message
 
-NATS = {"bits": math.log(2), "nats": 1.0}  # how many nats one of each unit is
+NATS_PER_UNIT = {"bits": math.log(2), "nats": 1.0}
 
 
 def entropy(p: Any, *, unit: str = "bits") -> jax.Array:
@@ -34,23 +34,23 @@ def entropy(p: Any, *, unit: str = "bits") -> jax.Array:
     Array([1.5, 0. ], dtype=float32)
     """
     p = _distribution("entropy", "p", p)
-    return jnp.sum(_information(p, p), axis=-1) / _nats("entropy", unit)
+    return jnp.sum(_information(p, p), axis=-1) / _nats_per_unit("entropy", unit)
 
 
 def cross_entropy(p: Any, q: Any, *, unit: str = "bits") -> jax.Array:
     """Return the cross-entropy H(P, Q) = −Σ p log q, (...,) for p and q (..., outcomes): H(P) + KL(P‖Q) ≥ H(P).
 
-    It is the mean length of code words that are optimal for Q when outcomes come from P (lengths need not be integers
-    here). It is infinite where an outcome with q = 0 has p > 0. It takes the distributions (p, q), while a loss takes
-    (output, target): ``fn.categorical_cross_entropy.value(q, p)`` is the same number in nats, but stays finite. Raises
-    the errors of ``entropy``, and ``ShapeError`` or ``DtypeError`` where p and q differ in shape or dtype. Goodfellow,
+    It is the mean length of code words that are optimal for Q when outcomes come from P, if lengths may be fractions.
+    It is infinite where an outcome with q = 0 has p > 0. It takes the distributions (p, q), while a loss takes (output,
+    target): ``fn.categorical_cross_entropy.value(q, p)`` is the same number in nats, but stays finite. Raises the
+    errors of ``entropy``, and ``ShapeError`` or ``DtypeError`` where p and q differ in shape or dtype. Goodfellow,
     Bengio, Courville, *Deep Learning* (2016), equation 3.51.
 
     >>> cross_entropy([[0.5, 0.5], [0.5, 0.5]], [[0.25, 0.75], [1.0, 0.0]]).round(4)
     Array([1.2075,    inf], dtype=float32)
     """
     p, q = _two_distributions("cross_entropy", p, q)
-    return jnp.sum(_information(p, q), axis=-1) / _nats("cross_entropy", unit)
+    return jnp.sum(_information(p, q), axis=-1) / _nats_per_unit("cross_entropy", unit)
 
 
 def kl_divergence(p: Any, q: Any, *, unit: str = "bits") -> jax.Array:
@@ -65,7 +65,7 @@ def kl_divergence(p: Any, q: Any, *, unit: str = "bits") -> jax.Array:
     Array([0.2075, 0.    ], dtype=float32)
     """
     p, q = _two_distributions("kl_divergence", p, q)
-    return jnp.sum(_information(p, q) - _information(p, p), axis=-1) / _nats("kl_divergence", unit)
+    return jnp.sum(_information(p, q) - _information(p, p), axis=-1) / _nats_per_unit("kl_divergence", unit)
 
 
 def binary_entropy(p: Any, *, unit: str = "bits") -> jax.Array:
@@ -83,14 +83,14 @@ def binary_entropy(p: Any, *, unit: str = "bits") -> jax.Array:
         check_values("binary_entropy", "p in [0, 1]", values, (values >= 0) & (values <= 1))
     inside = jnp.where(p == 1, jnp.zeros_like(p), p)
     other = -(1 - inside) * jnp.log1p(-inside)  # log1p is accurate where p is small
-    return (_information(p, p) + other) / _nats("binary_entropy", unit)
+    return (_information(p, p) + other) / _nats_per_unit("binary_entropy", unit)
 
 
 def empirical(labels: Any, classes: int, *, dtype: Any = jnp.float32) -> jax.Array:
     """Return the distribution (classes,) of samples: the share of each class among integer labels (n,).
 
     ``entropy(empirical(labels, 10))`` is the entropy of samples. Raises ``TypeError`` for labels that are not integers
-    and for a dtype that is not floating, ``ShapeError`` for no labels, and, except while a program is traced,
+    and for a dtype that is not floating, ``ShapeError`` for no labels, and, except inside a JAX transformation,
     ``ValueError`` that names the first label outside [0, classes). Cover, Thomas (2006), section 11.1, on types.
 
     >>> empirical([0, 2, 2, 2], 3)
@@ -112,14 +112,14 @@ def empirical(labels: Any, classes: int, *, dtype: Any = jnp.float32) -> jax.Arr
 
 
 def _information(p: jax.Array, q: jax.Array) -> jax.Array:
-    """Return −p log q, and 0 where p = 0 for every q; the guarded input avoids a gradient of NaN."""
+    """Return −p log q, and 0 where p = 0; the input of log is replaced there, so that the gradient is not NaN."""
     return jnp.where(p == 0, jnp.zeros_like(p), -p * jnp.log(jnp.where(p == 0, jnp.ones_like(q), q)))
 
 
-def _nats(where: str, unit: str) -> float:
-    if unit not in NATS:
-        raise ValueError(message(where, f"unit one of {', '.join(NATS)}", repr(unit)))
-    return NATS[unit]
+def _nats_per_unit(where: str, unit: str) -> float:
+    if unit not in NATS_PER_UNIT:
+        raise ValueError(message(where, f"unit one of {', '.join(NATS_PER_UNIT)}", repr(unit)))
+    return NATS_PER_UNIT[unit]
 
 
 def _distribution(where: str, name: str, value: Any) -> jax.Array:

@@ -1,4 +1,4 @@
-"""Single neurons and what is built from them.
+"""Single neurons, and circuits built from them.
 
 - The perceptron: ``perceptron``, ``train_perceptron``, ``novikoff_bound``, ``separable_samples``.
 - Logic from NAND alone: ``nand``, ``not_``, ``and_``, ``or_``, ``xor``.
@@ -8,7 +8,7 @@
 - ``neuron``: a neuron with any activation, as a network.
 
 The parameters of one neuron, or of several in parallel, are ``fn.DenseParams``: weight (units, inputs) and bias
-(units,). So the closed forms give parameters of ``fn.Dense`` and of the network that ``neuron`` returns.
+(units,). So the closed forms return parameters for ``fn.Dense`` and for the network that ``neuron`` returns.
 """
 
 from .arithmetic import add, from_bits, full_adder, half_adder, nand_count, ripple_carry_adder, to_bits

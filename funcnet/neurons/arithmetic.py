@@ -1,4 +1,4 @@
-"""Adders built from NAND alone, and numbers as bits. The last axis holds the bits of a number, lowest bit first."""
+"""Adders built from NAND gates, and the bits of numbers. The last axis holds the bits of a number, lowest bit first."""
 
 import math
 from collections.abc import Callable
@@ -51,7 +51,8 @@ def full_adder(a: jax.Array, b: jax.Array, carry: jax.Array, /) -> tuple[jax.Arr
 def ripple_carry_adder(a: jax.Array, b: jax.Array, /) -> tuple[jax.Array, jax.Array]:
     """Return the bits (..., n) of the sum and the last carry (...) of two numbers of n bits (..., n), lowest bit first.
 
-    One full adder for each bit passes its carry to the next; the first carry is 0. It has 9n NANDs. The dtype is kept.
+    There is one full adder for each bit, which passes its carry to the next; the first carry is 0. It has 9n NANDs. The
+    dtype is kept.
     Raises ``ShapeError`` for bits without a last axis, and the errors of ``nand``. Mano, Ciletti, *Digital Design*
     (2013), chapter 4.
 
@@ -117,13 +118,13 @@ def from_bits(bits: Any) -> jax.Array:
     if bits.ndim == 0 or bits.shape[-1] == 0:
         raise ShapeError("from_bits", "bits of shape (..., n), n at least 1", bits.shape)
     dtype = _check_width("from_bits", bits.shape[-1], bits.shape[-1])
-    return jnp.sum(bits.astype(dtype) << _places(bits.ndim, bits.shape[-1], dtype), axis=-1, dtype=dtype)
+    return bits.astype(dtype) @ (1 << jnp.arange(bits.shape[-1], dtype=dtype))
 
 
 def nand_count(function: Callable[..., Any], *bits: Any) -> int:
-    """Return how many NANDs a circuit is made of, counted in its program: whatever calls ``nand`` can be counted.
+    """Return the number of NANDs in a circuit: the calls of ``nand`` in the JAX program of ``function(*bits)``.
 
-    Raises ``NoRuleError`` for NANDs in a loop or a branch that may run any number of times.
+    Raises ``NoRuleError`` for NANDs in a branch, or in a loop whose number of iterations is unknown.
 
     >>> import funcnet as fn
     >>> fn.neurons.nand_count(fn.neurons.xor, 0, 1)
@@ -132,18 +133,18 @@ def nand_count(function: Callable[..., Any], *bits: Any) -> int:
     72
     """
     found = [around for call, around in walk(jax.make_jaxpr(function)(*bits)) if _is_nand(call)]
-    return sum(math.prod(map(_turns, around)) for around in found if not any(map(_is_nand, around)))
+    return sum(math.prod(map(_iterations, around)) for around in found if not any(map(_is_nand, around)))
 
 
 def _is_nand(equation: Any) -> bool:
     return bool(equation.params.get("name") == nand.__name__)
 
 
-def _turns(equation: Any) -> int:
-    """Return how often an equation runs the program in it."""
+def _iterations(equation: Any) -> int:
+    """Return how often an equation runs the program that it contains."""
     scan = scan_of(equation)
     if scan is None and called_program(equation) is None:
-        expected = "NANDs in calls and in loops of a known number of turns"
+        expected = "NANDs in calls and in loops of a known number of iterations"
         raise NoRuleError(message("nand_count", expected, f"some in {name_of(equation)}"))
     return 1 if scan is None else scan.length
 
@@ -156,19 +157,14 @@ def _digits(where: str, numbers: Any, bits: int) -> jax.Array:
         is_inside = (values >= 0) & (values < 2**bits)
         check_values(where, f"numbers from 0 to {2**bits - 1}, of {bits} bits", values, is_inside)
     numbers = jnp.asarray(numbers)
-    return (numbers[..., None] >> _places(numbers.ndim + 1, bits, numbers.dtype)) & 1
-
-
-def _places(rank: int, bits: int, dtype: Any) -> jax.Array:
-    """Return 0, 1, …, bits − 1 along the last of ``rank`` axes."""
-    return jnp.arange(bits, dtype=dtype)[(None,) * (rank - 1)]
+    return (numbers[..., None] >> jnp.arange(bits, dtype=numbers.dtype)[(None,) * numbers.ndim]) & 1
 
 
 def _check_width(where: str, bits: int, needed: int) -> np.dtype:
     """Return JAX's default integer dtype; raise ``ValueError`` where it cannot hold numbers of ``needed`` bits."""
     check_count(where, "bits", bits)
     dtype = np.dtype(jax.dtypes.canonicalize_dtype(np.int64))
-    most = np.iinfo(dtype).bits - 1 - (needed - bits)
-    if bits > most:
-        raise ValueError(message(where, f"at most {most} bits, as {dtype} holds", bits))
+    largest = np.iinfo(dtype).bits - 1 - (needed - bits)
+    if bits > largest:
+        raise ValueError(message(where, f"at most {largest} bits, as {dtype} holds", bits))
     return dtype

@@ -1,4 +1,4 @@
-"""Perceptron learning: from samples of two classes to a hyperplane that separates them."""
+"""Perceptron learning: a hyperplane that separates samples of two classes."""
 
 from functools import partial
 from typing import Any, NamedTuple
@@ -13,15 +13,15 @@ from ..errors import DtypeError, ShapeError
 from ..layers import DenseParams
 from .threshold import weighted_input
 
-_State = tuple[DenseParams, jax.Array, jax.Array]  # the parameters, the mistakes so far, and where they are wrong now
+_State = tuple[DenseParams, jax.Array, jax.Array]  # parameters, mistakes so far, samples that are wrong now
 
 
 class PerceptronResult(NamedTuple):
     """The result of ``train_perceptron``; under ``vmap`` each field has a leading axis."""
 
     params: DenseParams  # weight (1, inputs), bias (1,), of the dtype of x
-    mistakes: jax.Array  # int32 (): the corrections made, each for one mistake
-    separated: jax.Array  # bool (): whether every sample is finally on the correct side
+    mistakes: jax.Array  # int32 (): the number of mistakes, each of which was corrected once
+    separated: jax.Array  # bool (): whether the result is correct on every sample
     steps: jax.Array  # int32 (): the largest number of corrections allowed
 
     @property
@@ -39,12 +39,11 @@ def train_perceptron(
 
     It starts at w = 0, b = 0. Each step draws a random sample among those whose output sign(w·x + b) differs from the
     label y, and corrects the perceptron: w ← w + ηyx, b ← b + ηy. It ends when no such sample is left, or after
-    ``steps`` corrections, and the result says which. A sample on the boundary, w·x + b = 0, counts as a mistake. Since
-    w and b start at 0, the learning rate η scales both and changes no output. The run is one compiled program; a run
-    with the same key and fewer steps is the beginning of the longer one.
+    ``steps`` corrections; ``reason`` says which. A sample on the boundary, w·x + b = 0, counts as a mistake. Since
+    w and b start at 0, the learning rate η scales both and changes no output. The run is one compiled program. A run
+    with the same key and fewer steps makes the same first corrections.
 
-    On separable samples the number of mistakes is at most ``novikoff_bound``; on others mistakes never end. Raises
-    ``ShapeError``, ``DtypeError``, ``TypeError`` or ``ValueError`` for an argument of another shape, dtype or range.
+    On separable samples the number of mistakes is at most ``novikoff_bound``; on others it grows with ``steps``.
     Rosenblatt (1958); Novikoff, "On Convergence Proofs on Perceptrons" (1962).
 
     Args:
@@ -53,6 +52,9 @@ def train_perceptron(
         key: a JAX random key, which draws the samples.
         learning_rate: η > 0; it may be traced.
         steps: the largest number of corrections; it may be traced.
+
+    Raises:
+        ShapeError, DtypeError, TypeError, ValueError: an argument has another shape, dtype, type or range.
 
     >>> import funcnet as fn
     >>> x = jnp.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
@@ -96,7 +98,7 @@ def _is_wrong(params: DenseParams, x: jax.Array, y: jax.Array) -> jax.Array:
 
 
 def novikoff_bound(params: DenseParams, x: Any, labels: Any) -> jax.Array:
-    """Return the bound (R/γ)² on the mistakes of perceptron learning, from a perceptron that separates: a scalar.
+    """Return Novikoff's bound (R/γ)² on the mistakes of perceptron learning, from one that separates the samples.
 
     The bias is the weight of an extra input 1: with x̂ = (x, 1) and ŵ = (w, b), R = max ‖x̂‖ and γ = min y ŵ·x̂/‖ŵ‖, the
     smallest distance from the boundary. Every ŵ that separates gives a bound, and the largest γ the best one; an ŵ that
@@ -124,8 +126,7 @@ def separable_samples(
     """Return random samples x (n, inputs), their labels (n,) −1 or +1, and a perceptron that separates them.
 
     w has a random direction and ‖w‖ = 1, and b is uniform in [−1, 1). Standard normal points get the label of their
-    side of w·x + b = 0 and are moved away from it by ``margin``, so that none is nearer to it. Raises ``TypeError`` or
-    ``ValueError`` for an argument of another type or range.
+    side of w·x + b = 0 and are moved away from it by ``margin``, so that none is nearer to it.
 
     Args:
         key: a JAX random key.
@@ -133,6 +134,9 @@ def separable_samples(
         inputs: the number of inputs, at least 1.
         margin: the smallest distance from the boundary, at least 0; it may be traced.
         dtype: the floating dtype of all results.
+
+    Raises:
+        TypeError, ValueError: an argument has another type or range.
 
     >>> import funcnet as fn
     >>> x, labels, params = fn.neurons.separable_samples(jax.random.key(0), 100, 2)

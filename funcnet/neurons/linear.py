@@ -1,4 +1,4 @@
-"""The linear neuron y = w·x + b + noise, and its parameters in closed form, which gradient descent approaches."""
+"""The linear neuron y = w·x + b + noise, and closed forms of its parameters."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from .threshold import weighted_input
 
 
 class SingularError(np.linalg.LinAlgError):
-    """Points do not determine one linear neuron: several pass through them, or equally near. A ``ValueError``.
+    """The points do not determine one linear neuron: several fit them equally well. A ``ValueError``.
 
     >>> import funcnet as fn
     >>> fn.neurons.from_two_points(jnp.array([[1.0], [1.0]]), jnp.array([[2.0], [3.0]]))
@@ -28,14 +28,17 @@ def linear_neuron(
 ) -> jax.Array:
     """Return y = w·x + b + noise: (..., units) for x (..., inputs), of the dtype of x.
 
-    Raises ``ShapeError`` and ``DtypeError`` where x does not fit the weight, and ``ValueError`` for noise without a
-    key. Bishop, *Pattern Recognition and Machine Learning* (2006), section 3.1.
+    Bishop, *Pattern Recognition and Machine Learning* (2006), section 3.1.
 
     Args:
         params: weight (units, inputs) and bias (units,), of the dtype of x.
         x: samples (..., inputs) of a floating dtype.
         noise: the standard deviation of the normal noise, at least 0; 0 by default.
-        key: a JAX random key, which draws the noise; None, the default, means no noise.
+        key: a JAX random key, which draws the noise; needed unless the noise is 0.
+
+    Raises:
+        ShapeError, DtypeError: x does not fit the weight.
+        ValueError: the noise is negative or not finite, or has no key.
 
     >>> import funcnet as fn
     >>> params = fn.DenseParams(weight=jnp.array([[2.0, -1.0]]), bias=jnp.array([0.5]))
@@ -134,9 +137,13 @@ def _with_bias(w: jax.Array, x: jax.Array, y: jax.Array, dtype: Any) -> DensePar
 
 
 def _solve(where: str, x: jax.Array, y: jax.Array, size: jax.Array) -> jax.Array:
-    """Return w (outputs, inputs) of smallest ‖x wᵀ − y‖, or raise ``SingularError`` where there are several.
+    """Return the w (outputs, inputs) that minimizes ‖x wᵀ − y‖; raise ``SingularError`` if several do.
 
-    ``x`` is a difference of points whose inputs are as large as ``size`` (inputs,); what is below their rounding is 0.
+    Args:
+        where: the public function, for errors.
+        x: differences of points (n, inputs); a difference below the rounding of the points counts as 0.
+        y: (n, outputs).
+        size: the largest magnitude of each input among the points, (inputs,).
     """
     w, rank = _scaled_solution(x, y, size)
     if is_concrete(rank) and rank < x.shape[1]:
@@ -147,7 +154,7 @@ def _solve(where: str, x: jax.Array, y: jax.Array, size: jax.Array) -> jax.Array
 
 @jax.jit
 def _scaled_solution(x: jax.Array, y: jax.Array, size: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Return w, or NaN where it is not unique, and the rank of x. Scaled inputs make their units irrelevant."""
+    """Return w, or NaN if it is not unique, and the rank of x. Inputs are scaled, so the rank ignores their units."""
     rounding = jnp.finfo(x.dtype).eps * x.shape[0]
     largest = jnp.max(abs(x), axis=0)
     differs = largest > rounding * size
@@ -157,7 +164,7 @@ def _scaled_solution(x: jax.Array, y: jax.Array, size: jax.Array) -> tuple[jax.A
 
 
 def _points(where: str, x: Any, y: Any) -> tuple[jax.Array, jax.Array, np.dtype]:
-    """Return x (n, inputs) and y (n, outputs) in float32 at least, and their original dtype."""
+    """Return x (n, inputs) and y (n, outputs) in at least float32, and their original dtype."""
     x, y = input_rows(where, x), jnp.asarray(y)
     if y.ndim != 2 or len(y) != len(x) or y.shape[1] == 0:
         raise ShapeError(where, f"y of shape ({len(x)}, outputs)", y.shape)

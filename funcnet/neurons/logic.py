@@ -1,7 +1,7 @@
-"""Logic from perceptrons: NAND is a perceptron, and every other gate is built from NAND alone.
+"""Logic gates: NAND is a perceptron, and every other gate is built from NAND gates.
 
-Gates take arrays of bits, 0 and 1, of any shape and of a boolean, integer or floating dtype, and keep both. They are
-elementwise, and all arguments of a gate have the same shape and dtype. Nielsen (2015), chapter 1, on perceptrons;
+Gates are elementwise functions of arrays of bits, 0 and 1, of a boolean, integer or floating dtype. All arguments of a
+gate have the same shape and dtype, which the result keeps. Nielsen (2015), chapter 1, on perceptrons;
 Sheffer, "A set of five independent postulates for Boolean algebras" (1913), that NAND suffices.
 """
 
@@ -22,7 +22,7 @@ _Circuit = TypeVar("_Circuit", bound=Callable[..., Any])
 
 
 def circuit(function: _Circuit) -> _Circuit:
-    """Return a function of arrays of bits as one compiled program that checks its arguments first.
+    """Return a function of arrays of bits as one compiled program, with a check of its arguments.
 
     It raises ``ShapeError`` and ``DtypeError`` for bits of different shapes or dtypes, and ``ValueError`` for a value
     that is neither 0 nor 1, except inside a JAX transformation, where values are unknown.

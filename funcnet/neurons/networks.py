@@ -9,7 +9,7 @@ from ..layers import Dense, Sequential
 def neuron(activation: str | Activation, *, units: int = 1) -> Sequential:
     """Return the neuron a = σ(w·x + b) as a network, or ``units`` of them in parallel; σ is an activation or its name.
 
-    Like every network it is a value: ``init`` makes its parameters, ``apply`` computes it, ``fn.fit`` trains it.
+    Like every network it is a value with ``init`` and ``apply``, and ``fn.fit`` trains it.
     Raises ``ValueError`` that lists the known names for an unknown one, and ``TypeError`` for another object. Nielsen
     (2015), chapter 1, on sigmoid neurons; McCulloch, Pitts (1943) for the step.
 

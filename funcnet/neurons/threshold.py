@@ -1,4 +1,4 @@
-"""The perceptron, a threshold of the weighted input z = w·x + b, and that weighted input."""
+"""The weighted input z = w·x + b, and the perceptron, which compares it with 0."""
 
 from typing import Any
 
@@ -14,9 +14,9 @@ from ..layers import DenseParams
 def perceptron(params: DenseParams, x: jax.Array) -> jax.Array:
     """Return 1 where w·x + b > 0, else 0: (..., units) for x (..., inputs), of the dtype of x.
 
-    The bias is minus the threshold, and a perceptron fires only above the threshold: where w·x + b = 0 the output is 0,
-    while ``fn.step(0)`` is 1. Weight (1, inputs) and bias (1,) are one perceptron; more rows are several in parallel.
-    It passes no gradient. Raises ``ShapeError`` and ``DtypeError`` where x does not fit the weight. Rosenblatt, "The
+    The bias is minus the threshold. Where w·x + b = 0 the output is 0, while ``fn.step(0)`` is 1. Weight (1, inputs)
+    and bias (1,) are one perceptron; more rows are several in parallel.
+    Its derivative is 0. Raises ``ShapeError`` and ``DtypeError`` where x does not fit the weight. Rosenblatt, "The
     Perceptron: A Probabilistic Model for Information Storage and Organization in the Brain" (1958).
 
     >>> import funcnet as fn
@@ -33,7 +33,7 @@ def perceptron(params: DenseParams, x: jax.Array) -> jax.Array:
 def weighted_input(where: str, params: DenseParams, x: Any) -> jax.Array:
     """Return z = w·x + b: (..., units) for x (..., inputs), or raise an error that names ``where``.
 
-    The product has full precision on accelerators too, since the last digit can decide whether z exceeds 0.
+    The product has full precision on accelerators too, since rounding can change whether z is above 0.
 
     >>> weighted_input("perceptron", DenseParams(jnp.ones((1, 2)), jnp.ones(1)), jnp.ones((4, 3)))
     Traceback (most recent call last):

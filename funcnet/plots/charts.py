@@ -86,8 +86,7 @@ def surface(
     >>> _, axes = figure()
     >>> surface(axes[0, 0], lambda p: (p**2).sum(axis=1), (-1, 1), (-1, 1), xlabel="w", ylabel="b")
     """
-    horizontal, vertical = np.meshgrid(np.linspace(*x_range, resolution), np.linspace(*y_range, resolution))
-    values = np.asarray(function(np.stack([horizontal.ravel(), vertical.ravel()], axis=1))).reshape(horizontal.shape)
+    horizontal, vertical, values = _on_grid(function, x_range, y_range, resolution)
     shown = np.log10(np.maximum(values, np.finfo(float).tiny)) if log else values
     filled = axes.contourf(horizontal, vertical, shown, levels=levels, cmap="Blues_r", alpha=0.85)
     axes.contour(filled, colors="white", linewidths=0.3)
@@ -193,11 +192,9 @@ def decision(
         got = f"shape {labels.shape}, values {np.unique(labels).tolist()[:5]}"
         raise ValueError(message("decision", f"labels of shape {x.shape[:1]}, each 0 or 1", got))
     (left, low), (right, high) = x.min(axis=0) - margin, x.max(axis=0) + margin
-    horizontal, vertical = np.meshgrid(np.linspace(left, right, 160), np.linspace(low, high, 160))
-    values = np.asarray(probability(np.stack([horizontal.ravel(), vertical.ravel()], axis=1)))
-    levels = np.linspace(0, 1, 21)
-    shown = np.clip(values, 0, 1).reshape(horizontal.shape)
-    filled = axes.contourf(horizontal, vertical, shown, levels=levels, cmap=DIVERGING, alpha=0.8)
+    horizontal, vertical, values = _on_grid(probability, (left, right), (low, high), 160)
+    shown = np.clip(values, 0, 1)
+    filled = axes.contourf(horizontal, vertical, shown, levels=np.linspace(0, 1, 21), cmap=DIVERGING, alpha=0.8)
     axes.contour(horizontal, vertical, shown, levels=[0.5], colors="black", linewidths=1)
     axes.figure.colorbar(filled, ax=axes, label="output", ticks=[0, 0.5, 1])
     for target, marker in ((0, "o"), (1, "^")):
@@ -205,3 +202,10 @@ def decision(
         axes.plot(*chosen.T, marker, color="white", markeredgecolor="black", markersize=7, label=f"target {target}")
     axes.legend(fontsize="small", loc="upper right")
     label(axes, xlabel, ylabel, title)
+
+
+def _on_grid(function: Callable[[np.ndarray], Any], x_range: Range, y_range: Range, points: int) -> tuple[Any, ...]:
+    """Return the coordinates of a grid and the function's values there, each (points, points)."""
+    horizontal, vertical = np.meshgrid(np.linspace(*x_range, points), np.linspace(*y_range, points))
+    values = np.asarray(function(np.stack([horizontal.ravel(), vertical.ravel()], axis=1)))
+    return horizontal, vertical, values.reshape(horizontal.shape)

@@ -1,7 +1,7 @@
-"""Ways out of local minima: restarts, simulated annealing and a genetic algorithm.
+"""Searches beyond local minima: restarts, simulated annealing and a genetic algorithm.
 
-Each is a pair (init, step) of pure functions, for any cost function over any pytree of floating parameters; ``run``
-runs a pair as one compiled program. ``funcnet.fit_by_search`` trains a network by one.
+Each is a pair (init, step) of pure functions for any cost function over any pytree of floating parameters. ``run``
+runs a search as one compiled program. ``funcnet.fit_by_search`` trains a network by a search.
 
 >>> import jax
 >>> import funcnet as fn
@@ -20,13 +20,13 @@ runs a pair as one compiled program. ``funcnet.fit_by_search`` trains a network 
 from .genetic_algorithm import GeneticState, genetic, tournament_ranks
 from .points import Point
 from .random_restarts import RestartsState, restarts
-from .rule import At, Factor, NaturalNumber, Points, Scale, Search, Share, Step, Temperature, TournamentSize, from_step
+from .ranges import Factor, NaturalNumber, Points, Scale, Share, Temperature, TournamentSize
+from .rule import Search, StepInput, StepResult, from_step
 from .search_run import SearchResult, run
 from .simulated_annealing import AnnealingState, acceptance_probability, annealing
 
 __all__ = [
     "AnnealingState",
-    "At",
     "Factor",
     "GeneticState",
     "NaturalNumber",
@@ -37,7 +37,8 @@ __all__ = [
     "Search",
     "SearchResult",
     "Share",
-    "Step",
+    "StepInput",
+    "StepResult",
     "Temperature",
     "TournamentSize",
     "acceptance_probability",

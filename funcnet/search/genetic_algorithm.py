@@ -8,7 +8,8 @@ import numpy as np
 
 from ..errors import message
 from .points import Cost, Params, Point, chances, chosen, evaluated, perturbed
-from .rule import At, Factor, NaturalNumber, Points, Scale, Share, Step, TournamentSize, from_step
+from .ranges import Factor, NaturalNumber, Points, Scale, Share, TournamentSize
+from .rule import StepInput, StepResult, from_step
 
 
 def _check_elite(*, population: int, elite: int, **others: Any) -> None:
@@ -19,7 +20,7 @@ def _check_elite(*, population: int, elite: int, **others: Any) -> None:
 @from_step("GeneticState", check=_check_elite)
 def genetic(
     cost: Cost,
-    at: At,
+    at: StepInput,
     population: Points = 50,
     *,
     tournament: TournamentSize = 3,
@@ -28,23 +29,23 @@ def genetic(
     scale: Scale = 0.1,
     scale_decay: Factor = 1.0,
     elite: NaturalNumber = 1,
-) -> Step:
+) -> StepResult:
     """A genetic algorithm: every number of the parameters is a gene, every step a generation of children.
 
-    A parent is the best of k individuals drawn with replacement. A child of two parents takes each gene from either at
-    even odds, or is a copy of the first. Then a gene may mutate: it becomes θ + σε with ε ~ N(0, 1). A step is
-    ``population`` evaluations of the cost, which need not be differentiable. All settings but ``population`` are data:
-    other values compile nothing.
+    A parent is the best of k individuals drawn with replacement. A child of two parents takes each gene from either
+    parent with probability ½; a child of one parent is a copy of it. Then a gene may mutate: it becomes θ + σε with
+    ε ~ N(0, 1). A step is ``population`` evaluations of the cost, which need not be differentiable. All settings but
+    ``population`` are data: other values compile nothing.
 
     Args:
         population: The number of individuals, at least 1; 50 by default.
         tournament: k ≥ 1; 3 by default. With 1 there is no selection; a larger k selects more strictly.
         crossover_rate: The probability that a child has two parents; 0.9 by default.
         mutation_rate: The probability that a gene mutates; 0.1 by default.
-        scale: σ > 0 at first, in the parameters' units; 0.1 by default.
-        scale_decay: What σ is multiplied by in every step, in (0, 1]; 1 by default.
-        elite: How many of the best parents stay, in place of the last children; 1 by default. With 1 or more the best
-            is never lost.
+        scale: The initial σ > 0, in the parameters' units; 0.1 by default.
+        scale_decay: The factor of σ in every step, in (0, 1]; 1 by default.
+        elite: The number of best parents that replace the last children; 1 by default. With at least 1 the best
+            individual is never lost.
 
     Raises ``TypeError`` and ``ValueError`` for settings out of their ranges.
 
@@ -78,17 +79,17 @@ def genetic(
     children = jax.vmap(child)(jnp.arange(population, dtype=jnp.int32), first, second)
     is_elite = jnp.arange(population, dtype=jnp.int32) >= population - elite
     backwards = jax.tree.map(lambda leaf: leaf[::-1], ranked)  # the best in the last place
-    return Step(children, chosen(is_elite, backwards, children), {"scale": scale_decay * scale})
+    return StepResult(children, chosen(is_elite, backwards, children), {"scale": scale_decay * scale})
 
 
 GeneticState = genetic.State
 
 
 def tournament_ranks(key: jax.Array, size: Any, population: int, shape: tuple[int, ...]) -> jax.Array:
-    """Return the ranks of the winners of as many tournaments as ``shape`` holds, int32: 0 is the best individual's.
+    """Return the ranks of the winners of tournaments, int32 of shape ``shape``: 0 is the rank of the best individual.
 
     The lowest of k = ``size`` ranks drawn with replacement from n = ``population`` is ⌊n (1 − (1 − u)^(1/k))⌋, with u
-    uniform in [0, 1): its probability to be r or more is (1 − r/n)^k. So k is data, and need not be whole.
+    uniform in [0, 1): its probability to be r or more is (1 − r/n)^k. So k may be traced, and need not be an integer.
 
     Args:
         key: a JAX random key.
@@ -106,7 +107,7 @@ def tournament_ranks(key: jax.Array, size: Any, population: int, shape: tuple[in
 
 
 def _crossed(key: jax.Array, first: Params, second: Params, rate: Any) -> Params:
-    """Return each gene of the first or the second parent at even odds, with probability ``rate``, else of the first."""
+    """Return a child: with probability ``rate`` each gene of either parent with even odds, else the first parent."""
     crossing_key, gene_key = jax.random.split(key)
     crosses = jax.random.bernoulli(crossing_key, rate)
     from_second = chances(gene_key, first, jnp.where(crosses, 0.5, 0))

@@ -1,4 +1,4 @@
-"""Restarts: gradient descent from many starting points at once, the best kept."""
+"""Restarts: gradient descent from many starting points at once; the best point is the result."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -6,22 +6,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from ..checks import check_count
+from ..checks import check_count, check_update_pair
 from ..configuration import Configuration
-from ..errors import message
 from ..settings import Initial, zero_step
-from .points import (
-    Cost,
-    Params,
-    Point,
-    Start,
-    as_pytree,
-    best_of,
-    better,
-    checked_cost,
-    finite_or_infinity,
-    first_points,
-)
+from .points import Cost, Params, Point, Start, as_pytree, best_of, better, checked_cost, finite_or_inf, first_points
 from .rule import Search, check_call
 
 
@@ -30,19 +18,19 @@ class RestartsState(NamedTuple):
 
     key: jax.Array  # the run's one random key
     step: jax.Array  # int32 (): steps taken
-    current: Point  # where every start has come to: every array with a leading axis
-    gradients: Params  # ∂C/∂θ there
-    optimizer_state: Any  # the optimizer's, with a leading axis: the hyper-parameters are in it
-    best: Point  # the lowest point that any start met
-    evaluations: jax.Array  # int32 (): costs evaluated, each with its gradient
+    current: Point  # the present point of every start, along a leading axis
+    gradients: Params  # ∂C/∂θ at these points
+    optimizer_state: Any  # the optimizer's state of every start, along a leading axis
+    best: Point  # the point of the lowest cost of all that were evaluated
+    evaluations: jax.Array  # int32 (): evaluations of the cost and its gradient
 
 
 def restarts(optimizer: Any, starts: int = 16) -> Search:
-    """Gradient descent from many starting points, side by side in one program, the lowest point of all kept.
+    """Gradient descent from many starting points, all in one program; the result is the best point of all.
 
-    Where one start ends in the global minimum's basin with probability p, one of n does with probability 1 − (1 − p)ⁿ.
-    ``optimizer`` is a pair (init, update) of funcnet, or one of optax that needs no more than gradients, state and
-    parameters; n = ``starts``. A step is an optimizer's step, and so one evaluation of cost and gradient, for every
+    If one start ends at the global minimum with probability p, at least one of n does with probability 1 − (1 − p)ⁿ.
+    ``optimizer`` is a pair (init, update) of funcnet, or one of optax that needs only gradients, state and parameters;
+    n = ``starts``. A step is one step of the optimizer, with one evaluation of the cost and its gradient, for every
     start. A start whose cost becomes infinite or NaN does not affect the others. Other hyper-parameters of a funcnet
     optimizer compile nothing. Raises ``TypeError`` for an ``optimizer`` that is not a pair, and ``TypeError`` or
     ``ValueError`` for ``starts`` that is not an integer of at least 1.
@@ -59,16 +47,14 @@ def restarts(optimizer: Any, starts: int = 16) -> Search:
     >>> print(f"{state.best.params:.1f}", [f"{x:.1f}" for x in state.current.params[:4]])
     -1.0 ['-1.0', '1.0', '1.0', '-1.0']
     """
-    if not (hasattr(optimizer, "init") and hasattr(optimizer, "update")):
-        expected = "optimizer to have init and update, as fn.adam(0.001) has"
-        raise TypeError(message("restarts", expected, f"a {type(optimizer).__name__}"))
+    check_update_pair("restarts", optimizer)
     check_count("restarts", "starts", starts)
     settings = (("optimizer", optimizer), ("starts", starts))
     return Search(Initial("restarts", _init, settings), _Step(optimizer.update))
 
 
 def _init(cost: Cost, start: Start, key: jax.Array, *, optimizer: Any, starts: int) -> RestartsState:
-    """Return the state before the first step: at the starting points."""
+    """Return the state before the first step."""
     check_call("restarts", cost, start, key)
     params = first_points("restarts", cost, start, key, starts).params
     points, gradients = _compiled_points_and_gradients(as_pytree(cost), params)
@@ -84,7 +70,7 @@ def _init(cost: Cost, start: Start, key: jax.Array, *, optimizer: Any, starts: i
 
 
 class _Step(Configuration):
-    """The step of ``restarts`` with one optimizer's ``update``: equal for equal ones, whatever the hyper-parameters."""
+    """The step of ``restarts``: equal for optimizers with the same ``update``, whatever their hyper-parameters."""
 
     update: Callable[..., Any]
 
@@ -106,7 +92,7 @@ class _Step(Configuration):
 def _points_and_gradients(cost: Cost, params: Params) -> tuple[Point, Params]:
     """Return the points at parameters with a leading axis, and the gradients of the cost there."""
     costs, gradients = jax.vmap(jax.value_and_grad(lambda each: checked_cost("restarts", cost(each))))(params)
-    return Point(params, finite_or_infinity(costs)), gradients
+    return Point(params, finite_or_inf(costs)), gradients
 
 
 _compiled_points_and_gradients = jax.jit(_points_and_gradients)

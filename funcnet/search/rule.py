@@ -1,23 +1,23 @@
-"""``from_step``: a search out of its step.
+"""``from_step``: makes a search of the function of one step.
 
 A search is a pair (init, step) of pure functions, with the settings in the state::
 
     state = search.init(cost, start, key)
     state = search.step(cost, state)
 
-``cost(params) -> ()`` is the function to make small, floating, over any pytree of floating arrays; ``start(key) ->
-params`` draws a point to start at. ``step`` is one function for all settings that are numbers: another temperature or
-mutation rate compiles nothing. The state of every search is a NamedTuple with these fields among others:
+``cost(params) -> ()`` is the function to minimize: a floating number for any pytree of floating arrays.
+``start(key) -> params`` draws a starting point. The settings are in the state, so another temperature or mutation rate
+compiles nothing. The state of every search is a NamedTuple with these fields among others:
 
-- ``key``: the run's one random key, which never changes: a step's own is folded from it and the count of steps;
-- ``step``: int32 (), steps taken;
-- ``current``: the ``Point`` where the search stands, or several of them along a leading axis;
+- ``key``: the run's random key, which never changes; the key of a step is made of it and the count of steps;
+- ``step``: int32 (), the number of steps taken;
+- ``current``: the present ``Point``, or several along a leading axis;
 - ``best``: the ``Point`` of the lowest cost of all that were evaluated;
-- ``evaluations``: int32 (), costs evaluated, with or without the gradient.
+- ``evaluations``: int32 (), the number of evaluations of the cost, with or without its gradient.
 """
 
 from collections.abc import Callable
-from typing import Annotated, Any, Concatenate, NamedTuple, ParamSpec, Protocol
+from typing import Any, Concatenate, NamedTuple, ParamSpec, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -25,38 +25,13 @@ import numpy as np
 
 from ..checks import check_key
 from ..errors import message
-from ..settings import (
-    AT_LEAST_ONE,
-    FACTOR,
-    NOT_NEGATIVE,
-    POSITIVE,
-    SHARE,
-    Count,
-    as_array,
-    check_rounded,
-    own_array,
-    public_function,
-    ranges_of,
-    state_type,
-    zero_step,
-)
+from ..settings import Count, as_array, check_rounded, own_array, public_function, ranges_of, state_type, zero_step
 from .points import Cost, Point, Start, best_of, better, first_points
+from .ranges import PointCount
 
 State = Any
 
 
-class _PointCount(Count):
-    """The range of the setting that says how many points a search moves side by side: a shape, and so no array."""
-
-
-# Settings with their ranges.
-Temperature = Annotated[float, NOT_NEGATIVE]
-Scale = Annotated[float, POSITIVE]
-Factor = Annotated[float, FACTOR]
-Share = Annotated[float, SHARE]
-TournamentSize = Annotated[float, AT_LEAST_ONE]
-NaturalNumber = Annotated[int, Count(0)]
-Points = Annotated[int, _PointCount(1)]
 P = ParamSpec("P")
 
 
@@ -80,45 +55,46 @@ class SearchFunction(Protocol[P]):
         ...
 
 
-class At(NamedTuple):
-    """Where a step begins."""
+class StepInput(NamedTuple):
+    """What a step starts from."""
 
     key: jax.Array  # the step's own random key
-    current: Point  # with a leading axis where a setting says how many points there are
+    current: Point  # the present point, or several along a leading axis
 
 
-class Step(NamedTuple):
-    """What a step comes to."""
+class StepResult(NamedTuple):
+    """What a step returns."""
 
     evaluated: Point  # every point whose cost was evaluated
-    current: Point  # where the search stands now
+    current: Point  # the new present point, or several along a leading axis
     settings: dict[str, Any]  # the settings that changed, by name
 
 
 def from_step(
     state_name: str | None = None, /, *, check: Callable[..., None] | None = None
-) -> Callable[[Callable[Concatenate[Cost, At, P], Step]], SearchFunction[P]]:
-    """Return the decorator that makes a search's public function out of its step, ``step(cost, at, **settings)``.
+) -> Callable[[Callable[Concatenate[Cost, StepInput, P], StepResult]], SearchFunction[P]]:
+    """Return the decorator that makes a search's public function of its step, ``step(cost, at, **settings)``.
 
-    Each setting has its range in its annotation. One annotated ``Points`` is the number of points that the search moves
-    side by side; without it there is one point, without a leading axis. ``check(**settings)``, where given, raises an
-    error for settings that do not go together.
+    The step returns a ``StepResult``. Each setting is annotated with its range. A setting annotated ``Points`` is the
+    number of points that the search moves; without it there is one point, without a leading axis.
+    ``check(**settings)``, where given, raises an error for settings that contradict each other.
 
     >>> import funcnet as fn
+    >>> from funcnet.search import Scale
     >>> from funcnet.search.points import better, evaluated, perturbed
     >>> @from_step()
     ... def random_descent(cost, at, scale: Scale = 0.1):
     ...     proposal = evaluated("random_descent", cost, perturbed(at.key, at.current.params, 1.0, scale))
-    ...     return Step(proposal, better(proposal, at.current), {})
+    ...     return StepResult(proposal, better(proposal, at.current), {})
     >>> def run(key):
     ...     return fn.search.run(random_descent(), lambda x: x**2, lambda key: jnp.array(1.0), key=key, steps=200)
     >>> print(f"{run(jax.random.key(0)).cost:.3f}")
     0.000
     """
 
-    def decorate(rule: Callable[Concatenate[Cost, At, P], Step]) -> SearchFunction[P]:
+    def decorate(rule: Callable[Concatenate[Cost, StepInput, P], StepResult]) -> SearchFunction[P]:
         ranges, name = ranges_of(rule, leading=2), rule.__name__
-        counts = [each for each, valid in ranges.items() if isinstance(valid, _PointCount)]
+        counts = [each for each, valid in ranges.items() if isinstance(valid, PointCount)]
         kept = [each for each in ranges if each not in counts]
         state = state_type(rule, state_name, _fields(ranges, kept), kept)
 
@@ -139,7 +115,7 @@ def from_step(
         def step(cost: Cost, state: State) -> State:
             settings = {each: getattr(state, each) for each in kept}
             settings |= {each: len(state.current.cost) for each in counts}
-            at = At(jax.random.fold_in(state.key, state.step), state.current)
+            at = StepInput(jax.random.fold_in(state.key, state.step), state.current)
             evaluated, current, changed = rule(cost, at, **settings)  # type: ignore[call-arg]
             lowest = best_of(evaluated) if counts else evaluated
             return state._replace(
@@ -158,22 +134,29 @@ def from_step(
 def _fields(ranges: dict[str, Any], kept: list[str]) -> dict[str, str]:
     """Return what the fields of a state hold, by name."""
     return {
-        "key": "the run's one random key",
-        "step": "int32 (), steps taken",
+        "key": "the run's random key",
+        "step": "int32 (), the number of steps taken",
         **{each: f"{'int32' if isinstance(ranges[each], Count) else 'float'} (), {ranges[each]}" for each in kept},
-        "current": "the Point where the search stands, or several along a leading axis",
+        "current": "the present Point, or several along a leading axis",
         "best": "the Point of the lowest cost of all that were evaluated",
-        "evaluations": "int32 (), costs evaluated",
+        "evaluations": "int32 (), the number of evaluations of the cost",
     }
 
 
 def _array(valid: Any, value: Any, params: Any) -> jax.Array:
-    """Return a setting as an array of its own: a count as int32, a real number as ``as_array`` has it."""
+    """Return a setting as an array with its own buffer: a count as int32, a real number as ``as_array`` does."""
     return own_array(value, np.dtype(np.int32)) if isinstance(valid, Count) else as_array(value, params)
 
 
 def check_call(where: str, cost: Any, start: Any, key: Any) -> None:
-    """Raise ``TypeError`` unless cost and start are functions and the key is one."""
+    """Raise ``TypeError`` unless cost and start are functions and the key is a JAX random key.
+
+    Args:
+        where: the search's name, for errors.
+        cost: the cost function.
+        start: the function that draws a starting point.
+        key: the run's random key.
+    """
     if not callable(cost):
         raise TypeError(message(where, "cost to be a function of the parameters", f"a {type(cost).__name__}"))
     if not callable(start):

@@ -1,4 +1,4 @@
-"""Simulated annealing: a random walk that goes uphill too, less and less."""
+"""Simulated annealing: a random walk that accepts higher costs, with a probability that falls over time."""
 
 from typing import Any
 
@@ -6,32 +6,33 @@ import jax
 import jax.numpy as jnp
 
 from .points import Cost, chosen, evaluated, perturbed
-from .rule import At, Factor, Scale, Share, Step, Temperature, from_step
+from .ranges import Factor, Scale, Share, Temperature
+from .rule import StepInput, StepResult, from_step
 
 
 @from_step("AnnealingState")
 def annealing(
     cost: Cost,
-    at: At,
+    at: StepInput,
     temperature: Temperature,
     cooling: Factor = 0.99,
     *,
     scale: Scale = 0.1,
     scale_decay: Factor = 1.0,
     move_rate: Share = 1.0,
-) -> Step:
+) -> StepResult:
     """Simulated annealing: propose θ′ = θ + σε with ε ~ N(0, 1), accept with probability min(1, exp(−ΔC/T)), T ← αT.
 
     ΔC = C(θ′) − C(θ). A step is one evaluation of the cost, which need not be differentiable. All settings are data:
     other values compile nothing.
 
     Args:
-        temperature: T ≥ 0 at first, in the cost's units: about the height of the hills to cross.
-        cooling: α in (0, 1], the factor of every step; 0.99 by default. With 1 this is the Metropolis algorithm.
-        scale: σ > 0 at first, in the parameters' units; 0.1 by default.
-        scale_decay: What σ is multiplied by in every step, in (0, 1]; 1 by default.
-        move_rate: The probability with which each number of θ moves; 1 by default. Where there are many parameters, a
-            walk that moves a few at a time is accepted more often.
+        temperature: The initial T ≥ 0, in the cost's units: about the height of the barriers between minima.
+        cooling: α in (0, 1], the factor of T in every step; 0.99 by default. With 1 this is the Metropolis algorithm.
+        scale: The initial σ > 0, in the parameters' units; 0.1 by default.
+        scale_decay: The factor of σ in every step, in (0, 1]; 1 by default.
+        move_rate: The probability that an element of θ changes; 1 by default. With many parameters, a proposal that
+            changes few of them is accepted more often.
 
     Raises ``TypeError`` and ``ValueError`` for settings out of their ranges.
 
@@ -53,20 +54,20 @@ def annealing(
     probability = acceptance_probability(proposal.cost - at.current.cost, temperature)
     accepted = jax.random.uniform(acceptance_key, (), probability.dtype) < probability
     settings = {"temperature": cooling * temperature, "scale": scale_decay * scale}
-    return Step(proposal, chosen(accepted, proposal, at.current), settings)
+    return StepResult(proposal, chosen(accepted, proposal, at.current), settings)
 
 
 AnnealingState = annealing.State
 
 
 def acceptance_probability(difference: jax.Array, temperature: Any) -> jax.Array:
-    """Return Metropolis's min(1, exp(−ΔC/T)) for ΔC = ``difference``, in its shape and dtype; ``temperature`` is ().
+    """Return Metropolis's min(1, exp(−ΔC/T)) for ΔC = ``difference``, in its shape and dtype, for a scalar T.
 
     At T = 0 it is 1 for ΔC ≤ 0 and 0 for ΔC > 0; for ΔC = NaN, as between two infinite costs, it is 0.
 
     >>> acceptance_probability(jnp.array([-1.0, 0.0, 1.0, 2.0]), jnp.array(1.0))
     Array([1.        , 1.        , 0.36787945, 0.13533528], dtype=float32)
     """
-    uphill = jnp.where(difference > 0, difference, 1)  # guarded, so that T = 0 makes no 0/0
+    uphill = jnp.where(difference > 0, difference, 1)  # never 0, so that T = 0 does not give 0/0
     probability = jnp.exp(-uphill / temperature.astype(difference.dtype))
     return jnp.where(difference <= 0, 1, jnp.where(difference > 0, probability, 0)).astype(difference.dtype)

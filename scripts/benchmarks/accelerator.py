@@ -20,7 +20,7 @@ from peers.funcnet_peer import LOSSES, network_of, optimizer_of
 from peers.recipes import RECIPES, arrays_of
 
 import funcnet as fn
-from funcnet.cli.arguments import count, seed
+from funcnet.cli.arguments import parse_seed, positive_integer
 
 CALLS = 3  # whose median counts
 DOUBLINGS = 20  # of the epochs in the longer of two calls
@@ -148,12 +148,12 @@ def parsed(argv):
     """Return the options."""
     options = argparse.ArgumentParser(prog="accelerator.py", description=__doc__)
     add = options.add_argument
-    add("--seed", type=seed, default=0, help="of every random number (default: 0)")
-    add("--width", type=count, help="of the wide network (default: 4096; on a CPU 256)")
-    add("--batch", type=count, help="samples in a batch of the wide network (default: 8192; on a CPU 256)")
-    add("--epochs", type=count, default=4, help="of the longer call at least, after its first (default: 4)")
+    add("--seed", type=parse_seed, default=0, help="seed of all random numbers (default: 0)")
+    add("--width", type=positive_integer, help="of the wide network (default: 4096; on a CPU 256)")
+    add("--batch", type=positive_integer, help="samples in a batch of the wide network (default: 8192; on a CPU 256)")
+    add("--epochs", type=positive_integer, default=4, help="of the longer call at least, after its first (default: 4)")
     add("--recipes", nargs="+", choices=MEASURED, default=MEASURED, help="which are measured (default: all)")
-    add("--samples", type=count, help="how many of each recipe's samples (default: all)")
+    add("--samples", type=positive_integer, help="how many of each recipe's samples (default: all)")
     add("--json", type=Path, metavar="FILE", help="write every figure there too")
     return options.parse_args(argv)
 

@@ -30,13 +30,13 @@ def main(argv=None):
     """Measure every recipe, print the tables, draw the chart, and return all figures."""
     from options import parser  # imports funcnet, which the other contenders' processes should not
 
-    from funcnet.cli.arguments import count
+    from funcnet.cli.arguments import positive_integer
 
     parser = parser(__file__, __doc__)
     add = parser.add_argument
     add("--recipes", nargs="+", choices=RECIPES, default=list(RECIPES), help="what is measured (default: all)")
     add("--contenders", nargs="+", choices=PEERS, default=list(PEERS), help="who is measured (default: all)")
-    add("--rounds", type=count, default=5, help="measured rounds of each contender (default: 5)")
+    add("--rounds", type=positive_integer, default=5, help="measured rounds of each contender (default: 5)")
     add("--json", type=Path, metavar="FILE", help="write every figure there too")
     options = parser.parse_args(argv)
     machine = {"processors": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}

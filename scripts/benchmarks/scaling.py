@@ -21,7 +21,7 @@ from options import parser
 
 import funcnet as fn
 from funcnet import plots
-from funcnet.cli.arguments import count, positive
+from funcnet.cli.arguments import positive_integer, positive_number
 
 TURNS = 5  # of every size, whose median counts
 GREY = "#888888"
@@ -195,9 +195,11 @@ def main(argv=None):
     for axis in AXES:
         shown = f"{axis.sizes[0]} to {axis.sizes[-1]}"
         told = f"sizes on the axis of {axis.name} (default: {shown})"
-        options.add_argument(f"--{axis.name}", nargs="+", type=count, default=axis.sizes, metavar="N", help=told)
+        options.add_argument(
+            f"--{axis.name}", nargs="+", type=positive_integer, default=axis.sizes, metavar="N", help=told
+        )
     told = "how long each measured call of fit takes, in seconds (default: 0.2)"
-    options.add_argument("--seconds", type=positive, default=0.2, help=told)
+    options.add_argument("--seconds", type=positive_number, default=0.2, help=told)
     chosen = options.parse_args(argv)
     busy = f"{os.getloadavg()[0]:.1f} of them busy before"  # should be near 0
     print(f"{os.cpu_count()} processors, {busy}; {jax.devices()[0].device_kind}, JAX {jax.__version__}\n")

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 import funcnet as fn
-from funcnet.cli.arguments import count
+from funcnet.cli.arguments import positive_integer
 
 Arrays = tuple[np.ndarray, np.ndarray]
 MISTAKES, UNITS = (3, 5), (5, 7)  # the largest numbers of rows and columns of small images in the picture
@@ -26,9 +26,9 @@ class Images(NamedTuple):
 def parser(script: str, description: str, *, epochs: int) -> argparse.ArgumentParser:
     """Return a script's parser, with --epochs, --seeds and --samples besides the options of every example."""
     result = example.parser(script, description)
-    result.add_argument("--epochs", type=count, default=epochs, help=f"of every run (default: {epochs})")
-    result.add_argument("--seeds", type=count, default=3, help="runs, with seed, seed + 1, … (default: 3)")
-    result.add_argument("--samples", type=count, help="the number of training samples (default: all)")
+    result.add_argument("--epochs", type=positive_integer, default=epochs, help=f"of every run (default: {epochs})")
+    result.add_argument("--seeds", type=positive_integer, default=3, help="runs, with seed, seed + 1, … (default: 3)")
+    result.add_argument("--samples", type=positive_integer, help="the number of training samples (default: all)")
     return result
 
 

@@ -12,8 +12,8 @@ import numpy as np
 from example import parser
 
 import funcnet as fn
-from funcnet.cli.arguments import count, positive
-from funcnet.data.digits import BRIGHTEST
+from funcnet.cli.arguments import positive_integer, positive_number
+from funcnet.data.digits import MAX_PIXEL_VALUE
 
 FAMILIES = (  # one row of the picture each
     (fn.sgd, fn.momentum, fn.nesterov, fn.adagrad),
@@ -110,7 +110,7 @@ def main(argv=None):
     options = arguments().parse_args(argv)
     (x, labels), (x_test, test_labels) = fn.data.load_digits()
     train, test = (
-        (images.reshape(len(images), -1).astype(np.float32) / BRIGHTEST, fn.data.one_hot(classes, 10))
+        (images.reshape(len(images), -1).astype(np.float32) / MAX_PIXEL_VALUE, fn.data.one_hot(classes, 10))
         for images, classes in ((x[: options.samples], labels[: options.samples]), (x_test, test_labels))
     )
     print(f"{NETWORK} on {len(train[0])} digits, {options.epochs} epochs; steps to stay below {NEAR} on the surfaces")
@@ -131,12 +131,12 @@ def main(argv=None):
 def arguments():
     """Return the parser, with the options of this example besides those of every example."""
     result = parser(__file__, __doc__)
-    result.add_argument("--epochs", type=count, default=20, help="on the digits (default: 20)")
-    result.add_argument("--samples", type=count, help="the number of training samples (default: all)")
+    result.add_argument("--epochs", type=positive_integer, default=20, help="on the digits (default: 20)")
+    result.add_argument("--samples", type=positive_integer, help="the number of training samples (default: all)")
     known = ", ".join(OPTIMIZERS)
     result.add_argument("--optimizers", nargs="+", choices=OPTIMIZERS, default=list(OPTIMIZERS), metavar="NAME",
                         help=f"of {known} (default: all of them)")  # fmt: skip
-    result.add_argument("--rates", nargs="+", type=positive, default=RATES, metavar="RATE",
+    result.add_argument("--rates", nargs="+", type=positive_number, default=RATES, metavar="RATE",
                         help=f"to choose from (default: {' '.join(map(str, RATES))})")  # fmt: skip
     return result
 

@@ -59,7 +59,7 @@ def test_prints_what_was_done(train):
         "           9,610 parameters",
         "loss       softmax_cross_entropy, gradients by autodiff",
         "optimizer  adam(learning_rate=0.001, decay1=0.9, decay2=0.999, epsilon=1e-07)",
-        f"           2 epochs in batches of 32, seed 0, on {jax.devices()[0].device_kind}",
+        f"training   epochs 2, batch size 32, seed 0, device {jax.devices()[0].device_kind}",
     ]
     for name in ("train", "test"):
         loss, accuracy = numbers(out, name)
@@ -74,20 +74,22 @@ def test_prints_what_was_done(train):
 def test_draws_the_first_mistakes(train):
     _, out, _ = train("--epochs", 2)
     _, (x_test, y_test) = load_digits()
-    wrong, count = map(int, re.search(r"^mistakes   (\d+) of (\d+) test images, such as$", out, re.MULTILINE).groups())
+    wrong, count = map(
+        int, re.search(r"^mistakes   (\d+) of (\d+) test images, for example:$", out, re.MULTILINE).groups()
+    )
     assert count == len(y_test)
     assert numbers(out, "test")[1] == pytest.approx(1 - wrong / count, abs=1e-4)
     *rows, captions = out.splitlines()[9:18]
     drawn = np.array([[SHADES.index(shade) for shade in row] for row in rows])
-    shown = re.findall(r"(\d) taken for (\d)", captions)
+    shown = re.findall(r"(\d) predicted as (\d)", captions)
     assert drawn.shape == (8, 4 * 16 + 3 * 3)
     assert len(shown) == 4
     found = []
-    for place, (label, taken_for) in enumerate(shown):
+    for place, (label, prediction) in enumerate(shown):
         levels = drawn[:, 19 * place : 19 * place + 16]
         assert (levels[:, ::2] == levels[:, 1::2]).all()
         matching = np.flatnonzero((abs(levels[:, ::2] - x_test * 9 / 16) <= 0.5).all(axis=(1, 2)))
-        assert label != taken_for
+        assert label != prediction
         assert int(label) in y_test[matching]
         found.append(matching[0])
     assert found == sorted(found)
@@ -134,7 +136,7 @@ def test_options_choose_what_is_trained_and_how(train, hidden, loss, optimizer, 
     assert code == 0
     assert f"\nnetwork    Sequential({network})\n           {parameters} parameters\n" in out
     assert f"\nloss       {loss}, gradients by autodiff\noptimizer  {optimizer}(learning_rate={rate}" in out
-    assert "\n           3 epochs in batches of 16, seed 0, on " in out
+    assert "\ntraining   epochs 3, batch size 16, seed 0, device " in out
     assert numbers(out, "test")[1] > 0.3
 
 
@@ -176,13 +178,13 @@ def test_a_folder_of_idx_files_is_data(train, folder):
     assert code == 0
     assert out.startswith(f"data       {folder}: 40 training and 4 test images of 16x12 pixels, 2 classes\n")
     assert "\noptimizer  rmsprop(learning_rate=0.001, " in out
-    assert "\n           50 epochs in batches of 40, seed 0, on " in out
+    assert "\ntraining   epochs 50, batch size 40, seed 0, device " in out
     assert (numbers(out, "train")[1], numbers(out, "test")[1]) == (1, 0.75)
     assert out.splitlines()[8:-1] == [
-        "mistakes   1 of 4 test images, such as",
+        "mistakes   1 of 4 test images, for example:",
         *4 * [12 * " "],
         *4 * [12 * "@"],
-        "0 taken for 1",
+        "0 predicted as 1",
     ]
 
 
@@ -263,11 +265,11 @@ def test_a_wrong_choice_is_answered_with_the_right_ones(capsys, option):
 @pytest.mark.parametrize(
     ("option", "value", "expected"),
     [
-        ("--hidden", "64,0", "a whole number from 1, got '0'"),
+        ("--hidden", "64,0", "an integer of at least 1, got '0'"),
         ("--learning-rate", "-1", "a number above 0, such as 0.001, got '-1'"),
-        ("--epochs", "0", "a whole number from 1, got '0'"),
-        ("--batch-size", "many", "a whole number from 1, got 'many'"),
-        ("--seed", "4294967296", "a whole number in [0, 2**32), got '4294967296'"),
+        ("--epochs", "0", "an integer of at least 1, got '0'"),
+        ("--batch-size", "many", "an integer of at least 1, got 'many'"),
+        ("--seed", "4294967296", "an integer in [0, 2**32), got '4294967296'"),
     ],
 )
 def test_a_wrong_number_is_answered_with_what_is_right(capsys, option, value, expected):
@@ -311,7 +313,7 @@ def test_help_of_train_mentions_no_other_option(capsys, monkeypatch):
     [
         (["--epochs", "1"], 0, r"data .*\nnetwork .*\ntest .*\ntime .* s\n", r"epoch 1/1  loss .* s\n"),
         (["--data", "absent"], 1, "", r"funcnet: --data: expected digits, mnist or a folder .*, got 'absent'\n"),
-        (["--epochs", "none"], 2, "", r"usage: .*expected a whole number from 1, got 'none'\n"),
+        (["--epochs", "none"], 2, "", r"usage: .*expected an integer of at least 1, got 'none'\n"),
     ],
     ids=["done", "failed", "wrongly called"],
 )

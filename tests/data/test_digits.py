@@ -16,7 +16,7 @@ def lines():
 
 
 def places(part, lines):
-    """Return at which lines of the file a part's images and labels are."""
+    """Return the lines of the file that hold a part's images and labels."""
     at = {line: place for place, line in enumerate(lines)}
     return [at[(*image.ravel().tolist(), int(label))] for image, label in zip(*part, strict=True)]
 

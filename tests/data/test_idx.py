@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from funcnet.data import IDXError, read_idx
 
-# Of each dtype: its code in the file, its letter in struct, its name in NumPy, and what its values are.
+# For each dtype: its code in the file, its letter in struct, its name in NumPy, and some values.
 KINDS = [
     (0x08, "B", "uint8", st.integers(0, 2**8 - 1)),
     (0x09, "b", "int8", st.integers(-(2**7), 2**7 - 1)),
@@ -32,7 +32,7 @@ def idx(shape, values, code=0x08, letter="B"):
 
 GOOD = idx((2, 3), [1, 2, 3, 4, 5, 6])
 
-# Files that are not what they should be, each with the words of its error.
+# Invalid files, each with the text of its error.
 BAD = {
     "empty": (b"", "a dtype code, got b''"),
     "two bytes": (GOOD[:2], "a dtype code, got"),
@@ -133,7 +133,7 @@ def test_a_flipped_bit_in_a_packed_file_never_changes_the_array(tmp_path):
         damaged[bit // 8] ^= 1 << bit % 8
         path.write_bytes(damaged)
         try:
-            outcomes.add(str(read_idx(path).tolist()))  # the bit may be one of the time stamp's
+            outcomes.add(str(read_idx(path).tolist()))  # the bit may be one of the time stamp
         except IDXError:
             outcomes.add("refused")
     assert outcomes == {"refused", "[[1, 2, 3], [4, 5, 6]]"}

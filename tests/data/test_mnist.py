@@ -79,7 +79,7 @@ def serve():
 
 @pytest.fixture
 def closed():
-    """The address of a port that refuses connections."""
+    """Return the address of a port that refuses connections."""
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{held.getsockname()[1]}/mnist"
@@ -87,7 +87,7 @@ def closed():
 
 @pytest.fixture(autouse=True)
 def folder(monkeypatch, tmp_path):
-    """The folder that small files are downloaded to."""
+    """Return the folder that small files are downloaded to."""
     monkeypatch.setattr(mnist, "FILES", SMALL_FILES)
     monkeypatch.setenv("FUNCNET_DATA", str(tmp_path / "home"))
     monkeypatch.setenv("no_proxy", "*")
@@ -140,7 +140,7 @@ BAD_ANSWERS = {
     "broken": (b"HTTP/1.0 500 Oh\r\n\r\n", "HTTP Error 500: Oh"),
     "not HTTP": (b"nonsense\r\n", "nonsense"),
     "nothing": (b"", "closed connection without response"),
-    "no data": (OK, "expected a gzip file of 7016 decompressed bytes, got another"),
+    "no data": (OK, "expected a gzip file of 7016 decompressed bytes, got a different file"),
     "other bytes": (OK + gzip.compress(OTHER), "expected SHA-256 .*, got " + hashlib.sha256(OTHER).hexdigest()),
     "other text": (OK + b"<html>Sign in</html>", "incorrect header check"),
     "unpacked": (OK + UNPACKED[X], "incorrect header check"),
@@ -167,7 +167,7 @@ def test_refuses_a_bad_answer_and_takes_the_next_mirrors(serve, folder, answer, 
 
 
 def test_a_mirror_that_stays_silent_is_given_up(monkeypatch, serve, folder):
-    monkeypatch.setattr(mnist, "_SECONDS_TO_ANSWER", 0.5)
+    monkeypatch.setattr(mnist, "TIMEOUT_SECONDS", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(ConnectionError, match=f"{url}/{X}.gz: .*timed out"):
@@ -182,7 +182,7 @@ def test_offline_says_what_to_fetch_from_where_and_where_to_put_it(closed, folde
     assert lines[0] == f"load_mnist: {X} is not on this machine and could not be downloaded."
     assert lines[1].startswith(f"  {closed}/{X}.gz: ")
     assert lines[2].startswith(f"  nowhere/{X}.gz: ")
-    assert lines[3] == f"Fetch {X}.gz from one of these addresses by other means and put it in {folder}."
+    assert lines[3] == f"Download {X}.gz from one of these addresses by other means and put it in {folder}."
     assert left_in(folder) == set()
 
 

@@ -1,4 +1,4 @@
-"""Layers, their order and the places in them, each by itself; whole layouts are tested in ``tests/graph``."""
+"""Layers, orders within layers and coordinates, each alone; whole layouts are tested in ``tests/graph``."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The worked functions, and gradients of a graph beside those of JAX."""
+"""Worked example functions, and the comparison of a graph's derivatives with those of JAX."""
 
 import jax
 import jax.numpy as jnp
@@ -29,7 +29,7 @@ def chain(params, x):
 
 
 def both_modes_error(function, *arguments):
-    """Return how far a graph's value, its reverse and its forward mode are from JAX's own, by leaf, the worst."""
+    """Return the largest difference, over all leaves, of a graph's value and derivatives in both modes from JAX's."""
     traced = graph.trace(function, *arguments)
     changing = [name for name in traced.inputs if traced.variables[name].may_vary]
     changes = {

@@ -1,4 +1,4 @@
-"""A graph's derivatives against ``jax.grad``, for every layer and every loss there is, and for whole networks."""
+"""A graph's derivatives against ``jax.grad``, for every layer, every loss and whole networks."""
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +18,7 @@ def _in_float64(x64):
 
 
 def takes_a_key(layer):
-    """Whether dropout is anywhere in a layer."""
+    """Return whether a layer is or contains dropout."""
     return "Dropout" in repr(layer)
 
 
@@ -64,7 +64,7 @@ def test_the_cost_of_a_network_with_penalties(compiled):
 
 
 def test_the_cost_is_that_of_backprop():
-    """The third route to the same gradients: the four equations."""
+    """The graph's gradients equal those of the four equations of backpropagation."""
     network = fn.mlp([4, 5, 3], hidden=fn.sigmoid, output=fn.sigmoid)
     params, _ = network.init(jax.random.key(0), (4,), dtype=jnp.float64)
     x, y = jnp.asarray(direction(1, (6, 4))), jax.nn.sigmoid(jnp.asarray(direction(2, (6, 3))))

@@ -1,4 +1,4 @@
-"""What the derivatives cost: the counts that a graph gives against those that real runs use."""
+"""The counts of local derivatives that a graph gives, against the numbers that real runs use."""
 
 import jax.numpy as jnp
 import pytest
@@ -10,7 +10,7 @@ from tests.graph.examples import LAYERS, NEURON, chain, neuron_cost, two_layers
 
 @pytest.fixture
 def used(monkeypatch):
-    """Return the list that every local derivative is noted in when a run uses it."""
+    """Return a list to which every local derivative is added when a run uses it."""
     noted = []
 
     def watched(operation, index, inputs, results):

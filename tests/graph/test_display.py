@@ -12,7 +12,7 @@ from jax.ad_checkpoint import checkpoint_name
 
 import funcnet as fn
 from funcnet import graph
-from funcnet.drawing.layout import CHARACTER
+from funcnet.drawing.layout import CHARACTER_WIDTH
 from tests.graph.examples import LAYERS, NEURON, chain, neuron_cost, two_layers
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -52,13 +52,13 @@ def traced():
 
 
 def edges(drawn):
-    """Return every edge of a graph once, between names and places."""
+    """Return every edge of a graph once: pairs of a variable's name and an operation's index."""
     into = {(name, o.place) for o in drawn.operations for name in o.operands if isinstance(name, str)}
     return into | {(o.place, name) for o in drawn.operations for name in o.results}
 
 
 def meets(point, other, box):
-    """Whether a line from point to point passes through the inside of a box."""
+    """Return whether a line from point to point passes through the inside of a box."""
     along = np.linspace(0, 1, 101)[:, None] * (np.array(other) - point) + point
     inside = np.abs(along - [box.x, box.y]) < np.array([box.width, box.height]) / 2 - 0.01
     return bool(inside.all(axis=1).any())
@@ -72,7 +72,7 @@ def test_a_layout(name, traced):
     for box in placed.boxes.values():
         assert box.width / 2 <= box.x <= placed.width - box.width / 2
         assert box.height / 2 <= box.y <= placed.height - box.height / 2
-        assert CHARACTER * max(map(len, box.node.lines)) < box.width
+        assert CHARACTER_WIDTH * max(map(len, box.node.lines)) < box.width
     for one, other in itertools.combinations(placed.boxes.values(), 2):
         apart = (
             abs(one.x - other.x) - (one.width + other.width) / 2,
@@ -92,7 +92,7 @@ def test_a_layout(name, traced):
 
 
 def on_side(point, box, side):
-    """Whether a point lies on a box's lower (side 1) or upper (−1) edge."""
+    """Return whether a point lies on a box's lower (side 1) or upper (−1) edge."""
     return abs(point[0] - box.x) <= box.width / 2 and abs(point[1] - box.y - side * box.height / 2) < 0.01
 
 
@@ -134,7 +134,7 @@ def test_svg_shows_every_number_and_escapes_text(traced):
 
 
 def parsed(text):
-    """Return the nodes with their settings and the edges of a text in DOT, by its grammar as far as it is used.
+    """Return the nodes with their attributes and the edges of a text in DOT, by the part of its grammar that is used.
 
     Gansner, North (2000); an identifier is a word, a number or a quoted string with \\" in it; nothing is left over.
     """

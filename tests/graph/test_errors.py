@@ -1,4 +1,4 @@
-"""What is asked for and cannot be had is said in one clear error, of a type of its own where no rule is known."""
+"""Errors of wrong arguments, and ``NoRuleError`` for operations without a rule."""
 
 import re
 
@@ -26,13 +26,13 @@ def test_an_operation_without_a_rule_is_named_in_both_modes(name):
     function, x = UNKNOWN[name]
     traced = graph.trace(function, x)
     values = traced.forward(x)
-    assert jnp.allclose(traced.output(values), function(x))  # it can be run all the same
+    assert jnp.allclose(traced.output(values), function(x))  # it can be run without a rule
     place = next(operation.place for operation in traced.operations if operation.name == name.split()[0])
     expected = f"a hand-written local derivative, got {name} in operation {place} ("
     with pytest.raises(graph.NoRuleError, match=re.escape(expected)) as raised:
         traced.tangents(values, {traced.inputs[0]: x})
     if name.startswith("complex"):
-        expected = "complex64"  # in reverse the last of the complex operations is met first
+        expected = "complex64"  # reverse mode meets the last complex operation first
     with pytest.raises(graph.NoRuleError, match=re.escape(expected)):
         traced.backward(values)
     assert isinstance(raised.value, NotImplementedError)
@@ -48,7 +48,7 @@ def test_an_unknown_primitive_of_ones_own_is_named():
 
 
 def test_an_operation_without_a_rule_does_no_harm_beside_the_way():
-    """It depends on no input that is asked for, or no derivative passes it on the way to the output."""
+    """The operation does not depend on a chosen input, or its derivative is not needed for the output."""
     function, matrix = CHOLESKY
 
     def cost(w, x):

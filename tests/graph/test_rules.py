@@ -1,4 +1,4 @@
-"""Every hand-written local derivative by itself against JAX's, in both modes, kinks, ties and edges included."""
+"""Each hand-written local derivative against JAX's, in both modes, also at kinks and ties."""
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ from tests.graph.examples import both_modes_error, direction
 from tests.operations import ANY, CASES, OTHER, operation_of
 
 TOLERANCE = 1e-12
-WITHOUT_A_CASE = {"custom_vjp_call"}  # of reverse mode alone: see below
+WITHOUT_A_CASE = {"custom_vjp_call"}  # for reverse mode only: see below
 OF_SOME_VERSIONS = {"stack", "unstack", "log2", "one_minus_square"}
 
 
@@ -22,7 +22,7 @@ def _in_float64(x64):
 
 
 def summed(function, *arguments):
-    """Return J = Σ cᵢ f(…)ᵢ, in which every result has a part of its own."""
+    """Return J = Σ cᵢ f(…)ᵢ with a different cᵢ for every result."""
     coefficients = direction(9, jax.eval_shape(function, *arguments).shape)
 
     def cost(*arguments):
@@ -33,7 +33,7 @@ def summed(function, *arguments):
 
 
 def test_the_derivative_in_a_bound_that_is_one_number_for_all():
-    """JAX itself has none there; by hand: 1 for every element that is held at the bound."""
+    """JAX has no derivative there; by hand it is 1 for every element at the bound."""
     traced = graph.trace(lambda *arguments: jnp.sum(lax.clamp(*arguments)), 0.0, np.zeros(5), 0.5)
     values = traced.forward(-1.0, np.array([-3, -2, 0, 0.2, 2]), 0.5)
     low, _, high = traced.gradients(traced.backward(values))
@@ -100,7 +100,7 @@ def test_a_rule_for_reverse_mode_is_followed_though_the_value_says_otherwise(thr
     derivatives = traced.backward(values)
     for name, expected in zip(("x0", "x1"), jax.grad(cost, (0, 1))(ANY, OTHER), strict=True):
         np.testing.assert_allclose(derivatives[traced.inputs[int(name[1])]], expected, rtol=TOLERANCE)
-    with pytest.raises(graph.NoRuleError, match=r"clipped_back.*whose author wrote one for reverse mode"):
+    with pytest.raises(graph.NoRuleError, match=r"clipped_back.*which has one for reverse mode alone"):
         traced.tangents(values, {traced.inputs[0]: ANY})
 
 

@@ -1,4 +1,4 @@
-"""Worked values, exactly; every node's value and derivative kept; what a graph says and how its nodes are named."""
+"""Worked examples with exact values and derivatives of every node; the text of a graph and the names of its nodes."""
 
 import jax
 import jax.numpy as jnp
@@ -42,7 +42,7 @@ def test_two_linear_layers_of_one_neuron():
 
 
 def test_every_node_by_running_on_from_it(x64):
-    """∂J/∂v is what J changes by when the run goes on from a changed v."""
+    """∂J/∂v is the change of J when the run continues from a changed v."""
 
     def cost(params, x):
         for weight, bias in params:
@@ -58,7 +58,7 @@ def test_every_node_by_running_on_from_it(x64):
     assert set(derivatives) == set(traced.variables)
 
     def run_on(changed):
-        """Run every operation anew, and where a variable is changed take that value in its place."""
+        """Run every operation, with the changed values in place of those of the changed variables."""
         known = {name: values[name] for name in traced.inputs} | changed
         for operation in traced.operations:
             read = [known[each] if isinstance(each, str) else each for each in operation.operands]

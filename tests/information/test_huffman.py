@@ -18,13 +18,13 @@ probabilities = (
 
 
 def entropy(weights):
-    """The entropy in bits of what Python holds."""
+    """Return the entropy in bits, in plain Python."""
     total = math.fsum(weights)
     return -math.fsum(w / total * math.log2(w / total) for w in weights if w)
 
 
 def least_mean_length(counts):
-    """The least Σ cᵢ lᵢ over all lengths that a prefix-free code can have, by Kraft's inequality."""
+    """Return the smallest Σ cᵢ lᵢ over all lengths of prefix-free codes, by Kraft's inequality."""
     lengths = range(1, len(counts))
     admissible = (ls for ls in product(lengths, repeat=len(counts)) if sum(2 ** (9 - length) for length in ls) <= 2**9)
     return min(sum(c * length for c, length in zip(counts, ls, strict=True)) for ls in admissible)
@@ -70,7 +70,7 @@ def test_decoding_undoes_encoding(text):
 
 
 def test_half_a_probability_is_a_bit():
-    """Where every probability is a power of ½ the mean length is the entropy itself."""
+    """If every probability is a power of ½, the mean length equals the entropy."""
     code = huffman({"a": 0.125, "b": 0.5, "c": 0.125, "d": 0.25})
     assert dict(zip(code.symbols, map(len, code.words), strict=True)) == {"a": 3, "b": 1, "c": 3, "d": 2}
     assert code.mean_length == 1.75 == fn.information.entropy(np.array(code.probabilities, np.float32))
@@ -102,7 +102,7 @@ def test_labels_of_a_data_set_are_symbols():
 def test_weights_are_counts_or_probabilities_of_any_kind_of_number():
     code = huffman({"a": 0.625, "b": 0.25, "c": 0.125})
     assert code == huffman({"a": 5, "b": 2, "c": 1})
-    assert code == huffman({"a": np.uint8(200), "b": np.uint8(80), "c": np.uint8(40)})  # whose sums would wrap
+    assert code == huffman({"a": np.uint8(200), "b": np.uint8(80), "c": np.uint8(40)})  # sums would overflow in uint8
     assert code == huffman({"a": np.float32(0.625), "b": np.float64(0.25), "c": np.array(0.125)})
 
 

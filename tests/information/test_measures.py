@@ -22,7 +22,7 @@ each_unit = pytest.mark.parametrize("unit", ["bits", "nats"])
 
 
 def summed(p, q, unit="bits"):
-    """Σ p log 1/q by a plain loop."""
+    """Return Σ p log 1/q by a plain loop."""
     log = math.log2 if unit == "bits" else math.log
     total = 0.0
     for p_i, q_i in zip(p, q, strict=True):
@@ -58,7 +58,7 @@ def test_the_inequalities_hold(p, q):
             np.testing.assert_allclose(across, h + divergence, rtol=ROUNDING, atol=ROUNDING)
         assert information.kl_divergence(p, p) == 0
         assert information.cross_entropy(p, p) == h
-        # Pinsker's inequality: how far it is above 0 when Q is not P.
+        # Pinsker's inequality: a lower bound when Q is not P.
         distance = np.abs(p - q).sum()
         assert divergence * math.log(2) >= distance**2 / 2 - ROUNDING
         if distance > 1e-6:
@@ -114,7 +114,7 @@ def test_an_outcome_that_q_excludes_makes_them_infinite_and_one_that_p_excludes_
 
 
 def test_they_are_the_losses_in_nats(x64):
-    """On probabilities above 0, where the losses leave the output as it is."""
+    """For probabilities above 0, where the losses do not change the output."""
     random = np.random.default_rng(0)
     p, q = random.dirichlet(np.ones(5), size=(2, 7))
     p[0] = np.eye(5)[2]

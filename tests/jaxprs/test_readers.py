@@ -99,7 +99,10 @@ def test_what_rounds_moves_its_result_and_what_is_exact_does_not(name):
 PURPOSES = {
     "complex step": (set(complex_rules.RULES), lambda function, x: complex_step_gradient(function, [x])),
     "rounding": (rounding.EXACT | rounding.ROUNDED, rounding.rounding_of),
-    "graph": (set(rules.RULES) | rules.CONSTANT, lambda function, x: differentiated(graph.trace(function, x), x)),
+    "graph": (
+        set(rules.RULES) | rules.PIECEWISE_CONSTANT,
+        lambda function, x: differentiated(graph.trace(function, x), x),
+    ),
     "extended precision": (set(extended.OPERATIONS), extended.extended),
 }
 
@@ -165,6 +168,6 @@ def test_nands_that_may_run_any_number_of_times_are_not_counted():
     def branching(a, b):
         return lax.cond(a > 0, neurons.xor, neurons.nand, a, b)
 
-    with pytest.raises(NoRuleError, match="loops of a known number of turns, got some in cond"):
+    with pytest.raises(NoRuleError, match="loops of a known number of iterations, got some in cond"):
         neurons.nand_count(branching, jnp.int32(0), jnp.int32(1))
     assert neurons.nand_count(lambda a, b: lax.cond(a > 0, jnp.add, jnp.subtract, a, b), 0, 1) == 0

@@ -44,11 +44,11 @@ def test_learning_separates_every_separable_set_within_novikoffs_bound(many):
         assert result.mistakes[i] <= expected
         learned = x[i] @ result.params.weight[i, 0] + result.params.bias[i]
         assert (labels[i] * learned > 0).all()
-    assert result.mistakes.max() > 50  # there was something to learn
+    assert result.mistakes.max() > 50  # the task is not trivial
 
 
 def test_the_bound_can_be_met():
-    """One sample is one mistake, and R = γ for w along it."""
+    """One sample causes one mistake, and R = γ for a w in its direction."""
     x, labels = jnp.array([[2.0]]), jnp.array([-1])
     result = neurons.train_perceptron(x, labels, key=jax.random.key(0))
     assert (int(result.mistakes), result.params) == (1, fn.DenseParams(jnp.array([[-2.0]]), jnp.array([-1.0])))
@@ -56,7 +56,7 @@ def test_the_bound_can_be_met():
 
 
 def test_each_correction_is_the_rule_on_a_sample_that_was_wrong(many):
-    """Cut off after 0, 1, 2, … corrections, the run goes by w ← w + ηyx, b ← b + ηy, each for a mistake there was."""
+    """Stopped after 0, 1, 2, … corrections, the run follows w ← w + ηyx, b ← b + ηy, each for a real mistake."""
     hardest = int(jnp.argmax(many[3].mistakes))
     x, labels = many[0][hardest], many[1][hardest]
     run = partial(neurons.train_perceptron, x, labels, key=jax.random.key(2), learning_rate=0.5)

@@ -78,7 +78,7 @@ def test_least_squares_solves_the_normal_equations(n, inputs, outputs, x64):
 
 
 def test_units_of_the_inputs_do_not_matter():
-    """In float32, where the squares of these inputs and their sums have no digits left for the small ones."""
+    """In float32, where the sums of the squares of these inputs have no digits left for the small inputs."""
     random = np.random.default_rng(0)
     x = random.normal(size=(60, 3)) * [1e-6, 1.0, 1e7] + [0.0, 100.0, 0.0]
     weight, bias = np.array([[3e6, -2.0, 5e-7]]), np.array([0.5])
@@ -143,7 +143,7 @@ def test_gradient_descent_comes_to_the_closed_forms_answers():
         result = descend(network, fn.mean_squared_error, fn.sgd(0.3), (x, y), key=jax.random.key(2))
         closed = closed_form(x, y)
         chex.assert_trees_all_close(result.params, (closed, ()), atol=1e-4)
-        assert noise == 0 or abs(closed.weight - truth.weight).max() > 1e-3  # the noise was there to fit
+        assert noise == 0 or abs(closed.weight - truth.weight).max() > 1e-3  # the noise changed the fit
 
 
 def test_the_noise_is_normal_of_its_standard_deviation():

@@ -47,7 +47,7 @@ COUNTS = [
 
 
 def primitives(program):
-    """Yield every primitive of a jaxpr but those inside a NAND."""
+    """Yield every primitive of a jaxpr except those inside a NAND."""
     for equation in program.eqns:
         inner = [getattr(value, "jaxpr", value) for value in equation.params.values()]
         inner = [each for each in inner if hasattr(each, "eqns")]

@@ -25,13 +25,13 @@ def start(key, dtype=jnp.float32):
 
 
 def cost(params):
-    """Σ (θ − 1)² over all numbers, in float32 at least."""
+    """Return Σ (θ − 1)² over all elements, in at least float32."""
     wide = jnp.float64 if params.weight.dtype == jnp.float64 else jnp.float32
     return sum(jnp.sum((leaf.astype(wide) - 1) ** 2) for leaf in jax.tree.leaves(params))
 
 
 def valleys(x):
-    """Two valleys: the one near -1 is lower, and the one near 1 a local minimum."""
+    """A cost with its global minimum near -1 and a local minimum near 1."""
     return (x**2 - 1) ** 2 + 0.3 * x
 
 

@@ -29,7 +29,7 @@ def test_the_acceptance_probability_at_the_edges():
 
 @pytest.mark.parametrize(("hill", "temperature"), [(0.5, 1.0), (2.0, 1.0), (1.0, 0.25)])
 def test_so_many_steps_uphill_are_accepted(hill, temperature):
-    """From the ground 0 every proposal goes up to the hill: a share exp(−hill/T) of 20000 walks does so."""
+    """At cost 0 every proposal has a higher cost: a share exp(−hill/T) of 20000 walks accepts it."""
 
     def step_up(x):
         return jnp.where(x == 0, 0.0, hill)

@@ -54,7 +54,7 @@ def test_children_are_of_better_parents_than_chance_would_choose():
 
 @pytest.mark.parametrize("elite", [0, 2])
 def test_the_elite_is_never_lost_and_shapes_stay(elite):
-    """Mutations so wild that children are seldom good: the best parents live on, unchanged, as the elite says."""
+    """With mutations so large that children are rarely good, the best ``elite`` parents stay unchanged."""
     method = fn.genetic(10, scale=100.0, mutation_rate=1.0, elite=elite)
     state = method.init(problems.cost, problems.start, jax.random.key(0))
     shapes = jax.tree.map(jnp.shape, state)
@@ -75,7 +75,7 @@ def test_the_elite_is_never_lost_and_shapes_stay(elite):
 
 
 def test_crossover_takes_each_gene_from_one_of_two_parents():
-    """Parents all 0 or all 1 per individual: a crossed child mixes them, one in its place is a copy."""
+    """Each parent is all 0 or all 1: a crossed child mixes both, any other child is a copy."""
 
     def start(key):
         return jnp.full(40, jax.random.bernoulli(key).astype(jnp.float32))

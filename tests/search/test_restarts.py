@@ -11,7 +11,7 @@ from tests.search import problems
 
 @pytest.mark.parametrize("make", [fn.sgd, fn.adam, fn.momentum])
 def test_every_start_is_a_descent_of_its_own(make):
-    """Against a loop over the starts, one after the other, each with its own optimizer state."""
+    """Equal to a loop over the starts, each with its own optimizer state."""
     optimizer = make(0.05)
     method = fn.restarts(optimizer, starts=3)
     state = method.init(problems.cost, problems.start, jax.random.key(0))
@@ -39,7 +39,7 @@ def test_an_optax_optimizer_goes_the_same_way():
 
 
 def test_the_best_of_all_starts_and_steps_is_kept():
-    """A rate so large that the descent jumps about: the best was met on the way."""
+    """With a rate so large that the descent oscillates, the best point is not the last one."""
     method = fn.restarts(fn.sgd(0.9), starts=4)
     state = method.init(problems.valleys, problems.near_one, jax.random.key(1))
     seen = [np.asarray(state.current.cost)]
@@ -65,7 +65,7 @@ def test_a_start_that_is_lost_does_not_hinder_the_others():
 
 
 def test_more_starts_find_more():
-    """Success within reach of 1 − (1 − p)ⁿ, and the first starts are the same however many there are."""
+    """The success rate is near 1 − (1 − p)ⁿ, and the first starts do not depend on their number."""
 
     def start(key):
         return jax.random.uniform(key, minval=-0.5, maxval=2.0)  # left of the hill at 0.075 with p = 0.23

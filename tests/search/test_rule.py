@@ -1,4 +1,4 @@
-"""A search made from its step."""
+"""A search made of the function of one step."""
 
 import inspect
 
@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 
 import funcnet as fn
-from funcnet.search import Point, Scale, Step, from_step
+from funcnet.search import Point, Scale, StepResult, from_step
 from funcnet.search.points import better, evaluated, perturbed
 from tests.search import problems
 
 
 @from_step()
 def random_descent(cost, at, scale: Scale = 0.1):
-    """Propose θ′ = θ + σε, and go there where it is lower."""
+    """Propose θ′ = θ + σε, and accept it if its cost is lower."""
     proposal = evaluated("random_descent", cost, perturbed(at.key, at.current.params, 1.0, scale))
-    return Step(proposal, better(proposal, at.current), {})
+    return StepResult(proposal, better(proposal, at.current), {})
 
 
 def test_a_search_of_ones_own_is_like_the_others():

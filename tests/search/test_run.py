@@ -32,7 +32,7 @@ def test_a_run_is_its_steps_and_compiled_as_not(method):
 
 @each_kind
 def test_evaluations_are_counted(method):
-    """As many as the cost is really asked for, at the start and in every step."""
+    """The count equals the number of calls of the cost, at the start and in every step."""
     asked = []
 
     def counted(params):
@@ -43,7 +43,7 @@ def test_evaluations_are_counted(method):
     for _ in range(2):
         state = method.step(counted, state)
     jax.effects_barrier()
-    at_start = 2 if method.init.maker == "restarts" else 1  # which asks for gradients besides
+    at_start = 2 if method.init.maker == "restarts" else 1  # restarts evaluates gradients too
     points = state.current.cost.size
     assert len(asked) == (at_start + 2) * points
     assert state.evaluations == 3 * points
@@ -110,7 +110,7 @@ def test_other_settings_and_limits_compile_nothing_and_a_sweep_is_a_map(make):
     results.append(problems.run(make(0.75), traced))
     assert len(traces) == first
     assert len({float(result.params) for result in results}) == 3
-    if make is not FAMILIES["genetic"]:  # whose elite is a whole number
+    if make is not FAMILIES["genetic"]:  # its elite is an integer
         sweep = jax.vmap(lambda n: problems.run(make(n), traced))(jnp.array([0.5, 0.25, 0.75]))
         np.testing.assert_allclose(sweep.params, [result.params for result in results], rtol=1e-4)
 
@@ -182,7 +182,7 @@ def test_the_goal_ends_a_run_and_the_history_stays(steps):
 
 
 def test_a_run_of_more_than_a_block_is_its_steps():
-    """Steps, counts and history over the borders of blocks: x ← 0.999x, whose cost is 0.999^(2t)."""
+    """Steps, counts and history are right across blocks: x ← 0.999x, whose cost is 0.999^(2t)."""
     method = fn.restarts(fn.sgd(0.0005), starts=1)
     result = problems.run(method, lambda x: x**2, lambda _: jnp.array(1.0), steps=700, goal=0.998001**520 * 1.0001)
     assert result.steps in (519, 520, 521)
@@ -209,7 +209,7 @@ def test_patience_ends_a_run_without_improvement():
             reference, improved = costs[taken], taken
     assert (slow.steps, slow.improved, slow.reason) == (taken, improved, "no improvement")
     assert slow.steps - slow.improved == 4
-    np.testing.assert_allclose(slow.cost, costs[taken], rtol=1e-4)  # the best, though no improvement to speak of
+    np.testing.assert_allclose(slow.cost, costs[taken], rtol=1e-4)  # the best cost, less than min_delta lower
     last = problems.run(fn.annealing(1.0), lambda x: 0 * x, steps=5, patience=5)
     assert last.reason == "completed"
 
@@ -222,7 +222,7 @@ def test_reasons_of_many_runs_come_in_their_shape():
 
 
 def test_a_search_of_ones_own_runs_too():
-    """Random search: the pair is any two functions with the fields of the contract in their state."""
+    """Random search: any two functions whose state has the fields of the contract are a search."""
     sample = fn.annealing(1e9, 1.0, scale=3.0)
     own = fn.search.Search(init=lambda *args: sample.init(*args), step=lambda cost, state: sample.step(cost, state))
     assert problems.run(own, steps=50).cost <= problems.run(own, steps=5).cost

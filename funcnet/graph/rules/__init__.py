@@ -1,4 +1,4 @@
-"""The rules of local derivatives, by operation; an operation without one is refused by name and place."""
+"""The rules of local derivatives, by operation. An operation without a rule is an error that names it."""
 
 from typing import Any
 
@@ -15,14 +15,14 @@ from .reductions import REDUCTIONS
 
 RULES: dict[str, Rule] = ELEMENTWISE | LINEAR | REDUCTIONS | CUSTOM_DERIVATIVES
 
-# Their results are constant but for jumps, or are declared to be: no derivative passes.
-CONSTANT = {"sign", "floor", "ceil", "round", "stop_gradient"}
+# Operations whose derivative is 0 wherever it exists, or is 0 by declaration.
+PIECEWISE_CONSTANT = {"sign", "floor", "ceil", "round", "stop_gradient"}
 
 
 def local_derivative(
     operation: Operation, index: int, inputs: tuple[Any, ...], results: tuple[Any, ...]
 ) -> LocalDerivative:
-    """Return ∂v/∂u of an operation along one of its operands, at the values of a run.
+    """Return the local derivative ∂v/∂u of an operation in one of its operands, at given values.
 
     Args:
         operation: the operation.
@@ -30,7 +30,8 @@ def local_derivative(
         inputs: the values of its operands.
         results: the values of its results v.
 
-    Raises ``NoRuleError`` that names the operation and its place.
+    Raises:
+        NoRuleError: the operation has no rule, or computes with complex numbers.
     """
     equation = operation.equation
     rule = rule_of(equation, RULES)
@@ -48,5 +49,5 @@ def _is_complex(value: Any) -> bool:
 
 
 def passes_on(operation: Operation) -> bool:
-    """Return whether a change of the operands can change the results by more than jumps."""
-    return operation.equation.primitive.name not in CONSTANT or not is_known(operation.equation)
+    """Return whether the derivative of the results in the operands can differ from 0."""
+    return operation.equation.primitive.name not in PIECEWISE_CONSTANT or not is_known(operation.equation)

@@ -1,4 +1,4 @@
-"""What a rule is: the local derivative of one operation along one of its operands, at the values of a run."""
+"""The contract of a rule: it returns the local derivative of one operation in one of its operands, at given values."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -7,7 +7,7 @@ from ..nodes import Operation
 
 
 class Site(NamedTuple):
-    """An operation as it was run: with the values that went in and came out."""
+    """An operation with the values of its operands and of its results."""
 
     operation: Operation
     inputs: tuple[Any, ...]
@@ -15,15 +15,15 @@ class Site(NamedTuple):
 
     @property
     def params(self) -> dict[str, Any]:
-        """What the operation is set to: axes, shapes, exponents."""
+        """The parameters of the operation: axes, shapes, exponents."""
         return self.operation.equation.params
 
 
 class LocalDerivative(NamedTuple):
-    """The local derivative ∂v/∂u of a result v in one operand u, as the linear map that it is.
+    """The local derivative ∂v/∂u of the results v in one operand u, as a linear map.
 
-    ``push`` takes a change of u to the list of the changes of the results, (∂v/∂u) u̇, which forward mode uses; ``pull``
-    takes ∂J/∂v, an argument for each result, to its share of ∂J/∂u, (∂v/∂u)ᵀ ∂J/∂v, which reverse mode uses. Griewank,
+    ``push``, for forward mode, maps a change of u to the list of the changes of the results, (∂v/∂u) u̇. ``pull``, for
+    reverse mode, maps ∂J/∂v, one argument for each result, to its part of ∂J/∂u, (∂v/∂u)ᵀ ∂J/∂v. Griewank,
     Walther, *Evaluating Derivatives* (2008), sections 3.1 and 3.2.
     """
 
@@ -31,4 +31,4 @@ class LocalDerivative(NamedTuple):
     pull: Callable[..., Any]
 
 
-Rule = Callable[[Site, int], LocalDerivative]  # of an operation, along the operand of that position
+Rule = Callable[[Site, int], LocalDerivative]  # (operation with values, index of the operand)

@@ -1,7 +1,7 @@
-"""Functions that carry their own derivative rule (``jax.custom_jvp``, ``jax.custom_vjp``): the rule is followed.
+"""Functions with their own derivative rule (``jax.custom_jvp``, ``jax.custom_vjp``).
 
-What such a function computes may have another derivative than the one that its author wrote, at a kink or on purpose;
-so it stays one operation of the graph. Its local derivative is what JAX makes of this one operation: the author's rule.
+The author's rule may differ from the derivative of the operations inside, at a kink or on purpose. So such a function
+is one operation of the graph, and its local derivative is the author's rule, which JAX applies to this one operation.
 """
 
 from collections.abc import Callable
@@ -15,13 +15,13 @@ from .base import LocalDerivative, Rule, Site
 
 
 def _along(site: Site, index: int) -> Callable[[Any], list[Any]]:
-    """Return the function of the operand of that position alone."""
+    """Return the operation as a function of the operand at ``index`` alone."""
     before, after = site.inputs[:index], site.inputs[index + 1 :]
     return lambda operand: site.operation.run(*before, operand, *after)
 
 
 def _custom_jvp(site: Site, index: int) -> LocalDerivative:
-    """The author wrote push."""
+    """The author's rule is ``push``."""
 
     def push(change: jax.Array) -> list[jax.Array]:
         return jax.jvp(_along(site, index), (site.inputs[index],), (change,))[1]
@@ -30,11 +30,11 @@ def _custom_jvp(site: Site, index: int) -> LocalDerivative:
 
 
 def _custom_vjp(site: Site, index: int) -> LocalDerivative:
-    """The author wrote pull."""
+    """The author's rule is ``pull``."""
 
     def push(change: jax.Array) -> list[jax.Array]:
         expected = "an operation with a derivative rule for forward mode"
-        raise NoRuleError(message("graph", expected, f"{site.operation}, whose author wrote one for reverse mode"))
+        raise NoRuleError(message("graph", expected, f"{site.operation}, which has one for reverse mode alone"))
 
     return LocalDerivative(push, _pull(site, index))
 

@@ -1,7 +1,7 @@
 """Local derivatives of the operations that act element by element: multiplication by the partial derivative.
 
-∂v/∂u is diagonal, so push and pull are the same product. Partial derivatives are those of any calculus textbook;
-at a kink they are JAX's: |u| and its like take u ≥ 0, and where a maximum is a tie each side takes half.
+∂v/∂u is diagonal, so push and pull are the same product. The partial derivatives are those of any calculus textbook. At
+a kink they are JAX's: |u| takes the branch u ≥ 0, and each of two equal operands of a maximum takes half.
 """
 
 import math
@@ -14,11 +14,11 @@ from jax import lax
 
 from .base import LocalDerivative, Rule, Site
 
-Partial = Callable[..., Any]  # of the operands and then the result
+Partial = Callable[..., Any]  # (*operands, result) -> partial derivative
 
 
 def elementwise_rule(*partials: Partial) -> Rule:
-    """Return the rule of an operation whose i-th partial derivative, of operands and result, is ``partials[i]``."""
+    """Return the rule of an operation from its partial derivatives, one function for each operand."""
 
     def rule(site: Site, index: int) -> LocalDerivative:
         slope = partials[index](*site.inputs, *site.results)
@@ -28,23 +28,23 @@ def elementwise_rule(*partials: Partial) -> Rule:
             return [jnp.broadcast_to(change * slope, result.shape).astype(result.dtype)]
 
         def pull(derivative: jax.Array) -> jax.Array:
-            return _shrunk(derivative.astype(operand.dtype) * slope, operand.shape)
+            return _sum_to_shape(derivative.astype(operand.dtype) * slope, operand.shape)
 
         return LocalDerivative(push, pull)
 
     return rule
 
 
-def _shrunk(share: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-    """Return the sum along every axis on which one element of the operand meets several of the result."""
+def _sum_to_shape(share: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    """Return the sum over the axes along which the operand was broadcast."""
     if shape == ():
         return jnp.sum(share)
-    met = tuple(axis for axis, size in enumerate(shape) if size != share.shape[axis])
-    return jnp.sum(share, axis=met, keepdims=True) if met else share
+    copied = tuple(axis for axis, size in enumerate(shape) if size != share.shape[axis])
+    return jnp.sum(share, axis=copied, keepdims=True) if copied else share
 
 
 def _power_in_base(x: Any, exponent: Any, v: Any) -> jax.Array:
-    """∂(xᶜ)/∂x = c x^(c−1), which for an integer c = 0 is 0 at x = 0 too."""
+    """∂(xᶜ)/∂x = c x^(c−1); for an integer c = 0 it is 0, also at x = 0."""
     if jnp.issubdtype(exponent.dtype, jnp.integer):
         lowered = lax.pow(x, exponent - jnp.ones_like(exponent))
         return jnp.where(exponent == 0, jnp.zeros_like(v), jnp.asarray(exponent, v.dtype) * lowered)
@@ -52,18 +52,18 @@ def _power_in_base(x: Any, exponent: Any, v: Any) -> jax.Array:
 
 
 def _power_in_exponent(x: Any, exponent: Any, v: Any) -> jax.Array:
-    """∂(xᶜ)/∂c = xᶜ log x, and 0 at x = 0, where xᶜ has no such derivative for c ≤ 0."""
+    """∂(xᶜ)/∂c = xᶜ log x; at x = 0 it is xᶜ log 1 = 0."""
     return v * jnp.log(jnp.where(x == 0, jnp.ones_like(x), x))
 
 
-def _won(u: Any, other: Any, v: Any) -> jax.Array:
-    """Return 1 where u is the extreme value, 0 where the other is, ½ where both are."""
+def _is_extreme(u: Any, other: Any, v: Any) -> jax.Array:
+    """Return 1 where u is the maximum or minimum v, 0 where the other operand is, ½ where both are."""
     one, half, zero = (jnp.full_like(v, share) for share in (1, 0.5, 0))
     return jnp.where(u == v, jnp.where(other == v, half, one), zero)
 
 
-def _where(condition: Any, v: Any) -> jax.Array:
-    """Return 1 where a condition holds, else 0, of the dtype of v."""
+def _indicator(condition: Any, v: Any) -> jax.Array:
+    """Return 1 where a condition is true, else 0, in the dtype of v."""
     return jnp.asarray(condition, v.dtype)
 
 
@@ -114,11 +114,11 @@ ELEMENTWISE: dict[str, Rule] = {
     "erf_inv": elementwise_rule(lambda x, v: math.sqrt(math.pi) / 2 * jnp.exp(v * v)),
     "lgamma": elementwise_rule(lambda x, v: lax.digamma(x)),
     "abs": elementwise_rule(lambda x, v: jnp.where(x >= 0, jnp.ones_like(x), -jnp.ones_like(x))),
-    "max": elementwise_rule(_won, lambda a, b, v: _won(b, a, v)),
-    "min": elementwise_rule(_won, lambda a, b, v: _won(b, a, v)),
+    "max": elementwise_rule(_is_extreme, lambda a, b, v: _is_extreme(b, a, v)),
+    "min": elementwise_rule(_is_extreme, lambda a, b, v: _is_extreme(b, a, v)),
     "clamp": elementwise_rule(
-        lambda low, x, high, v: _where((low > x) & (low < high), v),
-        lambda low, x, high, v: _where((x > low) & (x < high), v),
-        lambda low, x, high, v: _where(high < x, v),
+        lambda low, x, high, v: _indicator((low > x) & (low < high), v),
+        lambda low, x, high, v: _indicator((x > low) & (x < high), v),
+        lambda low, x, high, v: _indicator(high < x, v),
     ),
 }

@@ -1,7 +1,7 @@
-"""Local derivatives of the operations that are linear: they move, copy, choose and add elements.
+"""Local derivatives of the linear operations, which move, copy, select and add elements.
 
-Such an operation is its own derivative: ``push`` is the operation itself, with zeros for the other floating operands.
-``pull`` is its transpose, written by hand: what a copy spreads is added up, what a sum gathers is spread.
+The derivative of a linear operation is the operation itself: ``push`` runs it with zeros for the other floating
+operands, and ``pull`` is its transpose, written by hand. The transpose of a copy is a sum, and that of a sum is a copy.
 """
 
 from collections.abc import Callable
@@ -14,39 +14,33 @@ from jax import lax
 
 from .base import LocalDerivative, Rule, Site
 
-Transpose = Callable[..., jax.Array]  # (site, index, the derivative in each result)
+Transpose = Callable[..., jax.Array]  # (site, index, *derivatives in the results) -> derivative in the operand
 
 
 def linear_rule(transpose: Transpose) -> Rule:
-    """Return the rule of an operation that is linear in its floating operands together."""
+    """Return the rule of an operation that is linear in all its floating operands together."""
 
     def rule(site: Site, index: int) -> LocalDerivative:
         def push(change: jax.Array) -> list[Any]:
-            return site.operation.run(
-                *(change if at == index else _still(operand) for at, operand in enumerate(site.inputs))
-            )
+            return site.operation.run(*map(_zero, site.inputs[:index]), change, *map(_zero, site.inputs[index + 1 :]))
 
         return LocalDerivative(push, lambda *derivatives: transpose(site, index, *derivatives))
 
     return rule
 
 
-def _still(operand: Any) -> Any:
-    """Return no change of a floating operand; integers, booleans and keys as they are."""
+def _zero(operand: Any) -> Any:
+    """Return zeros for a floating operand; return integers, booleans and keys as they are."""
     return jnp.zeros_like(operand) if jnp.issubdtype(operand.dtype, jnp.floating) else operand
 
 
 def _as_operand(site: Site, index: int, derivative: jax.Array) -> jax.Array:
-    """Reshaping, and adding or dropping axes of one: the derivative laid out as the operand."""
-    return derivative.reshape(site.inputs[index].shape)
-
-
-def _cast_back(site: Site, index: int, derivative: jax.Array) -> jax.Array:
-    return derivative.astype(site.inputs[index].dtype)
+    """Change of shape or dtype: the derivative in the shape and dtype of the operand."""
+    return derivative.reshape(site.inputs[index].shape).astype(site.inputs[index].dtype)
 
 
 def _summed(site: Site, index: int, derivative: jax.Array) -> jax.Array:
-    """Broadcasting: the sum over every axis along which the operand was copied."""
+    """Broadcasting: the sum over the axes along which the operand was copied."""
     shape, axes = site.inputs[index].shape, site.params["broadcast_dimensions"]
     kept = [axis for axis, size in zip(axes, shape, strict=True) if size == derivative.shape[axis]]
     copied = tuple(axis for axis in range(derivative.ndim) if axis not in kept)
@@ -54,7 +48,7 @@ def _summed(site: Site, index: int, derivative: jax.Array) -> jax.Array:
 
 
 def _spread(site: Site, index: int, derivative: jax.Array) -> jax.Array:
-    """A sum: every element that was added takes the derivative of the sum."""
+    """Sum: a copy of the derivative for every element that was added."""
     return jnp.broadcast_to(jnp.expand_dims(derivative, site.params["axes"]), site.inputs[index].shape)
 
 
@@ -62,41 +56,22 @@ def _transposed_back(site: Site, index: int, derivative: jax.Array) -> jax.Array
     return lax.transpose(derivative, tuple(map(int, np.argsort(site.params["permutation"]))))
 
 
-def _reversed_back(site: Site, index: int, derivative: jax.Array) -> jax.Array:
-    return lax.rev(derivative, site.params["dimensions"])
-
-
 def _cut_out(site: Site, index: int, derivative: jax.Array) -> jax.Array:
-    """Concatenation: the operand's own part."""
+    """Concatenation: the operand's part of the derivative."""
     axis = site.params["dimension"]
     start = sum(operand.shape[axis] for operand in site.inputs[:index])
     return lax.slice_in_dim(derivative, start, start + site.inputs[index].shape[axis], axis=axis)
 
 
-def _put_together(site: Site, index: int, *derivatives: jax.Array) -> jax.Array:
-    """Splitting: the parts' derivatives, in a row again."""
-    return lax.concatenate(derivatives, site.params["axis"])
-
-
-def _stacked_part(site: Site, index: int, derivative: jax.Array) -> jax.Array:
-    """Stacking along a new axis: the operand's own place."""
-    return lax.index_in_dim(derivative, index, site.params["axis"], keepdims=False)
-
-
-def _put_back(site: Site, index: int, *derivatives: jax.Array) -> jax.Array:
-    """Taking apart along an axis: the parts' derivatives, stacked again."""
-    return jnp.stack(derivatives, site.params["axis"])
-
-
 def _tiles_summed(site: Site, index: int, derivative: jax.Array) -> jax.Array:
-    """Repetition: the sum over all copies of the operand."""
+    """Tiling: the sum over all copies of the operand."""
     shape, repeats = site.inputs[0].shape, site.params["reps"]
     apart = derivative.reshape([size for pair in zip(repeats, shape, strict=True) for size in pair])
     return jnp.sum(apart, axis=tuple(range(0, 2 * len(shape), 2)))
 
 
 def _padded(site: Site, index: int, derivative: jax.Array) -> jax.Array:
-    """A slice: zeros in the place of what it left out."""
+    """Slice: the derivative, padded with zeros for the elements outside the slice."""
     shape, start = site.inputs[index].shape, site.params["start_indices"]
     strides = site.params["strides"] or (1,) * len(shape)
     padding = [
@@ -107,7 +82,7 @@ def _padded(site: Site, index: int, derivative: jax.Array) -> jax.Array:
 
 
 def _unpadded(site: Site, index: int, derivative: jax.Array) -> jax.Array:
-    """Padding: the operand's elements are where they were put, and the padding value is everywhere else."""
+    """Padding: the operand's elements of the derivative, or for the padding value the sum of all others."""
     inverse = [(-low, -high, 0) for low, high, _ in site.params["padding_config"]]
     within = lax.pad(derivative, jnp.zeros((), derivative.dtype), inverse)
     strides = [interior + 1 for *_, interior in site.params["padding_config"]]
@@ -116,25 +91,20 @@ def _unpadded(site: Site, index: int, derivative: jax.Array) -> jax.Array:
 
 
 def _chosen(site: Site, index: int, derivative: jax.Array) -> jax.Array:
-    """Selection: the derivative where this case was the one selected, else 0."""
+    """Selection: the derivative where this operand was selected, else 0."""
     which, *_ = site.inputs
     selected = which == jnp.asarray(index - 1, which.dtype)
     return jnp.where(selected, derivative, jnp.zeros_like(derivative))
 
 
-def _accumulated_back(site: Site, index: int, derivative: jax.Array) -> jax.Array:
-    """A running sum: the running sum from the other end."""
-    return lax.cumsum(derivative, site.params["axis"], reverse=not site.params["reverse"])
-
-
 def _placed(site: Site, index: int, derivative: jax.Array) -> jax.Array:
-    """A slice at computed places: zeros, and the derivative at these places."""
+    """Slice at a computed position: zeros, with the derivative at that position."""
     operand, *starts = site.inputs
     return lax.dynamic_update_slice(jnp.zeros_like(operand), derivative, starts)
 
 
 def _updated_back(site: Site, index: int, derivative: jax.Array) -> jax.Array:
-    """A part put in another's place: the part takes its own elements, and the operand all others."""
+    """Replacement of a slice: the update takes the elements of the slice, and the operand all others."""
     _, update, *starts = site.inputs
     if index == 1:
         return lax.dynamic_slice(derivative, starts, update.shape)
@@ -142,7 +112,7 @@ def _updated_back(site: Site, index: int, derivative: jax.Array) -> jax.Array:
 
 
 def _scattered(site: Site, index: int, derivative: jax.Array) -> jax.Array:
-    """Gathering: every element takes the sum over the places to which it was copied."""
+    """Gather: for every element the sum over the positions to which it was copied."""
     operand, indices = site.inputs
     gathered, params = site.params["dimension_numbers"], site.params
     places = lax.ScatterDimensionNumbers(
@@ -157,7 +127,7 @@ def _scattered(site: Site, index: int, derivative: jax.Array) -> jax.Array:
 
 
 def _gather(site: Site, index: int) -> LocalDerivative:
-    """Gathering, where an index past the end takes a constant, whose change is 0."""
+    """Gather: an index out of range gives a constant fill value, whose derivative is 0."""
     settings = {name: value for name, value in site.params.items() if name != "fill_value"}
 
     def push(change: jax.Array) -> list[jax.Array]:
@@ -167,7 +137,7 @@ def _gather(site: Site, index: int) -> LocalDerivative:
 
 
 def _sort(site: Site, index: int) -> LocalDerivative:
-    """Sorting is a permutation, which the values determine: push applies it, pull applies its inverse."""
+    """Sorting applies a permutation, which the values determine; the transpose is the inverse permutation."""
     axis = site.params["dimension"]
     places = lax.broadcasted_iota(np.int32, site.inputs[0].shape, axis)
     order = lax.sort([*site.inputs, places], axis, site.params["is_stable"], site.params["num_keys"])[-1]
@@ -186,21 +156,23 @@ LINEAR: dict[str, Rule] = {
     "reshape": linear_rule(_as_operand),
     "squeeze": linear_rule(_as_operand),
     "copy": linear_rule(_as_operand),
-    "convert_element_type": linear_rule(_cast_back),
+    "convert_element_type": linear_rule(_as_operand),
     "reduce_precision": linear_rule(_as_operand),
     "broadcast_in_dim": linear_rule(_summed),
     "reduce_sum": linear_rule(_spread),
     "transpose": linear_rule(_transposed_back),
-    "rev": linear_rule(_reversed_back),
+    "rev": linear_rule(lambda site, index, derivative: lax.rev(derivative, site.params["dimensions"])),
     "concatenate": linear_rule(_cut_out),
-    "split": linear_rule(_put_together),
-    "stack": linear_rule(_stacked_part),
-    "unstack": linear_rule(_put_back),
+    "split": linear_rule(lambda site, index, *derivatives: lax.concatenate(derivatives, site.params["axis"])),
+    "stack": linear_rule(lambda site, index, d: lax.index_in_dim(d, index, site.params["axis"], keepdims=False)),
+    "unstack": linear_rule(lambda site, index, *derivatives: jnp.stack(derivatives, site.params["axis"])),
     "tile": linear_rule(_tiles_summed),
     "slice": linear_rule(_padded),
     "pad": linear_rule(_unpadded),
     "select_n": linear_rule(_chosen),
-    "cumsum": linear_rule(_accumulated_back),
+    "cumsum": linear_rule(
+        lambda site, index, d: lax.cumsum(d, site.params["axis"], reverse=not site.params["reverse"])
+    ),
     "dynamic_slice": linear_rule(_placed),
     "dynamic_update_slice": linear_rule(_updated_back),
     "gather": _gather,

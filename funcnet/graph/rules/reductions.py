@@ -1,4 +1,4 @@
-"""Local derivatives of matrix products, and of the reductions that are not linear."""
+"""Local derivatives of matrix products, maxima, minima and products."""
 
 from collections.abc import Callable
 from typing import Any
@@ -31,7 +31,7 @@ def _matrix_product(site: Site, index: int) -> LocalDerivative:
     def pull(derivative: jax.Array) -> jax.Array:
         numbers = (tuple(result_others), tuple(free[1 - index])), (tuple(result_batch), tuple(batch[1 - index]))
         product = lax.dot_general(derivative, other, numbers, **settings)
-        # Its axes as the operand has them: the batch, its free ones, those contracted in the other's order.
+        # Its axes: those of the batch, the operand's free ones, and those contracted in the other operand's order.
         order = [contracted[index][at] for at in np.argsort(contracted[1 - index])]
         axes = np.argsort([*batch[index], *free[index], *order])
         return lax.transpose(product, tuple(map(int, axes))).astype(operand.dtype)
@@ -40,13 +40,13 @@ def _matrix_product(site: Site, index: int) -> LocalDerivative:
 
 
 def _others(count: int, *axes: Any) -> list[int]:
-    """Return the axes of ``count`` that are not among these."""
+    """Return those of ``count`` axes that are not given."""
     taken = {int(axis) for each in axes for axis in each}
     return [axis for axis in range(count) if axis not in taken]
 
 
-def _weighted(slope: Callable[[Any, jax.Array, tuple[int, ...]], jax.Array]) -> Rule:
-    """Return the rule of a reduction v = r(x) from ∂v/∂xⱼ, given x, v with the reduced axes kept, and the axes."""
+def _reduction_rule(slope: Callable[[Any, jax.Array, tuple[int, ...]], jax.Array]) -> Rule:
+    """Return the rule of a reduction v of x, from ∂v/∂x as a function of x, v (reduced axes kept) and the axes."""
 
     def rule(site: Site, index: int) -> LocalDerivative:
         (x,), (v,), axes = site.inputs, site.results, tuple(site.params["axes"])
@@ -60,13 +60,13 @@ def _weighted(slope: Callable[[Any, jax.Array, tuple[int, ...]], jax.Array]) -> 
 
 
 def _share_of_extreme(x: jax.Array, v: jax.Array, axes: tuple[int, ...]) -> jax.Array:
-    """A largest or smallest element has slope 1, and where several are, each has its share."""
+    """∂(max x)/∂xᵢ and ∂(min x)/∂xᵢ: 1 at the extreme element and 0 elsewhere; n equal ones have 1/n each."""
     extreme = jnp.asarray(x == v, x.dtype)
     return extreme / jnp.sum(extreme, axis=axes, keepdims=True)
 
 
 def _product_of_others(x: jax.Array, v: jax.Array, axes: tuple[int, ...]) -> jax.Array:
-    """∂(Πxⱼ)/∂xᵢ is the product of the others, without dividing by xᵢ, which may be 0."""
+    """∂(Πxⱼ)/∂xᵢ: the product of the other elements, without division by xᵢ, which may be 0."""
     last = tuple(range(x.ndim - len(axes), x.ndim))
     moved = jnp.moveaxis(x, axes, last)
     row = moved.reshape(*moved.shape[: x.ndim - len(axes)], -1)
@@ -78,7 +78,7 @@ def _product_of_others(x: jax.Array, v: jax.Array, axes: tuple[int, ...]) -> jax
 
 REDUCTIONS: dict[str, Rule] = {
     "dot_general": _matrix_product,
-    "reduce_max": _weighted(_share_of_extreme),
-    "reduce_min": _weighted(_share_of_extreme),
-    "reduce_prod": _weighted(_product_of_others),
+    "reduce_max": _reduction_rule(_share_of_extreme),
+    "reduce_min": _reduction_rule(_share_of_extreme),
+    "reduce_prod": _reduction_rule(_product_of_others),
 }
