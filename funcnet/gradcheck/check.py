@@ -15,17 +15,17 @@ from ..layer import Layer, Params, check_needs
 from ..losses import Loss
 from ..objective import Batch, Objective
 from ..penalties import Penalty
-from .judgement import NO_GRADIENTS, Gradients, Limits, Verdict, judge, largest
+from .judgement import NO_GRADIENTS, ArrayGradients, Tolerances, Verdict, judge, largest
 from .likely_mistake import explain, wrong_parts, wrong_shapes
 from .numerical import NumericalGradient, complex_step_gradient, richardson_gradient, sample
 from .report import GradientReport, GradientRow
 from .rounding import EPSILON, rounding_of
 
 WHERE = "check_gradients"
-EXACT = 3e-14  # the automatic gradient, and the complex step, are exact but for rounding
-RICHARDSON = 1e-10
-ROUNDINGS = 16  # a few runs with changed last bits do not find the worst
-TOGETHER = "each part is correct alone, as JAX differentiates it: look at how they are put together"
+EXACT_TOLERANCE = 3e-14  # the automatic gradient, and the complex step, are exact but for rounding
+RICHARDSON_TOLERANCE = 1e-10
+ROUNDING_FACTOR = 16  # a few runs with changed last bits do not find the largest change
+PARTS_CORRECT = "each part is correct alone, as JAX differentiates it: look at how they are put together"
 
 # What everything below is given: an objective, parameters, data and a key, all in float64.
 Given = tuple[Objective, Params, Batch, jax.Array | None]
@@ -121,11 +121,15 @@ def check_gradients(
         check_key(WHERE, key)
     if tolerance is not None:
         check_number(WHERE, "tolerance", tolerance, lambda value: (value > 0) & np.isfinite(value), "above 0")
-    with jax.enable_x64(True), jax.default_device(_cpu()):
+    try:
+        cpu = jax.local_devices(backend="cpu")[0]
+    except RuntimeError:  # JAX is set up without it
+        cpu = None
+    with jax.enable_x64(True), jax.default_device(cpu):  # float64 is exact everywhere on a CPU
         batch = _double_batch(x, y, weights)
         leaves, structure = jax.tree_util.tree_flatten_with_path(params)
         doubled = [_double(f"params{jax.tree_util.keystr(keys)}", leaf) for keys, leaf in leaves]
-        key = key if key is None or _cpu() is None else jax.device_put(key, _cpu())
+        key = key if key is None or cpu is None else jax.device_put(key, cpu)
         given = Objective(network, loss, penalty), jax.tree.unflatten(structure, doubled), batch, key
         with np.errstate(invalid="ignore", over="ignore"):  # the report says where a gradient is not finite
             return _report(given, tolerance)
@@ -146,19 +150,19 @@ def _report(given: Given, tolerance: float | None) -> GradientReport:
     found = _by_array(arrays, statistics, hand, automatic, numerical)
 
     differences = method == "Richardson"
-    limits = Limits(
-        exact=tolerance or EXACT,
-        numerical=tolerance or (RICHARDSON if differences else EXACT),
+    tolerances = Tolerances(
+        exact=tolerance or EXACT_TOLERANCE,
+        numerical=tolerance or (RICHARDSON_TOLERANCE if differences else EXACT_TOLERANCE),
         difference=1e-12 * abs(cost) if differences else 0.0,
         cancelled=64 * EPSILON * largest(numerical.gradient),
         skips_kinks=differences,
     )
-    judged, no_rounding = [judge(each, limits) for each in found], ""
+    judged, no_rounding = [judge(each, tolerances) for each in found], ""
     if (automatic or hand) and any(each.reason for each in judged):
         rounding, no_rounding = _rounding("automatic" if automatic else "hand", given)
-        judged = [judge(each, limits, ROUNDINGS * moved) for each, moved in zip(found, rounding, strict=True)]
+        judged = [judge(each, tolerances, ROUNDING_FACTOR * moved) for each, moved in zip(found, rounding, strict=True)]
     if automatic and not mistakes and any(each.verdict is Verdict.MISMATCH for each in judged):
-        mistakes = wrong_shapes(*given) or wrong_parts(*given, limits.exact) or [TOGETHER]
+        mistakes = wrong_shapes(*given) or wrong_parts(*given, tolerances.exact) or [PARTS_CORRECT]
 
     places = [*(keys for keys, _ in jax.tree_util.tree_leaves_with_path(params)), None]
     rows = []
@@ -170,7 +174,7 @@ def _report(given: Given, tolerance: float | None) -> GradientReport:
     zero = ", ".join(row.name for row in rows if row.verdict is Verdict.OK and not row.size)
     no_gradient = f"zero everywhere, so that nothing is proved: the gradient in {zero}" if zero else ""
     notes = tuple(note for note in (no_complex_step, no_automatic, no_rounding, no_gradient) if note)
-    return GradientReport(tuple(rows), method, int(numerical.kinks), cost, limits.numerical, tuple(mistakes), notes)
+    return GradientReport(tuple(rows), method, int(numerical.kinks), cost, tolerances.numerical, tuple(mistakes), notes)
 
 
 def _numerical_gradient(given: Given, statistics: tuple[int, ...]) -> tuple[str, NumericalGradient, str]:
@@ -205,7 +209,7 @@ def _hand_gradient(given: Given) -> tuple[list[np.ndarray] | None, list[str]]:
     forms, expected_forms = ([(each.shape, each.dtype) for each in arrays] for arrays in (found, expected))
     if structure == expected_structure and forms == expected_forms:
         return [*map(np.asarray, found)], []
-    return None, wrong_shapes(*given) or [TOGETHER]
+    return None, wrong_shapes(*given) or [PARTS_CORRECT]
 
 
 def _rounding(route: str, given: Given) -> tuple[list[float], str]:
@@ -224,19 +228,19 @@ def _by_array(
     hand: list[np.ndarray] | None,
     automatic: list[np.ndarray] | None,
     numerical: NumericalGradient,
-) -> list[Gradients]:
+) -> list[ArrayGradients]:
     """Return the gradients in each array: the numerical one is a vector of all arrays but the running statistics."""
     ends = np.cumsum([0 if place in statistics else array.size for place, array in enumerate(arrays)])[:-1]
     missing: list[None] = [None] * len(arrays)
     vectors = np.split(numerical.gradient, ends), np.split(numerical.kinked, ends)
-    found = []
-    both = zip(arrays, hand or missing, automatic or missing, strict=True)
-    for place, ((array, by_hand, by_jax), derivative, kinked) in enumerate(zip(both, *vectors, strict=True)):
-        if place in statistics:
-            found.append(NO_GRADIENTS)
-        else:
-            found.append(Gradients(by_hand, by_jax, derivative.reshape(array.shape), kinked.reshape(array.shape)))
-    return found
+    return [
+        NO_GRADIENTS
+        if place in statistics
+        else ArrayGradients(by_hand, by_jax, *(each.reshape(np.shape(arrays[place])) for each in parts))
+        for place, (by_hand, by_jax, *parts) in enumerate(
+            zip(hand or missing, automatic or missing, *vectors, strict=True)
+        )
+    ]
 
 
 def _double_batch(x: Any, y: Any, weights: Any) -> Batch:
@@ -265,11 +269,3 @@ def _double(name: str, value: Any) -> np.ndarray:
     if not jnp.issubdtype(array.dtype, jnp.floating):
         raise TypeError(message(WHERE, f"{name} of a floating dtype", array.dtype))
     return array.astype(np.float64)
-
-
-def _cpu() -> Any:
-    """Return the CPU, on which float64 is exact everywhere, or None where JAX is set up without it."""
-    try:
-        return jax.local_devices(backend="cpu")[0]
-    except RuntimeError:
-        return None

@@ -17,10 +17,10 @@ from ..activations import linear
 from ..layer import Layer, Params
 from ..layers import flattened
 from ..objective import Batch, Objective
-from .judgement import Gradients, Limits, judge
+from .judgement import ArrayGradients, Tolerances, judge
 from .report import layer_name, owner_of, parameter_name
 
-LOOSE = 1e-3  # what is left of a difference where a pattern explains it
+UNEXPLAINED_SHARE = 1e-3  # of a difference: where less is left, a pattern explains it
 
 
 def explain(
@@ -69,9 +69,9 @@ def _zero(wrong: np.ndarray, right: np.ndarray) -> Iterator[str]:
 def _factor(wrong: np.ndarray, right: np.ndarray, counts: dict[str, int]) -> Iterator[str]:
     factor = float(np.vdot(right, wrong) / np.vdot(right, right))
     left, size = np.abs(wrong - factor * right).max(), np.abs(right).max()
-    if np.count_nonzero(right) > 1 and left <= LOOSE * abs(factor - 1) * size:
+    if np.count_nonzero(right) > 1 and left <= UNEXPLAINED_SHARE * abs(factor - 1) * size:
         yield f"{factor:.15g} times the correct gradient everywhere{_cause(factor, counts)}"
-    elif right.size == 1 and left <= LOOSE * abs(factor - 1) * size:
+    elif right.size == 1 and left <= UNEXPLAINED_SHARE * abs(factor - 1) * size:
         yield f"{factor:.15g} times the correct gradient{_cause(factor, counts)}"
 
 
@@ -103,14 +103,14 @@ def _penalty(difference: np.ndarray, parameter: np.ndarray | None) -> Iterator[s
         if not multiple.any():
             continue
         factor = float(np.vdot(multiple, difference) / np.vdot(multiple, multiple))
-        if np.abs(difference - factor * multiple).max() <= LOOSE * np.abs(difference).max():
+        if np.abs(difference - factor * multiple).max() <= UNEXPLAINED_SHARE * np.abs(difference).max():
             excess = "a penalty term is missing" if factor < 0 else "there is an extra penalty term"
             yield f"off by {factor:.6g} times {name}: {excess}"
 
 
 def _shifted(difference: np.ndarray) -> Iterator[str]:
     mean = float(difference.mean())
-    if difference.size > 1 and np.abs(difference - mean).max() <= LOOSE * abs(mean):
+    if difference.size > 1 and np.abs(difference - mean).max() <= UNEXPLAINED_SHARE * abs(mean):
         yield f"off by the constant {mean:.6g} everywhere: a constant term is missing, or there is an extra one"
 
 
@@ -184,11 +184,11 @@ def wrong_parts(
         names.extend(name for name, *_ in found)
         return [(hand, right, parameter) for _, hand, right, parameter in found]
 
-    limits = Limits(exact=tolerance, numerical=tolerance, difference=0.0, cancelled=0.0, skips_kinks=False)
+    tolerances = Tolerances(exact=tolerance, numerical=tolerance, difference=0.0, cancelled=0.0, skips_kinks=False)
     mistakes = []
     for name, each in zip(names, jax.tree.map(np.asarray, compared(params, batch, key)), strict=True):
         hand, right, parameter = each
-        judged = judge(Gradients(hand, right, right, np.zeros(right.shape, bool)), limits)
+        judged = judge(ArrayGradients(hand, right, right, np.zeros(right.shape, bool)), tolerances)
         if judged.suspect is not None:
             words = explain(*judged.suspect, samples=len(batch.x), parameter=parameter)
             mistakes.append(f"{name}: {words}")

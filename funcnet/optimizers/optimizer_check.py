@@ -20,7 +20,7 @@ _STEPS = 6
 _TOLERANCE = 1e-9  # in float64, of an element's largest update: rounding, also where terms cancel, is below 1e-11
 
 
-class Verdict(enum.StrEnum):
+class Outcome(enum.StrEnum):
     """What a check found; its value is how a report says it."""
 
     HOLDS = "holds"
@@ -32,11 +32,11 @@ class Finding(NamedTuple):
     """One thing that was checked."""
 
     claim: str
-    verdict: Verdict
+    outcome: Outcome
     detail: str = ""
 
     def __str__(self) -> str:
-        return f"{self.verdict:<12}  {self.claim}{self.detail and f': {self.detail}'}"
+        return f"{self.outcome:<12}  {self.claim}{self.detail and f': {self.detail}'}"
 
 
 class OptimizerReport(NamedTuple):
@@ -48,7 +48,7 @@ class OptimizerReport(NamedTuple):
     @property
     def ok(self) -> bool:
         """Return whether nothing failed; what was not checked does not count."""
-        return all(finding.verdict is not Verdict.FAILS for finding in self.findings)
+        return all(finding.outcome is not Outcome.FAILS for finding in self.findings)
 
     def __str__(self) -> str:
         return "\n".join((self.optimizer, *(f"  {finding}" for finding in self.findings)))
@@ -90,7 +90,7 @@ def check_optimizer(optimizer: Any, equation: Equation | None = None) -> Optimiz
         expected = "equation to be a function (g, theta, t, memory) -> update"
         raise TypeError(message("check_optimizer", expected, f"a {type(equation).__name__}"))
     findings = [_keeps_dtypes(optimizer), _shares_no_buffers(optimizer)]
-    if findings[0].verdict is Verdict.HOLDS:  # else no steps can be taken
+    if findings[0].outcome is Outcome.HOLDS:  # else no steps can be taken
         findings += [_compiled_agrees(optimizer), _compiles_nothing(optimizer)]
         findings = _equation_findings(optimizer, equation) + findings
     return OptimizerReport(repr(optimizer), tuple(findings))
@@ -139,7 +139,7 @@ def _equation_findings(optimizer: Any, equation: Equation | None) -> list[Findin
         with jax.disable_jit():
             expected = [_by_element(optimizer, theta, g) for theta, g in zip(starts, pushed, strict=True)]
     return [
-        Finding("the updates are those of the equation", Verdict.NOT_CHECKED, "no equation was given"),
+        Finding("the updates are those of the equation", Outcome.NOT_CHECKED, "no equation was given"),
         _compared("every element's updates are those of the element alone", names, actual, expected),
     ]
 
@@ -177,7 +177,7 @@ def _compared(claim: str, names: list[str], actual: list[np.ndarray], expected: 
             if first is None or t < first[0]:
                 got, wanted = ours[(t, *index)], theirs[(t, *index)]
                 first = t, f"step {t + 1}, params{name}{index}: expected {wanted:.9g}, got {got:.9g}"
-    return Finding(claim, Verdict.HOLDS) if first is None else Finding(claim, Verdict.FAILS, first[1])
+    return Finding(claim, Outcome.HOLDS) if first is None else Finding(claim, Outcome.FAILS, first[1])
 
 
 def _keeps_dtypes(optimizer: Any) -> Finding:
@@ -190,8 +190,8 @@ def _keeps_dtypes(optimizer: Any) -> Finding:
             updates, after = jax.eval_shape(optimizer.update, params, state, params)
             for what, before, now in (("updates", params, updates), ("state", state, after)):
                 if (difference := _difference(before, now)) is not None:
-                    return Finding(claim, Verdict.FAILS, f"{what} for {jnp.dtype(dtype)} parameters: {difference}")
-    return Finding(claim, Verdict.HOLDS)
+                    return Finding(claim, Outcome.FAILS, f"{what} for {jnp.dtype(dtype)} parameters: {difference}")
+    return Finding(claim, Outcome.HOLDS)
 
 
 def _difference(before: Any, after: Any) -> str | None:
@@ -217,15 +217,15 @@ def _compiled_agrees(optimizer: Any) -> Finding:
     for t, ((compiled, _, _), (uncompiled, _, _)) in enumerate(pairs, start=1):
         for (path, one), other in zip(jax.tree.leaves_with_path(compiled), jax.tree.leaves(uncompiled), strict=True):
             if not np.allclose(one, other, rtol=1e-4, atol=1e-6 * np.abs(other).max(), equal_nan=True):
-                return Finding(claim, Verdict.FAILS, f"step {t}, params{jax.tree_util.keystr(path)}")
-    return Finding(claim, Verdict.HOLDS)
+                return Finding(claim, Outcome.FAILS, f"step {t}, params{jax.tree_util.keystr(path)}")
+    return Finding(claim, Outcome.HOLDS)
 
 
 def _compiles_nothing(optimizer: Any) -> Finding:
     """Return the finding on a second optimizer with another learning rate."""
     claim, other = "another learning rate compiles nothing", _with_another_rate(optimizer)
     if other is None:
-        return Finding(claim, Verdict.NOT_CHECKED, "it does not name its learning rate")
+        return Finding(claim, Outcome.NOT_CHECKED, "it does not name its learning rate")
     traces = []
 
     def step(update: Callable[..., Any], state: Any, params: Params) -> Any:
@@ -236,8 +236,8 @@ def _compiles_nothing(optimizer: Any) -> Finding:
     for each in (optimizer, other):
         compiled(each.update, each.init(params), params)
     if len(traces) > 1:
-        return Finding(claim, Verdict.FAILS, "update is another function, or the state has other types")
-    return Finding(claim, Verdict.HOLDS)
+        return Finding(claim, Outcome.FAILS, "update is another function, or the state has other types")
+    return Finding(claim, Outcome.HOLDS)
 
 
 def _with_another_rate(optimizer: Any) -> Optimizer | None:
@@ -261,5 +261,5 @@ def _shares_no_buffers(optimizer: Any) -> Finding:
         place = jax.tree_util.keystr(path)
         if (owner := owners.setdefault(leaf.unsafe_buffer_pointer(), place)) != place:
             detail = f"{owner} and {place} of (params, state, another state)"
-            return Finding("states share no buffers", Verdict.FAILS, detail)
-    return Finding("states share no buffers", Verdict.HOLDS)
+            return Finding("states share no buffers", Outcome.FAILS, detail)
+    return Finding("states share no buffers", Outcome.HOLDS)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from ..checks import check_count
 from ..configuration import Configuration
 from ..errors import message
-from ..settings import Initial, zero_step
+from ..settings import Initial
 from .points import (
     Cost,
     Params,
@@ -74,7 +74,7 @@ def _init(cost: Cost, start: Start, key: jax.Array, *, optimizer: Any, starts: i
     points, gradients = _compiled_points_and_gradients(as_pytree(cost), params)
     return RestartsState(
         key=key,
-        step=zero_step(),
+        step=jnp.array(0, jnp.int32),
         current=points,
         gradients=gradients,
         optimizer_state=jax.vmap(optimizer.init)(params),

@@ -8,7 +8,7 @@ import pytest
 
 import funcnet as fn
 from funcnet import optimizers
-from funcnet.optimizers import Decay, Epsilon, LearningRate, Optimizer, Verdict, from_equation, schedules
+from funcnet.optimizers import Decay, Epsilon, LearningRate, Optimizer, Outcome, from_equation, schedules
 from tests import registry
 
 EQUATION = "the updates are those of the equation"
@@ -65,12 +65,12 @@ EQUATIONS = {
 }
 
 
-def verdicts(report):
-    return {finding.claim: finding.verdict for finding in report.findings}
+def outcomes(report):
+    return {finding.claim: finding.outcome for finding in report.findings}
 
 
 def failed(report):
-    return [finding.claim for finding in report.findings if finding.verdict is Verdict.FAILS]
+    return [finding.claim for finding in report.findings if finding.outcome is Outcome.FAILS]
 
 
 @pytest.mark.parametrize("case", registry.OPTIMIZERS, ids=repr)
@@ -84,7 +84,7 @@ def test_every_optimizer_is_its_equation_and_not_another(case):
 def test_an_optimizer_with_its_equation_is_right_and_its_report_says_so():
     report = fn.check_optimizer(fn.adam(0.01), adam)
     assert report.ok
-    assert set(verdicts(report).values()) == {Verdict.HOLDS}
+    assert set(outcomes(report).values()) == {Outcome.HOLDS}
     assert str(report).splitlines()[:2] == [repr(fn.adam(0.01)), f"  holds         {EQUATION}"]
     assert failed(fn.check_optimizer(fn.adamw(0.01, weight_decay=0.1), adamw)) == [EQUATION]
     report = fn.check_optimizer(fn.adam(0.02), adam)
@@ -157,8 +157,8 @@ def test_a_schedule_whose_step_is_ignored_is_caught():
 def test_without_an_equation_elements_are_compared_and_the_report_says_what_is_not_checked(case):
     report = fn.check_optimizer(case.make(**case.settings))
     assert report.ok
-    found = verdicts(report)
-    assert (found.pop(EQUATION), set(found.values())) == (Verdict.NOT_CHECKED, {Verdict.HOLDS})
+    found = outcomes(report)
+    assert (found.pop(EQUATION), set(found.values())) == (Outcome.NOT_CHECKED, {Outcome.HOLDS})
     assert f"not checked   {EQUATION}: no equation was given" in str(report)
 
 
@@ -171,8 +171,8 @@ def test_without_an_equation_shared_state_is_caught_and_elements_that_depend_on_
 
 def test_optimizers_of_optax_are_checked_too(standard_promotion):
     report = fn.check_optimizer(optax.adam(0.01, eps=1e-7), adam)
-    assert verdicts(report)[EQUATION] is Verdict.HOLDS
-    assert verdicts(report)["another learning rate compiles nothing"] is Verdict.NOT_CHECKED
+    assert outcomes(report)[EQUATION] is Outcome.HOLDS
+    assert outcomes(report)["another learning rate compiles nothing"] is Outcome.NOT_CHECKED
     assert failed(fn.check_optimizer(optax.adam(0.01, eps=1e-7, eps_root=1e-7), adam)) == [EQUATION]
 
 
