@@ -124,7 +124,7 @@ def public_function(
         state: The type of the pair's state.
         init: The function that makes the state, with the settings by name.
         update: The pair's second function, one for all settings.
-        check: What raises an error for settings that do not go together; None where there are no such.
+        check: A function of the settings that raises an error where they do not fit together; None for no such check.
     """
     ranges, signature = ranges_of(rule, leading), inspect.signature(rule)
     parameters = list(signature.parameters.values())[leading:]

@@ -140,11 +140,12 @@ def _report(given: Given, tolerance: float | None) -> GradientReport:
     objective, params, batch, _ = given
     fixed = objective.statistics(params, batch) if objective.network.keeps_statistics else ()
     statistics = tuple(place for place, is_fixed in enumerate(jax.tree.leaves(fixed)) if is_fixed)
-    method, numerical, no_complex_step = _numerical_gradient(given, statistics)
+    notes: list[str] = []
+    method, numerical = _numerical_gradient(given, statistics, notes)
     cost = float(numerical.cost)
     if not np.isfinite(cost):
         raise ValueError(message(WHERE, f"a finite cost: does the output suit {objective.loss}?", cost))
-    automatic, no_automatic = _automatic_gradient(given)
+    automatic = _automatic_gradient(given, notes)
     hand, mistakes = _hand_gradient(given)
     arrays = [*jax.tree.leaves(params), batch.x]
     found = _by_array(arrays, statistics, hand, automatic, numerical)
@@ -157,9 +158,9 @@ def _report(given: Given, tolerance: float | None) -> GradientReport:
         cancelled=64 * EPSILON * largest(numerical.gradient),
         skips_kinks=differences,
     )
-    judged, no_rounding = [judge(each, tolerances) for each in found], ""
+    judged = [judge(each, tolerances) for each in found]
     if (automatic or hand) and any(each.reason for each in judged):
-        rounding, no_rounding = _rounding("automatic" if automatic else "hand", given)
+        rounding = _rounding("automatic" if automatic else "hand", given, notes)
         judged = [judge(each, tolerances, ROUNDING_FACTOR * moved) for each, moved in zip(found, rounding, strict=True)]
     if automatic and not mistakes and any(each.verdict is Verdict.MISMATCH for each in judged):
         mistakes = wrong_shapes(*given) or wrong_parts(*given, tolerances.exact) or [PARTS_CORRECT]
@@ -171,28 +172,29 @@ def _report(given: Given, tolerance: float | None) -> GradientReport:
         mistake = "" if suspect is None else explain(*suspect, samples=len(batch.x), parameter=array)
         facts = judgement._asdict() | each._asdict()
         rows.append(GradientRow(objective.network, keys, array.shape, mistake, **facts))
-    zero = ", ".join(row.name for row in rows if row.verdict is Verdict.OK and not row.size)
-    no_gradient = f"zero everywhere, so that nothing is proved: the gradient in {zero}" if zero else ""
-    notes = tuple(note for note in (no_complex_step, no_automatic, no_rounding, no_gradient) if note)
-    return GradientReport(tuple(rows), method, int(numerical.kinks), cost, tolerances.numerical, tuple(mistakes), notes)
+    if zero := ", ".join(row.name for row in rows if row.verdict is Verdict.OK and not row.size):
+        notes.append(f"zero everywhere, so that nothing is proved: the gradient in {zero}")
+    kinks = int(numerical.kinks)
+    return GradientReport(tuple(rows), method, kinks, cost, tolerances.numerical, tuple(mistakes), tuple(notes))
 
 
-def _numerical_gradient(given: Given, statistics: tuple[int, ...]) -> tuple[str, NumericalGradient, str]:
-    """Return the method, the numerical gradient and why there is no complex step."""
+def _numerical_gradient(given: Given, statistics: tuple[int, ...], notes: list[str]) -> tuple[str, NumericalGradient]:
+    """Return the method and the numerical gradient; note why there is no complex step."""
     try:
         found = compiled_numerically(complex_step_gradient, statistics, given)
-        return "complex step", NumericalGradient(*map(np.asarray, found)), ""
+        return "complex step", NumericalGradient(*map(np.asarray, found))
     except NoRuleError as error:
-        found = richardson_gradient(compiled_numerically(sample, statistics, given))
-        return "Richardson", found, f"no complex step: the operation {error} has no complex form"
+        notes.append(f"no complex step: the operation {error} has no complex form")
+        return "Richardson", richardson_gradient(compiled_numerically(sample, statistics, given))
 
 
-def _automatic_gradient(given: Given) -> tuple[list[np.ndarray] | None, str]:
-    """Return the automatic gradient's arrays, or None and why JAX cannot differentiate the network."""
+def _automatic_gradient(given: Given, notes: list[str]) -> list[np.ndarray] | None:
+    """Return the automatic gradient's arrays; None where JAX cannot differentiate the network, and note why."""
     try:
-        return [*map(np.asarray, jax.tree.leaves(compiled_gradients("automatic", given)))], ""
+        return [*map(np.asarray, jax.tree.leaves(compiled_gradients("automatic", given)))]
     except (ValueError, NotImplementedError) as error:  # as for a while loop; the forward pass itself has worked
-        return None, f"no automatic gradient: {str(error).partition('. ')[0].splitlines()[0]}"
+        notes.append(f"no automatic gradient: {str(error).partition('. ')[0].splitlines()[0]}")
+        return None
 
 
 def _hand_gradient(given: Given) -> tuple[list[np.ndarray] | None, list[str]]:
@@ -212,14 +214,14 @@ def _hand_gradient(given: Given) -> tuple[list[np.ndarray] | None, list[str]]:
     return None, wrong_shapes(*given) or [PARTS_CORRECT]
 
 
-def _rounding(route: str, given: Given) -> tuple[list[float], str]:
-    """Return the change that rounding makes in each array of the gradients; zeros, and why, where it is not known."""
+def _rounding(route: str, given: Given, notes: list[str]) -> list[float]:
+    """Return the change that rounding makes in each array of the gradients; 0 where it is not known, and note why."""
     try:
-        return rounding_of(partial(gradients, route), given), ""
+        return rounding_of(partial(gradients, route), given)
     except NoRuleError as error:
+        notes.append(f"no allowance for rounding: whether the operation {error} rounds is not known")
         _, params, batch, _ = given
-        unknown = [0.0] * len(jax.tree.leaves((params, batch.x)))
-        return unknown, f"no allowance for rounding: whether the operation {error} rounds is not known"
+        return [0.0] * len(jax.tree.leaves((params, batch.x)))
 
 
 def _by_array(
@@ -233,13 +235,12 @@ def _by_array(
     ends = np.cumsum([0 if place in statistics else array.size for place, array in enumerate(arrays)])[:-1]
     missing: list[None] = [None] * len(arrays)
     vectors = np.split(numerical.gradient, ends), np.split(numerical.kinked, ends)
+    columns = zip(arrays, hand or missing, automatic or missing, *vectors, strict=True)
     return [
         NO_GRADIENTS
         if place in statistics
-        else ArrayGradients(by_hand, by_jax, *(each.reshape(np.shape(arrays[place])) for each in parts))
-        for place, (by_hand, by_jax, *parts) in enumerate(
-            zip(hand or missing, automatic or missing, *vectors, strict=True)
-        )
+        else ArrayGradients(by_hand, by_jax, derivative.reshape(array.shape), kinked.reshape(array.shape))
+        for place, (array, by_hand, by_jax, derivative, kinked) in enumerate(columns)
     ]
 
 

@@ -159,12 +159,11 @@ def _extreme(left_wins: Callable[[jax.Array, jax.Array], jax.Array], left: Any, 
     return Complex(jnp.where(wins, real_of(left), real_of(right)), decided)
 
 
-def _extreme_rule(left_wins: Callable[[jax.Array, jax.Array], jax.Array]) -> Rule:
-    def rule(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> Complex:
-        chosen = _extreme(left_wins, *operands, edges)
-        return Complex(bind(*map(real_of, operands), **params), chosen.im)  # NaN as the primitive has it
-
-    return rule
+def _maximum(greater: Any, bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> Complex:
+    """Return max(a, b), or min(a, b) where ``greater`` is less."""
+    left, right = operands
+    chosen = _extreme(greater, left, right, edges)
+    return Complex(bind(*map(real_of, operands), **params), chosen.im)  # NaN as the primitive has it
 
 
 def _clamp(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> Complex:
@@ -186,7 +185,7 @@ def _reduced_extreme(bind: Any, params: dict[str, Any], operands: list[Any], edg
 
 
 def _converted(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> Any:
-    """Return another floating dtype as it is, complex and exact; an integer by the real part."""
+    """Return the operand unchanged for a floating dtype, complex and exact; convert its real part to an integer."""
     (z,) = operands
     if jnp.issubdtype(params["new_dtype"], jnp.complexfloating):
         raise NoRuleError("convert_element_type to a complex dtype")
@@ -197,27 +196,29 @@ def _unchanged(bind: Any, params: dict[str, Any], operands: list[Any], edges: li
     return operands[0]
 
 
-LINEAR = (
+LINEAR_OPERATIONS = (
     "add add_any sub neg reshape transpose broadcast_in_dim squeeze slice "
     "dynamic_slice dynamic_update_slice concatenate stack unstack pad rev scatter-add scatter split select_n "
     "reduce_sum cumsum reduce_window_sum copy device_put optimization_barrier sharding_constraint tile"
 )
-BILINEAR = "mul dot_general conv_general_dilated"
-ANALYTIC = "div exp exp2 log log1p log2 sqrt rsqrt sin cos tan asin acos atan asinh acosh atanh integer_pow square"
-BY_REAL_PART = "eq ne argmax argmin floor ceil round is_finite"
+BILINEAR_OPERATIONS = "mul dot_general conv_general_dilated"
+ANALYTIC_OPERATIONS = (
+    "div exp exp2 log log1p log2 sqrt rsqrt sin cos tan asin acos atan asinh acosh atanh integer_pow square"
+)
+OPERATIONS_ON_REAL_PARTS = "eq ne argmax argmin floor ceil round is_finite"
 
 RULES: dict[str, Rule] = {
-    **dict.fromkeys(LINEAR.split(), _linear),
-    **dict.fromkeys(BILINEAR.split(), _bilinear),
-    **dict.fromkeys(ANALYTIC.split(), _analytic),
-    **dict.fromkeys(BY_REAL_PART.split(), _by_real_part),
+    **dict.fromkeys(LINEAR_OPERATIONS.split(), _linear),
+    **dict.fromkeys(BILINEAR_OPERATIONS.split(), _bilinear),
+    **dict.fromkeys(ANALYTIC_OPERATIONS.split(), _analytic),
+    **dict.fromkeys(OPERATIONS_ON_REAL_PARTS.split(), _by_real_part),
     **dict.fromkeys(("lt", "le", "gt", "ge"), _comparison),
     **dict.fromkeys(("reduce_max", "reduce_min"), _reduced_extreme),
     **dict.fromkeys(("stop_gradient", "reduce_precision"), _unchanged),  # the function's derivative, stopped or not
     "convert_element_type": _converted,
     "gather": _gather,
-    "max": _extreme_rule(jnp.greater),
-    "min": _extreme_rule(jnp.less),
+    "max": partial(_maximum, jnp.greater),
+    "min": partial(_maximum, jnp.less),
     "clamp": _clamp,
     "abs": _absolute,
     "sign": _sign,

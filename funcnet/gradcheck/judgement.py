@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 # An error above this part of an array is explained by rounding only beside far larger gradients of other arrays.
-ILL_CONDITIONED = 1e-9
+ROUNDING_ERROR_LIMIT = 1e-9
 
 
 class Verdict(StrEnum):
@@ -70,7 +70,7 @@ class Comparison(NamedTuple):
     agrees: bool = True
 
 
-MISSING = Comparison()  # where one of the two could not be computed
+MISSING_COMPARISON = Comparison()  # where one of the two could not be computed
 
 
 class Suspect(NamedTuple):
@@ -114,9 +114,9 @@ def judge(gradients: ArrayGradients, tolerances: Tolerances, rounding: float = 0
 
     def compare(a: np.ndarray | None, b: np.ndarray | None, tolerance: float, slack: float = 0.0) -> Comparison:
         if a is None or b is None:
-            return MISSING
+            return MISSING_COMPARISON
         size, difference = largest(a, b), largest(a - b)
-        explained = min(rounding, max(ILL_CONDITIONED * size, tolerances.cancelled))
+        explained = min(rounding, max(ROUNDING_ERROR_LIMIT * size, tolerances.cancelled))
         agrees = bool(difference <= max(tolerance * size, explained, slack))
         place = np.unravel_index(np.argmax(np.abs(a - b)), a.shape) if a.size else ()
         return Comparison(difference / size if size else 0.0, difference, tuple(map(int, place)), agrees)
@@ -124,8 +124,8 @@ def judge(gradients: ArrayGradients, tolerances: Tolerances, rounding: float = 0
     exact = compare(hand, automatic, tolerances.exact)
     by_hand = compare(hand, numerical, tolerances.numerical, tolerances.difference)
     by_jax = compare(automatic, numerical, tolerances.numerical, tolerances.difference)
-    present = [each for each in (exact, by_hand, by_jax) if each is not MISSING]
-    worst = max(present, key=lambda each: (np.isnan(each.error), each.error), default=MISSING)
+    present = [each for each in (exact, by_hand, by_jax) if each is not MISSING_COMPARISON]
+    worst = max(present, key=lambda each: (np.isnan(each.error), each.error), default=MISSING_COMPARISON)
 
     verdict: Verdict = Verdict.MISMATCH
     reason: Reason | None = None

@@ -1,4 +1,4 @@
-"""Numerical derivatives of a function that JAX can trace, none of which JAX differentiates: two methods.
+"""Numerical derivatives of a function that JAX can trace, by two methods that do not differentiate by JAX.
 
 Complex steps, ∂f/∂θₖ = Im f(θ + i h eₖ)/h: no difference of nearly equal numbers is taken, so h may be so small that no
 truncation error is left. The function's program (its jaxpr) is run with complex numbers by the rules of
@@ -28,12 +28,12 @@ from .complex_rules import RULES, Complex, Edge, as_complex, real_of
 
 # About 1e-30: its square is below all rounding, and its product with a probability of 1e-270 is not 0 yet. A power of
 # two, so that dividing by it rounds nothing.
-STEP = 2.0**-100
+COMPLEX_STEP = 2.0**-100
 CHUNK_BYTES = 2**25  # bytes of intermediate values at once, about what a processor's cache holds
 
 # Of Richardson's extrapolation.
-LEVELS = 16
-FIRST_STEP = 1.0  # of a parameter up to 1; larger ones take a larger step
+RICHARDSON_LEVELS = 16
+RICHARDSON_FIRST_STEP = 1.0  # of a parameter up to 1; larger ones take a larger step
 EPSILON = 2.0**-52
 # There is a kink where the two sides' derivatives differ by more than rounding:
 KINK_SHARE = 1e-4  # by more than this part of the largest derivative,
@@ -59,11 +59,11 @@ def complex_step_gradient(function: Callable[..., jax.Array], leaves: Sequence[j
 
     def along(element: jax.Array) -> tuple[jax.Array, ...]:
         points = [
-            Complex(leaf, jnp.where(jnp.arange(leaf.size) == element - start, STEP, 0.0).reshape(leaf.shape))
+            Complex(leaf, jnp.where(jnp.arange(leaf.size) == element - start, COMPLEX_STEP, 0.0).reshape(leaf.shape))
             for leaf, start in zip(leaves, starts, strict=False)
         ]
         (cost,), edges = evaluate(program, points)
-        derivative = cost.im / STEP if isinstance(cost, Complex) else jnp.zeros(())
+        derivative = cost.im / COMPLEX_STEP if isinstance(cost, Complex) else jnp.zeros(())
         return real_of(cost), derivative, edges.crossed, edges.met
 
     # Of one direction, and only its imaginary parts: the real ones are shared.
@@ -165,7 +165,9 @@ def sample(function: Callable[..., jax.Array], leaves: Sequence[jax.Array]) -> S
 
     def along(element: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         _, exponent = jnp.frexp(jnp.maximum(0.75, jnp.abs(theta[element])))
-        steps = jnp.ldexp(FIRST_STEP * 0.5 ** np.arange(LEVELS), exponent)  # powers of two: they round nothing
+        steps = jnp.ldexp(
+            RICHARDSON_FIRST_STEP * 0.5 ** np.arange(RICHARDSON_LEVELS), exponent
+        )  # powers of two: they round nothing
 
         def values(step: jax.Array) -> tuple[jax.Array, jax.Array]:
             direction = jnp.where(jnp.arange(theta.size) == element, step, 0.0)
@@ -173,7 +175,7 @@ def sample(function: Callable[..., jax.Array], leaves: Sequence[jax.Array]) -> S
 
         return *jax.vmap(values)(steps), steps
 
-    width = 2 * LEVELS * (8 * theta.size + computed_bytes(program))
+    width = 2 * RICHARDSON_LEVELS * (8 * theta.size + computed_bytes(program))
     return Samples(function(*leaves), *map_in_chunks(along, theta.size, width, out_axes=(0, 0, 0)))
 
 

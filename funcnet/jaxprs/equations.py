@@ -114,7 +114,7 @@ def is_known(equation: Any) -> bool:
 
 
 def name_of(equation: Any) -> str:
-    """Return the operation's name, with its parameters where it is known with others alone.
+    """Return the operation's name, with its parameters where it is known with other parameters only.
 
     >>> import jax
     >>> (equation,) = jax.make_jaxpr(jax.lax.neg)(1.0).eqns
@@ -164,12 +164,6 @@ class Scan(NamedTuple):
     carried: int  # the number of operands after them that are carried from turn to turn
     length: int
     reverse: bool  # whether the last row comes first
-
-    @property
-    def turns(self) -> Sequence[int]:
-        """The rows' places in the order in which they are used."""
-        turns = range(self.length)
-        return turns[::-1] if self.reverse else turns
 
     def split(self, operands: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any], Sequence[Any]]:
         """Return the constants, the first carry and the arrays of rows among the loop's operands."""

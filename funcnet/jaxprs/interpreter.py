@@ -81,7 +81,7 @@ def unrolled(equation: Any) -> Any:
     def turn_by_turn(*operands: Any) -> list[Any]:
         fixed, carry, rows = scan.split(operands)
         outputs = {}
-        for turn in scan.turns:
+        for turn in reversed(range(scan.length)) if scan.reverse else range(scan.length):
             row = (jax.lax.index_in_dim(each, turn, keepdims=False) for each in rows)
             found = body(*fixed, *carry, *row)
             carry, outputs[turn] = found[: scan.carried], found[scan.carried :]

@@ -18,11 +18,13 @@ Equation = Callable[[np.ndarray, np.ndarray, int, dict[str, Any]], Any]  # (g, Î
 
 _STEPS = 6
 # Relative tolerances, of an element's largest update.
-_FLOAT64 = 1e-9  # rounding, also where terms cancel, is below 1e-11
-_COMPILED = 1e-4  # in float32
+_FLOAT64_TOLERANCE = 1e-9  # rounding, also where terms cancel, is below 1e-11
+_COMPILED_TOLERANCE = 1e-4  # in float32
 # Below float64: half a last bit for every step, which rounds an accumulator, and for two more operations. Besides,
 # 1 - 0.9999, as in a bias correction, keeps 10 of the 23 bits of float32, the lowest dtype for hyper-parameters.
-_LOW = {dtype: (_STEPS + 2) / 2 * float(jnp.finfo(dtype).eps) + 2.0**-10 for dtype in (jnp.float32, jnp.bfloat16)}
+_LOW_PRECISION_TOLERANCE = {
+    dtype: (_STEPS + 2) / 2 * float(jnp.finfo(dtype).eps) + 2.0**-10 for dtype in (jnp.float32, jnp.bfloat16)
+}
 
 
 class Outcome(enum.StrEnum):
@@ -161,8 +163,8 @@ def _equation_findings(optimizer: Any, equation: Equation | None) -> list[Findin
     """Return the comparison with the equation; without one, with the optimizer on each element alone."""
     claim, steps = "the updates are those of the equation", _run(optimizer, jax.jit(optimizer.update), jnp.float64)
     if equation is not None:
-        return [_finding(claim, _first_difference(steps, _by_equation(equation, steps), _FLOAT64))]
-    fault = _first_difference(steps, _by_element(optimizer, steps), _FLOAT64)
+        return [_finding(claim, _first_difference(steps, _by_equation(equation, steps), _FLOAT64_TOLERANCE))]
+    fault = _first_difference(steps, _by_element(optimizer, steps), _FLOAT64_TOLERANCE)
     return [
         Finding(claim, Outcome.NOT_CHECKED, "no equation was given"),
         _finding("every element's updates are those of the element alone", fault),
@@ -200,7 +202,7 @@ def _low_precision_finding(optimizer: Any) -> Finding:
     def in_float64(arrays: list[jax.Array]) -> Params:
         return jax.tree.unflatten(structure, [each.astype(jnp.float64) for each in arrays])
 
-    for dtype, tolerance in _LOW.items():
+    for dtype, tolerance in _LOW_PRECISION_TOLERANCE.items():
         steps, expected = _run(optimizer, update, dtype), []
         state = optimizer.init(in_float64(steps[0].params))
         for params, gradients, _ in steps:
@@ -216,7 +218,7 @@ def _compilation_finding(optimizer: Any) -> Finding:
     compiled, uncompiled = (
         _run(optimizer, update, jnp.float32) for update in (jax.jit(optimizer.update), optimizer.update)
     )
-    fault = _first_difference(compiled, (step.updates for step in uncompiled), _COMPILED)
+    fault = _first_difference(compiled, (step.updates for step in uncompiled), _COMPILED_TOLERANCE)
     return _finding("compiled and uncompiled steps agree", fault)
 
 
