@@ -127,6 +127,7 @@ def judge(gradients: ArrayGradients, tolerances: Tolerances, rounding: float = 0
     present = [each for each in (exact, by_hand, by_jax) if each is not MISSING_COMPARISON]
     worst = max(present, key=lambda each: (np.isnan(each.error), each.error), default=MISSING_COMPARISON)
 
+    numerically = numerical, tolerances.numerical
     verdict: Verdict = Verdict.MISMATCH
     reason: Reason | None = None
     suspect: Suspect | None = None
@@ -135,19 +136,17 @@ def judge(gradients: ArrayGradients, tolerances: Tolerances, rounding: float = 0
         verdict, reason = (Verdict.NOT_PROVED, Reason.KINKS) if unseen else (Verdict.OK, None)
     elif not kinks and all(each.difference <= rounding for each in present):
         verdict, reason = Verdict.NOT_PROVED, Reason.ROUNDING
-    elif automatic is None:
-        reason, suspect = Reason.HAND, Suspect(hand, numerical, tolerances.numerical)
-    elif hand is None:
-        reason, suspect = Reason.AUTOMATIC, Suspect(automatic, numerical, tolerances.numerical)
-    elif exact.agrees:
+    elif exact is not MISSING_COMPARISON and exact.agrees:
         reason = Reason.NUMERICAL
         suspect = Suspect(numerical, automatic if by_hand.agrees else hand, tolerances.numerical)
-    elif by_jax.agrees:
-        reason, suspect = Reason.HAND, Suspect(hand, automatic, tolerances.exact)
+    elif hand is not None and by_jax.agrees:
+        reason = Reason.HAND
+        suspect = Suspect(hand, *(numerically if automatic is None else (automatic, tolerances.exact)))
     elif by_hand.agrees:
-        reason, suspect = Reason.AUTOMATIC, Suspect(automatic, hand, tolerances.exact)
+        reason = Reason.AUTOMATIC
+        suspect = Suspect(automatic, *(numerically if hand is None else (hand, tolerances.exact)))
     else:
-        reason, suspect = Reason.ALL_DIFFER, Suspect(hand, numerical, tolerances.numerical)
+        reason, suspect = Reason.ALL_DIFFER, Suspect(hand, *numerically)
     errors = exact.error, by_hand.error, by_jax.error
     return Judgement(verdict, reason, suspect, largest_derivative, *errors, worst.place, kinks)
 
