@@ -14,7 +14,7 @@ import types
 import typing
 from collections import namedtuple
 from collections.abc import Callable, Iterable
-from functools import partial, update_wrapper
+from functools import update_wrapper
 from typing import Any
 
 import jax
@@ -48,29 +48,6 @@ class Range(Configuration):
         if callable(value) and not self.scheduled:
             raise TypeError(message(where, f"{name} to be a real number", f"a {type(value).__name__}"))
         check_number(where, name, value, self.contains, self.words)
-
-    def check_rounded(self, where: str, name: str, value: Any, dtype: np.dtype) -> None:
-        """Raise ``ValueError`` unless the number that a value becomes in ``dtype`` is in the range.
-
-        A number other than 0 may not become 0. A subnormal number counts as 0, since compiled programs on CPUs flush it
-        to 0. The real numbers of a schedule are checked for that alone.
-
-        >>> BELOW_ONE.check_rounded("adam", "decay2", 0.99999999, np.dtype("float32"))
-        Traceback (most recent call last):
-        ValueError: adam: expected decay2 in [0, 1) as float32, got 0.99999999, which rounds to 1.0
-        """
-        for number in jax.tree.leaves(value):
-            given = getattr(number, "dtype", np.dtype(type(number)))
-            if not (is_concrete(number) and jnp.issubdtype(given, jnp.floating)):
-                continue
-            exact = np.asarray(number).astype(np.float64)
-            with np.errstate(over="ignore", under="ignore"):
-                rounded = exact.astype(dtype)
-            if np.any((abs(rounded) < np.finfo(dtype).tiny) & (exact != 0)):
-                raise ValueError(message(where, f"{name} that {dtype} does not round to 0", number))
-            if not callable(value) and not self.contains(rounded):
-                got = f"{number}, which rounds to {rounded}"
-                raise ValueError(message(where, f"{name} {self.words} as {dtype}", got))
 
 
 class Count(Configuration):
@@ -110,13 +87,17 @@ class Initial(Configuration):
         return f"{self.maker}({', '.join(f'{name}={value!r}' for name, value in self.settings)})"
 
 
-def ranges_of(rule: Callable[..., Any], leading: int) -> dict[str, Any]:
+def ranges_of(rule: Callable[..., Any], leading: int, reserved: tuple[str, ...] = ()) -> dict[str, Any]:
     """Return the range of every parameter of a rule by name, without the ``leading`` ones.
 
-    Raises ``TypeError`` for a parameter whose annotation has none.
+    Raises ``TypeError`` for a parameter whose annotation has no range, and ``ValueError`` for one whose name is
+    ``reserved``, ``settings``, which the state's type has, or begins with an underscore.
     """
-    hints, ranges = typing.get_type_hints(rule, include_extras=True), {}
+    hints, ranges, reserved = typing.get_type_hints(rule, include_extras=True), {}, (*reserved, "settings")
     for name in list(inspect.signature(rule).parameters)[leading:]:
+        if name in reserved or name.startswith("_"):
+            expected = f"parameters with names other than {', '.join(reserved)} and without a leading underscore"
+            raise ValueError(message(rule.__name__, expected, name))
         found = [each for each in getattr(hints.get(name), "__metadata__", ()) if hasattr(each, "check")]
         if not found:
             expected = f"{name} annotated with its range, such as {name}: fn.optimizers.Decay"
@@ -143,36 +124,33 @@ def public_function(
         state: The type of the pair's state.
         init: The function that makes the state, with the settings by name.
         update: The pair's second function, one for all settings.
-        check: What raises an error for settings that do not go together; None where there are no such.
+        check: A function of the settings that raises an error where they do not fit together; None for no such check.
     """
     ranges, signature = ranges_of(rule, leading), inspect.signature(rule)
     parameters = list(signature.parameters.values())[leading:]
     signature = signature.replace(parameters=parameters, return_annotation=pair)
+    name, with_settings = rule.__name__, Initial  # for ``make``, whose globals are not those of this module
 
-    def build(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def make(*args: Any, **kwargs: Any) -> Any:
         try:
             bound = signature.bind(*args, **kwargs)
         except TypeError as error:
-            raise TypeError(f"{rule.__name__}() {error}") from None
+            raise TypeError(f"{name}() {error}") from None
         bound.apply_defaults()
-        for name, value in bound.arguments.items():
-            ranges[name].check(rule.__name__, name, value)
+        for each, value in bound.arguments.items():
+            ranges[each].check(name, each, value)
         if check is not None:
             check(**bound.arguments)
-        return pair(Initial(rule.__name__, init, tuple(bound.arguments.items())), update)
-
-    def make(*args: Any, **kwargs: Any) -> Any:
-        return build(args, kwargs)
+        return pair(with_settings(name, init, tuple(bound.arguments.items())), update)
 
     # The function belongs to the rule's module, since doctest looks there for its example.
     made: Any = types.FunctionType(make.__code__, rule.__globals__, rule.__name__, None, make.__closure__)
     update_wrapper(made, rule)
     made.__annotations__ = {each.name: each.annotation for each in parameters} | {"return": pair}
     made.__signature__, made.State, made.equation = signature, state, rule
-    made._init, made._update = init, update
-    for name in ("_init", "_update"):  # where pickle finds them
-        function = getattr(made, name)
-        function.__module__, function.__qualname__ = rule.__module__, f"{rule.__qualname__}.{name}"
+    for place, function in (("_init", init), ("_update", update)):  # where pickle finds them
+        setattr(made, place, function)
+        function.__module__, function.__qualname__ = rule.__module__, f"{rule.__qualname__}.{place}"
     return made
 
 
@@ -195,52 +173,54 @@ def state_type(rule: Callable[..., Any], name: str | None, fields: dict[str, str
     return made
 
 
-def settings_dtype(params: Any) -> np.dtype:
-    """Return the widest dtype that sums over these parameters are kept in: float64 if one is, else float32."""
-    wide = any(leaf.dtype == np.float64 for leaf in jax.tree.leaves(params))
-    return np.dtype(np.float64 if wide else np.float32)
+def settings_dtype(where: str, ranges: dict[str, Any], settings: dict[str, Any], params: Any) -> np.dtype:
+    """Return the dtype of the settings in a state: the widest of those of the parameters' accumulators.
 
+    Args:
+        where: The name of the rule, for errors.
+        ranges: The ranges by name.
+        settings: The settings by name.
+        params: The parameters.
 
-def as_array(value: Any, params: Any) -> Any:
-    """Return a number as an array of the widest dtype that the parameters' states are kept in.
+    Raises ``ValueError`` for a setting that is out of its range as the number that it becomes in one of these dtypes.
+    A number other than 0 may not become 0. A subnormal number counts as 0, since compiled programs on CPUs flush it to
+    0. The real numbers of a schedule are checked for that alone.
 
-    A schedule is returned with its own numbers as arrays: the real ones likewise, the integers, such as counts of
-    steps, as int32. A plain function becomes a ``jax.tree_util.Partial``: with another function
-    programs are compiled anew.
-    """
-    if callable(value):
-        is_plain = jax.tree_util.all_leaves([value])
-        schedule = jax.tree_util.Partial(value) if is_plain else value
-        return jax.tree.map(lambda number: own_array(number, _number_dtype(number, params)), schedule)
-    return own_array(value, settings_dtype(params))
-
-
-@partial(jax.jit, static_argnames="dtype")
-def own_array(value: Any, dtype: Any) -> jax.Array:
-    """Return a number as an array with its own buffer, since no buffer may be given twice to a donating call."""
-    return jnp.array(value, dtype=dtype, copy=True)
-
-
-def _number_dtype(number: Any, params: Any) -> np.dtype | None:
-    dtype = jnp.result_type(number)
-    if jnp.issubdtype(dtype, jnp.floating):
-        return settings_dtype(params)
-    return np.dtype(np.int32) if jnp.issubdtype(dtype, jnp.integer) else None  # None: as it is, such as a key
-
-
-def check_rounded(where: str, ranges: dict[str, Any], settings: dict[str, Any], params: Any) -> None:
-    """Raise ``ValueError`` for settings that are out of their ranges as the numbers that they become.
-
-    They become numbers in the dtypes of the parameters' accumulators, of which a tree may have several.
+    >>> settings_dtype("adam", {"decay2": BELOW_ONE}, {"decay2": 0.99999999}, jnp.ones(3))
+    Traceback (most recent call last):
+    ValueError: adam: expected decay2 in [0, 1) as float32, got 0.99999999, which rounds to 1.0
     """
     dtypes = {accumulator_dtype(leaf.dtype) for leaf in jax.tree.leaves(params)} or {np.dtype(np.float32)}
-    for dtype in sorted(dtypes, key=str):
-        for name, value in settings.items():
-            if isinstance(ranges[name], Range):
-                ranges[name].check_rounded(where, name, value, dtype)
+    real = {name: value for name, value in settings.items() if isinstance(ranges[name], Range)}
+    for name, value in real.items():
+        for number in filter(is_concrete, jax.tree.leaves(value)):
+            if not jnp.issubdtype(getattr(number, "dtype", np.dtype(type(number))), jnp.floating):
+                continue
+            exact = np.asarray(number).astype(np.float64)
+            for dtype in sorted(dtypes, key=str):
+                with np.errstate(over="ignore", under="ignore"):
+                    rounded = exact.astype(dtype)
+                if np.any((abs(rounded) < np.finfo(dtype).tiny) & (exact != 0)):
+                    raise ValueError(message(where, f"{name} that {dtype} does not round to 0", number))
+                if not callable(value) and not ranges[name].contains(rounded):
+                    got = f"{number}, which rounds to {rounded}"
+                    raise ValueError(message(where, f"{name} {ranges[name].words} as {dtype}", got))
+    return np.result_type(*dtypes)
 
 
-@jax.jit
-def zero_step() -> jax.Array:
-    """Return the count of steps before the first, an int32: a float32 would stick at 2²⁴."""
-    return jnp.array(0, jnp.int32, copy=True)
+def as_array(value: Any, dtype: Any) -> Any:
+    """Return a setting as an array with a buffer of its own, since no buffer may be given twice to a donating call.
+
+    The real numbers of a schedule become such arrays, and its integers, such as counts of steps, int32. A plain
+    function becomes a ``jax.tree_util.Partial``: with another function programs are compiled anew.
+    """
+    if not callable(value):
+        return jnp.array(value, dtype, copy=True)
+    schedule = jax.tree_util.Partial(value) if jax.tree_util.all_leaves([value]) else value
+    leaves, structure = jax.tree.flatten(schedule)
+    arrays = []
+    for number in leaves:
+        own = jnp.result_type(number)  # kept by what is no number, such as a key
+        kept = dtype if jnp.issubdtype(own, jnp.floating) else np.int32 if jnp.issubdtype(own, jnp.integer) else None
+        arrays.append(jnp.array(number, kept, copy=True))
+    return jax.tree.unflatten(structure, arrays)

@@ -15,17 +15,17 @@ from ..layer import Layer, Params, check_contained_layers
 from ..losses import Loss
 from ..objective import Batch, Objective
 from ..penalties import Penalty
-from .judgement import NO_GRADIENTS, Gradients, Limits, Verdict, judge, largest
+from .judgement import NO_GRADIENTS, ArrayGradients, Tolerances, Verdict, judge, largest
 from .likely_mistake import explain, wrong_parts, wrong_shapes
 from .numerical import NumericalGradient, complex_step_gradient, richardson_gradient, sample
 from .report import GradientReport, GradientRow
 from .rounding import EPSILON, rounding_of
 
 WHERE = "check_gradients"
-EXACT = 3e-14  # the automatic gradient, and the complex step, are exact but for rounding
-RICHARDSON = 1e-10
-ROUNDINGS = 16  # a few runs with changed last bits do not find the worst
-TOGETHER = "each part is correct alone, as JAX differentiates it: look at how they are put together"
+EXACT_TOLERANCE = 3e-14  # the automatic gradient, and the complex step, are exact but for rounding
+RICHARDSON_TOLERANCE = 1e-10
+ROUNDING_FACTOR = 16  # a few runs with changed last bits do not find the largest change
+PARTS_CORRECT = "each part is correct alone, as JAX differentiates it: look at how they are put together"
 
 # What everything below is given: an objective, parameters, data and a key, all in float64.
 Given = tuple[Objective, Params, Batch, jax.Array | None]
@@ -121,11 +121,15 @@ def check_gradients(
         check_key(WHERE, key)
     if tolerance is not None:
         check_number(WHERE, "tolerance", tolerance, lambda value: (value > 0) & np.isfinite(value), "above 0")
-    with jax.enable_x64(True), jax.default_device(_cpu()):
+    try:
+        cpu = jax.local_devices(backend="cpu")[0]
+    except RuntimeError:  # JAX is set up without it
+        cpu = None
+    with jax.enable_x64(True), jax.default_device(cpu):  # float64 is exact everywhere on a CPU
         batch = _double_batch(x, y, weights)
         leaves, structure = jax.tree_util.tree_flatten_with_path(params)
         doubled = [_double(f"params{jax.tree_util.keystr(keys)}", leaf) for keys, leaf in leaves]
-        key = key if key is None or _cpu() is None else jax.device_put(key, _cpu())
+        key = key if key is None or cpu is None else jax.device_put(key, cpu)
         given = Objective(network, loss, penalty), jax.tree.unflatten(structure, doubled), batch, key
         with np.errstate(invalid="ignore", over="ignore"):  # the report says where a gradient is not finite
             return _report(given, tolerance)
@@ -136,29 +140,30 @@ def _report(given: Given, tolerance: float | None) -> GradientReport:
     objective, params, batch, _ = given
     fixed = objective.statistics(params, batch) if objective.network.keeps_statistics else ()
     statistics = tuple(place for place, is_fixed in enumerate(jax.tree.leaves(fixed)) if is_fixed)
-    method, numerical, no_complex_step = _numerical_gradient(given, statistics)
+    notes: list[str] = []
+    method, numerical = _numerical_gradient(given, statistics, notes)
     cost = float(numerical.cost)
     if not np.isfinite(cost):
         raise ValueError(message(WHERE, f"a finite cost: does the output suit {objective.loss}?", cost))
-    automatic, no_automatic = _automatic_gradient(given)
+    automatic = _automatic_gradient(given, notes)
     hand, mistakes = _hand_gradient(given)
     arrays = [*jax.tree.leaves(params), batch.x]
     found = _by_array(arrays, statistics, hand, automatic, numerical)
 
     differences = method == "Richardson"
-    limits = Limits(
-        exact=tolerance or EXACT,
-        numerical=tolerance or (RICHARDSON if differences else EXACT),
+    tolerances = Tolerances(
+        exact=tolerance or EXACT_TOLERANCE,
+        numerical=tolerance or (RICHARDSON_TOLERANCE if differences else EXACT_TOLERANCE),
         difference=1e-12 * abs(cost) if differences else 0.0,
         cancelled=64 * EPSILON * largest(numerical.gradient),
         skips_kinks=differences,
     )
-    judged, no_rounding = [judge(each, limits) for each in found], ""
+    judged = [judge(each, tolerances) for each in found]
     if (automatic or hand) and any(each.reason for each in judged):
-        rounding, no_rounding = _rounding("automatic" if automatic else "hand", given)
-        judged = [judge(each, limits, ROUNDINGS * moved) for each, moved in zip(found, rounding, strict=True)]
+        rounding = _rounding("automatic" if automatic else "hand", given, notes)
+        judged = [judge(each, tolerances, ROUNDING_FACTOR * moved) for each, moved in zip(found, rounding, strict=True)]
     if automatic and not mistakes and any(each.verdict is Verdict.MISMATCH for each in judged):
-        mistakes = wrong_shapes(*given) or wrong_parts(*given, limits.exact) or [TOGETHER]
+        mistakes = wrong_shapes(*given) or wrong_parts(*given, tolerances.exact) or [PARTS_CORRECT]
 
     places = [*(keys for keys, _ in jax.tree_util.tree_leaves_with_path(params)), None]
     rows = []
@@ -167,28 +172,29 @@ def _report(given: Given, tolerance: float | None) -> GradientReport:
         mistake = "" if suspect is None else explain(*suspect, samples=len(batch.x), parameter=array)
         facts = judgement._asdict() | each._asdict()
         rows.append(GradientRow(objective.network, keys, array.shape, mistake, **facts))
-    zero = ", ".join(row.name for row in rows if row.verdict is Verdict.OK and not row.size)
-    no_gradient = f"zero everywhere, so that nothing is proved: the gradient in {zero}" if zero else ""
-    notes = tuple(note for note in (no_complex_step, no_automatic, no_rounding, no_gradient) if note)
-    return GradientReport(tuple(rows), method, int(numerical.kinks), cost, limits.numerical, tuple(mistakes), notes)
+    if zero := ", ".join(row.name for row in rows if row.verdict is Verdict.OK and not row.size):
+        notes.append(f"zero everywhere, so that nothing is proved: the gradient in {zero}")
+    kinks = int(numerical.kinks)
+    return GradientReport(tuple(rows), method, kinks, cost, tolerances.numerical, tuple(mistakes), tuple(notes))
 
 
-def _numerical_gradient(given: Given, statistics: tuple[int, ...]) -> tuple[str, NumericalGradient, str]:
-    """Return the method, the numerical gradient and why there is no complex step."""
+def _numerical_gradient(given: Given, statistics: tuple[int, ...], notes: list[str]) -> tuple[str, NumericalGradient]:
+    """Return the method and the numerical gradient; note why there is no complex step."""
     try:
         found = compiled_numerically(complex_step_gradient, statistics, given)
-        return "complex step", NumericalGradient(*map(np.asarray, found)), ""
+        return "complex step", NumericalGradient(*map(np.asarray, found))
     except NoRuleError as error:
-        found = richardson_gradient(compiled_numerically(sample, statistics, given))
-        return "Richardson", found, f"no complex step: the operation {error} has no complex form"
+        notes.append(f"no complex step: the operation {error} has no complex form")
+        return "Richardson", richardson_gradient(compiled_numerically(sample, statistics, given))
 
 
-def _automatic_gradient(given: Given) -> tuple[list[np.ndarray] | None, str]:
-    """Return the automatic gradient's arrays, or None and why JAX cannot differentiate the network."""
+def _automatic_gradient(given: Given, notes: list[str]) -> list[np.ndarray] | None:
+    """Return the automatic gradient's arrays; None where JAX cannot differentiate the network, and note why."""
     try:
-        return [*map(np.asarray, jax.tree.leaves(compiled_gradients("automatic", given)))], ""
+        return [*map(np.asarray, jax.tree.leaves(compiled_gradients("automatic", given)))]
     except (ValueError, NotImplementedError) as error:  # as for a while loop; the forward pass itself has worked
-        return None, f"no automatic gradient: {str(error).partition('. ')[0].splitlines()[0]}"
+        notes.append(f"no automatic gradient: {str(error).partition('. ')[0].splitlines()[0]}")
+        return None
 
 
 def _hand_gradient(given: Given) -> tuple[list[np.ndarray] | None, list[str]]:
@@ -205,17 +211,17 @@ def _hand_gradient(given: Given) -> tuple[list[np.ndarray] | None, list[str]]:
     forms, expected_forms = ([(each.shape, each.dtype) for each in arrays] for arrays in (found, expected))
     if structure == expected_structure and forms == expected_forms:
         return [*map(np.asarray, found)], []
-    return None, wrong_shapes(*given) or [TOGETHER]
+    return None, wrong_shapes(*given) or [PARTS_CORRECT]
 
 
-def _rounding(route: str, given: Given) -> tuple[list[float], str]:
-    """Return the change that rounding makes in each array of the gradients; zeros, and why, where it is not known."""
+def _rounding(route: str, given: Given, notes: list[str]) -> list[float]:
+    """Return the change that rounding makes in each array of the gradients; 0 where it is not known, and note why."""
     try:
-        return rounding_of(partial(gradients, route), given), ""
+        return rounding_of(partial(gradients, route), given)
     except NoRuleError as error:
+        notes.append(f"no allowance for rounding: whether the operation {error} rounds is not known")
         _, params, batch, _ = given
-        unknown = [0.0] * len(jax.tree.leaves((params, batch.x)))
-        return unknown, f"no allowance for rounding: whether the operation {error} rounds is not known"
+        return [0.0] * len(jax.tree.leaves((params, batch.x)))
 
 
 def _by_array(
@@ -224,19 +230,18 @@ def _by_array(
     hand: list[np.ndarray] | None,
     automatic: list[np.ndarray] | None,
     numerical: NumericalGradient,
-) -> list[Gradients]:
+) -> list[ArrayGradients]:
     """Return the gradients in each array: the numerical one is a vector of all arrays but the running statistics."""
     ends = np.cumsum([0 if place in statistics else array.size for place, array in enumerate(arrays)])[:-1]
     missing: list[None] = [None] * len(arrays)
     vectors = np.split(numerical.gradient, ends), np.split(numerical.kinked, ends)
-    found = []
-    both = zip(arrays, hand or missing, automatic or missing, strict=True)
-    for place, ((array, by_hand, by_jax), derivative, kinked) in enumerate(zip(both, *vectors, strict=True)):
-        if place in statistics:
-            found.append(NO_GRADIENTS)
-        else:
-            found.append(Gradients(by_hand, by_jax, derivative.reshape(array.shape), kinked.reshape(array.shape)))
-    return found
+    columns = zip(arrays, hand or missing, automatic or missing, *vectors, strict=True)
+    return [
+        NO_GRADIENTS
+        if place in statistics
+        else ArrayGradients(by_hand, by_jax, derivative.reshape(array.shape), kinked.reshape(array.shape))
+        for place, (array, by_hand, by_jax, derivative, kinked) in enumerate(columns)
+    ]
 
 
 def _double_batch(x: Any, y: Any, weights: Any) -> Batch:
@@ -265,11 +270,3 @@ def _double(name: str, value: Any) -> np.ndarray:
     if not jnp.issubdtype(array.dtype, jnp.floating):
         raise TypeError(message(WHERE, f"{name} of a floating dtype", array.dtype))
     return array.astype(np.float64)
-
-
-def _cpu() -> Any:
-    """Return the CPU, on which float64 is exact everywhere, or None where JAX is set up without it."""
-    try:
-        return jax.local_devices(backend="cpu")[0]
-    except RuntimeError:
-        return None

@@ -42,25 +42,23 @@ def real_of(operand: Any) -> Any:
     return jnp.asarray(operand, jnp.float64) if floating else operand
 
 
+def imaginary_of(operand: Any) -> Any:
+    """Return the imaginary part of an operand, 0 where it is real; integers, booleans and keys as they are."""
+    if isinstance(operand, Complex):
+        return operand.im
+    real = real_of(operand)
+    return jnp.zeros_like(real) if jnp.issubdtype(jnp.result_type(real), jnp.floating) else real
+
+
 def as_complex(operand: Any) -> Any:
     """Return a floating operand as ``Complex``; integers, booleans and keys as they are."""
-    real = real_of(operand)
-    return Complex(real, _imaginary_of(operand)) if jnp.issubdtype(jnp.result_type(real), jnp.floating) else operand
-
-
-def _imaginary_of(operand: Any) -> jax.Array:
-    return operand.im if isinstance(operand, Complex) else jnp.zeros_like(real_of(operand))
-
-
-def _step_of(operand: Any) -> Any:
-    """Return the imaginary part of what is floating, and all else as it is: indices, predicates."""
-    real = real_of(operand)
-    return _imaginary_of(operand) if jnp.issubdtype(jnp.result_type(real), jnp.floating) else real
+    floating = isinstance(operand, Complex) or jnp.issubdtype(jnp.result_type(operand), jnp.floating)
+    return Complex(real_of(operand), imaginary_of(operand)) if floating else operand
 
 
 def _linear(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> Any:
     """f(a + ib) = f(a) + i f(b), for a function that is linear in its floating operands together."""
-    re, im = bind(*map(real_of, operands), **params), bind(*map(_step_of, operands), **params)
+    re, im = bind(*map(real_of, operands), **params), bind(*map(imaginary_of, operands), **params)
     if isinstance(re, list | tuple):
         return [Complex(*parts) for parts in zip(re, im, strict=True)]
     return Complex(re, im)
@@ -81,12 +79,12 @@ def _bilinear(bind: Any, params: dict[str, Any], operands: list[Any], edges: lis
 def _gather(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> Complex:
     """Gathering is linear, but for what an index past the end takes: a constant, whose step is 0."""
     re = bind(*map(real_of, operands), **params)
-    return Complex(re, bind(*map(_step_of, operands), **params | {"fill_value": 0}))
+    return Complex(re, bind(*map(imaginary_of, operands), **params | {"fill_value": 0}))
 
 
 def _analytic(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> Complex:
     """f(z) by the primitive's own complex form."""
-    z = [lax.complex(real_of(operand), _imaginary_of(operand)) for operand in operands]
+    z = [lax.complex(real_of(operand), imaginary_of(operand)) for operand in operands]
     return Complex(bind(*map(real_of, operands), **params), lax.imag(bind(*z, **params)))
 
 
@@ -122,7 +120,7 @@ def _power(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[E
 def _on_edge(edges: list[Edge], left: Any, right: Any) -> jax.Array:
     """Record where two real parts are equal, and return it."""
     met = real_of(left) == real_of(right)
-    edges.append(Edge(met, met & (_imaginary_of(left) != _imaginary_of(right))))
+    edges.append(Edge(met, met & (imaginary_of(left) != imaginary_of(right))))
     return met
 
 
@@ -155,33 +153,26 @@ def _extreme(left_wins: Callable[[jax.Array, jax.Array], jax.Array], left: Any, 
 
     The mean of the two sides is exact where kinks cancel, as in max(x, 0) + log(1 + e^(−|x|)), which is smooth.
     """
-    tie = _on_edge(edges, left, right)
-    wins = left_wins(real_of(left), real_of(right))
-    im, other = _imaginary_of(left), _imaginary_of(right)
-    decided = jnp.where(wins, im, other)
-    return Complex(
-        jnp.where(wins, real_of(left), real_of(right)),
-        jnp.where(tie, 0.5 * (im + other), decided),
-    )
+    tie, wins = _on_edge(edges, left, right), left_wins(real_of(left), real_of(right))
+    im, other = imaginary_of(left), imaginary_of(right)
+    decided = jnp.where(tie, 0.5 * (im + other), jnp.where(wins, im, other))
+    return Complex(jnp.where(wins, real_of(left), real_of(right)), decided)
 
 
-def _extreme_rule(left_wins: Callable[[jax.Array, jax.Array], jax.Array]) -> Rule:
-    def rule(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> Complex:
-        left, right = operands
-        chosen = _extreme(left_wins, left, right, edges)
-        return Complex(bind(*map(real_of, operands), **params), chosen.im)  # NaN as the primitive has it
-
-    return rule
+def _maximum(greater: Any, bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> Complex:
+    """Return max(a, b), or min(a, b) where ``greater`` is less."""
+    left, right = operands
+    chosen = _extreme(greater, left, right, edges)
+    return Complex(bind(*map(real_of, operands), **params), chosen.im)  # NaN as the primitive has it
 
 
 def _clamp(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> Complex:
     """Return min(max(z, low), high)."""
     shape = jnp.shape(real_of(operands[1]))
-    low, high = (
-        Complex(*(jnp.broadcast_to(part, shape) for part in (real_of(bound), _imaginary_of(bound))))
-        for bound in (operands[0], operands[2])
+    low, z, high = (
+        Complex(*(jnp.broadcast_to(part, shape) for part in (real_of(each), imaginary_of(each)))) for each in operands
     )
-    chosen = _extreme(jnp.less, _extreme(jnp.greater, operands[1], low, edges), high, edges)
+    chosen = _extreme(jnp.less, _extreme(jnp.greater, z, low, edges), high, edges)
     return Complex(bind(*map(real_of, operands), **params), chosen.im)
 
 
@@ -194,7 +185,7 @@ def _reduced_extreme(bind: Any, params: dict[str, Any], operands: list[Any], edg
 
 
 def _converted(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> Any:
-    """Return another floating dtype as it is, complex and exact; an integer by the real part."""
+    """Return the operand unchanged for a floating dtype, complex and exact; convert its real part to an integer."""
     (z,) = operands
     if jnp.issubdtype(params["new_dtype"], jnp.complexfloating):
         raise NoRuleError("convert_element_type to a complex dtype")
@@ -205,27 +196,29 @@ def _unchanged(bind: Any, params: dict[str, Any], operands: list[Any], edges: li
     return operands[0]
 
 
-LINEAR = (
+LINEAR_OPERATIONS = (
     "add add_any sub neg reshape transpose broadcast_in_dim squeeze slice "
     "dynamic_slice dynamic_update_slice concatenate stack unstack pad rev scatter-add scatter split select_n "
     "reduce_sum cumsum reduce_window_sum copy device_put optimization_barrier sharding_constraint tile"
 )
-BILINEAR = "mul dot_general conv_general_dilated"
-ANALYTIC = "div exp exp2 log log1p log2 sqrt rsqrt sin cos tan asin acos atan asinh acosh atanh integer_pow square"
-BY_REAL_PART = "eq ne argmax argmin floor ceil round is_finite"
+BILINEAR_OPERATIONS = "mul dot_general conv_general_dilated"
+ANALYTIC_OPERATIONS = (
+    "div exp exp2 log log1p log2 sqrt rsqrt sin cos tan asin acos atan asinh acosh atanh integer_pow square"
+)
+OPERATIONS_ON_REAL_PARTS = "eq ne argmax argmin floor ceil round is_finite"
 
 RULES: dict[str, Rule] = {
-    **dict.fromkeys(LINEAR.split(), _linear),
-    **dict.fromkeys(BILINEAR.split(), _bilinear),
-    **dict.fromkeys(ANALYTIC.split(), _analytic),
-    **dict.fromkeys(BY_REAL_PART.split(), _by_real_part),
+    **dict.fromkeys(LINEAR_OPERATIONS.split(), _linear),
+    **dict.fromkeys(BILINEAR_OPERATIONS.split(), _bilinear),
+    **dict.fromkeys(ANALYTIC_OPERATIONS.split(), _analytic),
+    **dict.fromkeys(OPERATIONS_ON_REAL_PARTS.split(), _by_real_part),
     **dict.fromkeys(("lt", "le", "gt", "ge"), _comparison),
     **dict.fromkeys(("reduce_max", "reduce_min"), _reduced_extreme),
     **dict.fromkeys(("stop_gradient", "reduce_precision"), _unchanged),  # the function's derivative, stopped or not
     "convert_element_type": _converted,
     "gather": _gather,
-    "max": _extreme_rule(jnp.greater),
-    "min": _extreme_rule(jnp.less),
+    "max": partial(_maximum, jnp.greater),
+    "min": partial(_maximum, jnp.less),
     "clamp": _clamp,
     "abs": _absolute,
     "sign": _sign,

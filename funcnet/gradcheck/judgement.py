@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 # An error above this part of an array is explained by rounding only beside far larger gradients of other arrays.
-ILL_CONDITIONED = 1e-9
+ROUNDING_ERROR_LIMIT = 1e-9
 
 
 class Verdict(StrEnum):
@@ -39,7 +39,7 @@ class Reason(StrEnum):
     )
 
 
-class Gradients(NamedTuple):
+class ArrayGradients(NamedTuple):
     """The gradients in one array, of its shape; None where one could not be computed."""
 
     hand: np.ndarray | None
@@ -48,10 +48,10 @@ class Gradients(NamedTuple):
     kinked: np.ndarray | None  # bool: the derivative is taken at a kink; None for running statistics
 
 
-NO_GRADIENTS = Gradients(None, None, None, None)  # of running statistics
+NO_GRADIENTS = ArrayGradients(None, None, None, None)  # of running statistics
 
 
-class Limits(NamedTuple):
+class Tolerances(NamedTuple):
     """The differences that count as agreement."""
 
     exact: float  # relative, between the hand-written and the automatic gradient
@@ -70,7 +70,7 @@ class Comparison(NamedTuple):
     agrees: bool = True
 
 
-MISSING = Comparison()  # where one of the two could not be computed
+MISSING_COMPARISON = Comparison()  # where one of the two could not be computed
 
 
 class Suspect(NamedTuple):
@@ -95,12 +95,12 @@ class Judgement(NamedTuple):
     kinks: int = 0  # elements at a kink
 
 
-def judge(gradients: Gradients, limits: Limits, rounding: float = 0.0) -> Judgement:
+def judge(gradients: ArrayGradients, tolerances: Tolerances, rounding: float = 0.0) -> Judgement:
     """Return the judgement on one array; ``rounding`` is the absolute difference that rounding explains.
 
     >>> right, wrong, smooth = np.array([1.0, 2.0]), np.array([1.0, 4.0]), np.zeros(2, bool)
-    >>> limits = Limits(exact=1e-14, numerical=1e-14, difference=0.0, cancelled=0.0, skips_kinks=False)
-    >>> judged = judge(Gradients(wrong, right, right, smooth), limits)
+    >>> tolerances = Tolerances(exact=1e-14, numerical=1e-14, difference=0.0, cancelled=0.0, skips_kinks=False)
+    >>> judged = judge(ArrayGradients(wrong, right, right, smooth), tolerances)
     >>> str(judged.verdict), str(judged.reason), judged.hand_automatic, judged.place
     ('MISMATCH', 'the hand-written gradient is wrong', 0.5, (1,))
     """
@@ -109,44 +109,44 @@ def judge(gradients: Gradients, limits: Limits, rounding: float = 0.0) -> Judgem
         return Judgement(Verdict.NOT_TRAINED)
     kinks, known = int(kinked.sum()), hand if automatic is None else automatic
     largest_derivative = largest(numerical)
-    if limits.skips_kinks and known is not None:
+    if tolerances.skips_kinks and known is not None:
         numerical = np.where(kinked, known, numerical)
 
     def compare(a: np.ndarray | None, b: np.ndarray | None, tolerance: float, slack: float = 0.0) -> Comparison:
         if a is None or b is None:
-            return MISSING
+            return MISSING_COMPARISON
         size, difference = largest(a, b), largest(a - b)
-        explained = min(rounding, max(ILL_CONDITIONED * size, limits.cancelled))
+        explained = min(rounding, max(ROUNDING_ERROR_LIMIT * size, tolerances.cancelled))
         agrees = bool(difference <= max(tolerance * size, explained, slack))
-        return Comparison(difference / size if size else 0.0, difference, place_of(a, b), agrees)
+        place = np.unravel_index(np.argmax(np.abs(a - b)), a.shape) if a.size else ()
+        return Comparison(difference / size if size else 0.0, difference, tuple(map(int, place)), agrees)
 
-    exact = compare(hand, automatic, limits.exact)
-    by_hand = compare(hand, numerical, limits.numerical, limits.difference)
-    by_jax = compare(automatic, numerical, limits.numerical, limits.difference)
-    present = [each for each in (exact, by_hand, by_jax) if each is not MISSING]
-    worst = max(present, key=lambda each: (np.isnan(each.error), each.error), default=MISSING)
+    exact = compare(hand, automatic, tolerances.exact)
+    by_hand = compare(hand, numerical, tolerances.numerical, tolerances.difference)
+    by_jax = compare(automatic, numerical, tolerances.numerical, tolerances.difference)
+    present = [each for each in (exact, by_hand, by_jax) if each is not MISSING_COMPARISON]
+    worst = max(present, key=lambda each: (np.isnan(each.error), each.error), default=MISSING_COMPARISON)
 
+    numerically = numerical, tolerances.numerical
     verdict: Verdict = Verdict.MISMATCH
     reason: Reason | None = None
     suspect: Suspect | None = None
     if exact.agrees and by_hand.agrees and by_jax.agrees:
-        unseen = limits.skips_kinks and kinks and automatic is None
+        unseen = tolerances.skips_kinks and kinks and automatic is None
         verdict, reason = (Verdict.NOT_PROVED, Reason.KINKS) if unseen else (Verdict.OK, None)
     elif not kinks and all(each.difference <= rounding for each in present):
         verdict, reason = Verdict.NOT_PROVED, Reason.ROUNDING
-    elif automatic is None:
-        reason, suspect = Reason.HAND, Suspect(hand, numerical, limits.numerical)
-    elif hand is None:
-        reason, suspect = Reason.AUTOMATIC, Suspect(automatic, numerical, limits.numerical)
-    elif exact.agrees:
+    elif exact is not MISSING_COMPARISON and exact.agrees:
         reason = Reason.NUMERICAL
-        suspect = Suspect(numerical, automatic if by_hand.agrees else hand, limits.numerical)
-    elif by_jax.agrees:
-        reason, suspect = Reason.HAND, Suspect(hand, automatic, limits.exact)
+        suspect = Suspect(numerical, automatic if by_hand.agrees else hand, tolerances.numerical)
+    elif hand is not None and by_jax.agrees:
+        reason = Reason.HAND
+        suspect = Suspect(hand, *(numerically if automatic is None else (automatic, tolerances.exact)))
     elif by_hand.agrees:
-        reason, suspect = Reason.AUTOMATIC, Suspect(automatic, hand, limits.exact)
+        reason = Reason.AUTOMATIC
+        suspect = Suspect(automatic, *(numerically if hand is None else (hand, tolerances.exact)))
     else:
-        reason, suspect = Reason.ALL_DIFFER, Suspect(hand, numerical, limits.numerical)
+        reason, suspect = Reason.ALL_DIFFER, Suspect(hand, *numerically)
     errors = exact.error, by_hand.error, by_jax.error
     return Judgement(verdict, reason, suspect, largest_derivative, *errors, worst.place, kinks)
 
@@ -158,12 +158,3 @@ def largest(*arrays: np.ndarray) -> float:
     3.0
     """
     return float(np.max([np.abs(array).max(initial=0.0) for array in arrays]))
-
-
-def place_of(a: np.ndarray, b: np.ndarray) -> tuple[int, ...]:
-    """Return the index of the largest difference.
-
-    >>> place_of(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[1.0, 2.0], [3.5, 4.0]]))
-    (1, 0)
-    """
-    return tuple(int(i) for i in np.unravel_index(np.argmax(np.abs(a - b)), a.shape)) if a.size else ()

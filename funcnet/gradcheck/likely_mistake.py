@@ -17,10 +17,10 @@ from ..activations import linear
 from ..layer import Layer, Params
 from ..layers import flattened
 from ..objective import Batch, Objective
-from .judgement import Gradients, Limits, judge
+from .judgement import ArrayGradients, Tolerances, judge
 from .report import layer_name, owner_of, parameter_name
 
-LOOSE = 1e-3  # what is left of a difference where a pattern explains it
+UNEXPLAINED_SHARE = 1e-3  # of a difference: where less is left, a pattern explains it
 
 
 def explain(
@@ -56,7 +56,7 @@ def _not_finite(wrong: np.ndarray, right: np.ndarray) -> Iterator[str]:
     for array, words in ((right, "the correct gradient is not finite"), (wrong, "it is not finite")):
         places = np.argwhere(~np.isfinite(array))
         if len(places):
-            yield f"{words} in {len(places)} of {array.size} elements, first at {_index(places[0])}"
+            yield f"{words} in {len(places)} of {array.size} elements, first at {places[0].tolist()}"
 
 
 def _zero(wrong: np.ndarray, right: np.ndarray) -> Iterator[str]:
@@ -68,11 +68,12 @@ def _zero(wrong: np.ndarray, right: np.ndarray) -> Iterator[str]:
 
 def _factor(wrong: np.ndarray, right: np.ndarray, counts: dict[str, int]) -> Iterator[str]:
     factor = float(np.vdot(right, wrong) / np.vdot(right, right))
-    left, size = np.abs(wrong - factor * right).max(), np.abs(right).max()
-    if np.count_nonzero(right) > 1 and left <= LOOSE * abs(factor - 1) * size:
-        yield f"{factor:.15g} times the correct gradient everywhere{_cause(factor, counts)}"
-    elif right.size == 1 and left <= LOOSE * abs(factor - 1) * size:
-        yield f"{factor:.15g} times the correct gradient{_cause(factor, counts)}"
+    left = np.abs(wrong - factor * right).max()
+    if left <= UNEXPLAINED_SHARE * abs(factor - 1) * np.abs(right).max():
+        if right.size == 1:
+            yield f"{factor:.15g} times the correct gradient{_cause(factor, counts)}"
+        elif np.count_nonzero(right) > 1:
+            yield f"{factor:.15g} times the correct gradient everywhere{_cause(factor, counts)}"
 
 
 def _cause(factor: float, counts: dict[str, int]) -> str:
@@ -82,17 +83,15 @@ def _cause(factor: float, counts: dict[str, int]) -> str:
         causes += [(count, f"a mean over {name}, {count}, is missing")]
         causes += [(1 / count, f"a mean over {name}, {count}, is taken twice")]
     likely = [words for value, words in causes if value != 1 and abs(abs(factor) - value) <= 1e-6 * value]
-    sign = ["a wrong sign"] if factor < 0 else []
-    parts = sign + [" or ".join(likely)] * bool(likely)
+    parts = ["a wrong sign"] * (factor < 0) + [" or ".join(likely)] * bool(likely)
     return f": {', and '.join(parts)}" if parts else ""
 
 
 def _transposed(wrong: np.ndarray, right: np.ndarray) -> Iterator[str]:
-    if right.ndim < 2 or np.abs(right).max() == 0:
-        return
-    flipped = np.swapaxes(right, -1, -2)
-    if np.abs(wrong.ravel() - flipped.ravel()).max() <= 1e-6 * np.abs(right).max():
-        yield "the transpose of the correct gradient" + ("" if flipped.shape == right.shape else ", in its shape")
+    if right.ndim > 1:
+        flipped = np.swapaxes(right, -1, -2)
+        if np.abs(wrong.ravel() - flipped.ravel()).max() <= 1e-6 * np.abs(right).max():
+            yield "the transpose of the correct gradient" + ("" if flipped.shape == right.shape else ", in its shape")
 
 
 def _penalty(difference: np.ndarray, parameter: np.ndarray | None) -> Iterator[str]:
@@ -103,14 +102,14 @@ def _penalty(difference: np.ndarray, parameter: np.ndarray | None) -> Iterator[s
         if not multiple.any():
             continue
         factor = float(np.vdot(multiple, difference) / np.vdot(multiple, multiple))
-        if np.abs(difference - factor * multiple).max() <= LOOSE * np.abs(difference).max():
+        if np.abs(difference - factor * multiple).max() <= UNEXPLAINED_SHARE * np.abs(difference).max():
             excess = "a penalty term is missing" if factor < 0 else "there is an extra penalty term"
             yield f"off by {factor:.6g} times {name}: {excess}"
 
 
 def _shifted(difference: np.ndarray) -> Iterator[str]:
     mean = float(difference.mean())
-    if difference.size > 1 and np.abs(difference - mean).max() <= LOOSE * abs(mean):
+    if difference.size > 1 and np.abs(difference - mean).max() <= UNEXPLAINED_SHARE * abs(mean):
         yield f"off by the constant {mean:.6g} everywhere: a constant term is missing, or there is an extra one"
 
 
@@ -118,22 +117,15 @@ def _somewhere(wrong: np.ndarray, right: np.ndarray, tolerance: float) -> Iterat
     difference = np.abs(wrong - right)
     worth_naming = max(tolerance * np.abs(right).max(), difference.max() / 100)
     places = np.argwhere(difference > min(worth_naming, 0.99 * difference.max()))
-    first = tuple(places[0])
-    if right[first]:
-        ratio = f"{wrong[first] / right[first]:.15g} times the correct value"
-    else:
-        ratio = f"{wrong[first]:.6g} instead of 0"
+    first, where = tuple(places[0]), places[0].tolist()
+    got, expected = wrong[first], right[first]
+    ratio = f"{got / expected:.15g} times the correct value" if expected else f"{got:.6g} instead of 0"
+    elements = f"wrong in {len(places)} of {right.size} elements"
     if len(places) <= max(1, right.size // 2):
-        yield f"wrong in {len(places)} of {right.size} elements, first at {_index(places[0])}: {ratio} there"
+        yield f"{elements}, first at {where}: {ratio} there"
     else:
-        yield (
-            f"wrong in {len(places)} of {right.size} elements without a pattern: a term is missing or another "
-            f"function's derivative is taken; {ratio} at {_index(places[0])}"
-        )
-
-
-def _index(place: np.ndarray) -> str:
-    return f"[{', '.join(map(str, place.tolist()))}]"
+        cause = "a term is missing or another function's derivative is taken"
+        yield f"{elements} without a pattern: {cause}; {ratio} at {where}"
 
 
 class Part(NamedTuple):
@@ -179,16 +171,16 @@ def wrong_parts(
     names: list[str] = []
 
     @jax.jit
-    def compared(params: Params, batch: Batch, key: jax.Array | None) -> list[tuple[Any, Any, Any]]:
+    def compared(params: Params, batch: Batch, key: jax.Array | None) -> list[list[Any]]:
         found = list(_compared(objective, params, batch, key))
         names.extend(name for name, *_ in found)
-        return [(hand, right, parameter) for _, hand, right, parameter in found]
+        return [arrays for _, *arrays in found]
 
-    limits = Limits(exact=tolerance, numerical=tolerance, difference=0.0, cancelled=0.0, skips_kinks=False)
+    tolerances = Tolerances(exact=tolerance, numerical=tolerance, difference=0.0, cancelled=0.0, skips_kinks=False)
     mistakes = []
-    for name, each in zip(names, jax.tree.map(np.asarray, compared(params, batch, key)), strict=True):
-        hand, right, parameter = each
-        judged = judge(Gradients(hand, right, right, np.zeros(right.shape, bool)), limits)
+    found = jax.tree.map(np.asarray, compared(params, batch, key))
+    for name, (hand, right, parameter) in zip(names, found, strict=True):
+        judged = judge(ArrayGradients(hand, right, right, np.zeros(right.shape, bool)), tolerances)
         if judged.suspect is not None:
             words = explain(*judged.suspect, samples=len(batch.x), parameter=parameter)
             mistakes.append(f"{name}: {words}")
@@ -237,48 +229,41 @@ def wrong_shapes(objective: Objective, params: Params, batch: Batch, key: jax.Ar
 
     def trace(params: Params, batch: Batch, key: jax.Array | None) -> None:
         parts, output = parts_of(objective, params, batch, key)
-        if objective.penalty is not None:
-            words = _unlike_tree(objective.penalty.gradient(params), params)
-            mistakes.extend(f"{objective.penalty}.gradient: {each}" for each in words)
-        words = _unlike(objective.loss.gradient(output, batch.y), output)
-        mistakes.extend(f"{objective.loss}.gradient: {each}" for each in words)
+        if (penalty := objective.penalty) is not None:
+            mistakes.extend(_unlike(f"{penalty}.gradient", penalty.gradient(params), params))
+        mistakes.extend(
+            _unlike(f"{objective.loss}.gradient", objective.loss.gradient(output, batch.y), output, array=True)
+        )
         for part in reversed(parts):
             y, cache = part.forward(part.params, part.x)
-            returned = part.layer.backward(part.params, cache, jnp.zeros_like(y))
-            mistakes.extend(f"{part.name}.backward: {each}" for each in _wrong_return(returned, part))
+            returned, name = part.layer.backward(part.params, cache, jnp.zeros_like(y)), f"{part.name}.backward"
+            if isinstance(returned, tuple) and len(returned) == 2:
+                gradients, dx = returned
+                mistakes.extend(_unlike(name, gradients, part.params))
+                mistakes.extend(_unlike(f"{name}: dx", dx, part.x, array=True))
+            else:
+                got = f"a tuple of {len(returned)}" if isinstance(returned, tuple) else type(returned).__name__
+                mistakes.append(f"{name}: expected the pair (gradients, dx), got {got}")
 
     jax.eval_shape(trace, params, batch, key)
     return mistakes
 
 
-def _wrong_return(returned: Any, part: Part) -> Iterator[str]:
-    """Yield what is wrong with the structure and shapes that a ``backward`` returned."""
-    if not isinstance(returned, tuple) or len(returned) != 2:
-        got = f"a tuple of {len(returned)}" if isinstance(returned, tuple) else type(returned).__name__
-        yield f"expected the pair (gradients, dx), got {got}"
-        return
-    gradients, dx = returned
-    yield from _unlike_tree(gradients, part.params)
-    yield from (f"dx: {words}" for words in _unlike(dx, part.x))
-
-
-def _unlike_tree(gradients: Any, params: Params) -> Iterator[str]:
-    """Yield how gradients differ from the parameters in structure, shape and dtype."""
-    got, expected = (str(jax.tree.structure(tree)).removeprefix("PyTreeDef") for tree in (gradients, params))
+def _unlike(where: str, gradients: Any, of: Any, *, array: bool = False) -> Iterator[str]:
+    """Yield in words how gradients differ in structure, shape and dtype from the parameters, or from an array."""
+    got, expected = (str(jax.tree.structure(tree)).removeprefix("PyTreeDef")[1:-1] for tree in (gradients, of))
     if got != expected:
-        yield f"expected gradients of the parameters' structure {expected[1:-1]}, got {got[1:-1]}"
+        form = "an array" if array else f"gradients of the parameters' structure {expected}"
+        yield f"{where}: expected {form}, got {got}"
         return
-    for (keys, gradient), leaf in zip(*_leaves(gradients, params), strict=True):
-        yield from (f"gradient in {parameter_name(keys)}: {words}" for words in _unlike(gradient, leaf))
-
-
-def _unlike(array: Any, like: jax.Array) -> Iterator[str]:
-    """Yield how an array differs from another in shape and dtype."""
-    if jnp.shape(array) != like.shape:
-        flipped = ", the transpose" if len(like.shape) > 1 and jnp.shape(array) == like.shape[::-1] else ""
-        yield f"expected shape {like.shape}, got {jnp.shape(array)}{flipped}"
-    elif jnp.result_type(array) != like.dtype:
-        yield f"expected dtype {like.dtype}, got {jnp.result_type(array)}"
+    for (keys, gradient), leaf in zip(*_leaves(gradients, of), strict=True):
+        place = where if array else f"{where}: gradient in {parameter_name(keys)}"
+        shape, dtype = jnp.shape(gradient), jnp.result_type(gradient)
+        if shape != leaf.shape:
+            flipped = ", the transpose" if len(shape) > 1 and shape == leaf.shape[::-1] else ""
+            yield f"{place}: expected shape {leaf.shape}, got {shape}{flipped}"
+        elif dtype != leaf.dtype:
+            yield f"{place}: expected dtype {leaf.dtype}, got {dtype}"
 
 
 def _leaves(tree: Any, *others: Any) -> tuple[list[Any], ...]:

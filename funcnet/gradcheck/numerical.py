@@ -1,4 +1,4 @@
-"""Numerical derivatives of a function that JAX can trace, none of which JAX differentiates: two methods.
+"""Numerical derivatives of a function that JAX can trace, by two methods that do not differentiate by JAX.
 
 Complex steps, ∂f/∂θₖ = Im f(θ + i h eₖ)/h: no difference of nearly equal numbers is taken, so h may be so small that no
 truncation error is left. The function's program (its jaxpr) is run with complex numbers by the rules of
@@ -21,21 +21,23 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.flatten_util import ravel_pytree
 
-from ..jaxprs import Scan, interpret, is_known, listed, rule_of, run, scan_of, walk
+from ..jaxprs import Scan, interpret, is_known, rule_of, run, scan_of, walk
 from .complex_rules import RULES, Complex, Edge, as_complex, real_of
 
 # About 1e-30: its square is below all rounding, and its product with a probability of 1e-270 is not 0 yet. A power of
 # two, so that dividing by it rounds nothing.
-STEP = 2.0**-100
-MEMORY = 2**25  # bytes of intermediate values at once, about what a processor's cache holds
+COMPLEX_STEP = 2.0**-100
+CHUNK_BYTES = 2**25  # bytes of intermediate values at once, about what a processor's cache holds
 
 # Of Richardson's extrapolation.
-LEVELS = 16
-FIRST_STEP = 1.0  # of a parameter up to 1; larger ones take a larger step
+RICHARDSON_LEVELS = 16
+RICHARDSON_FIRST_STEP = 1.0  # of a parameter up to 1; larger ones take a larger step
 EPSILON = 2.0**-52
-KINK = 1e-4  # the two sides' derivatives differ by more than this part of the largest: a kink, not rounding
-NOISE = 1e-10  # and by more than this part of the cost, whose rounding the small steps divide
+# There is a kink where the two sides' derivatives differ by more than rounding:
+KINK_SHARE = 1e-4  # by more than this part of the largest derivative,
+KINK_COST_SHARE = 1e-10  # and than this part of the cost, whose rounding the small steps divide
 
 
 class NumericalGradient(NamedTuple):
@@ -53,33 +55,34 @@ def complex_step_gradient(function: Callable[..., jax.Array], leaves: Sequence[j
     Pure JAX, in 64-bit mode; ``NoRuleError`` while tracing where a primitive has no complex form.
     """
     program = jax.make_jaxpr(function)(*leaves)
-    sizes = [leaf.size for leaf in leaves]
-    starts = np.cumsum([0, *sizes])
+    starts = np.cumsum([0, *(leaf.size for leaf in leaves)])
 
     def along(element: jax.Array) -> tuple[jax.Array, ...]:
         points = [
-            Complex(leaf, _basis(element - start, size).reshape(leaf.shape))
-            for leaf, start, size in zip(leaves, starts, sizes, strict=False)
+            Complex(leaf, jnp.where(jnp.arange(leaf.size) == element - start, COMPLEX_STEP, 0.0).reshape(leaf.shape))
+            for leaf, start in zip(leaves, starts, strict=False)
         ]
-        edges: list[Edge] = []
-        (cost,) = evaluate(program, points, edges)
-        derivative = cost.im / STEP if isinstance(cost, Complex) else jnp.zeros(())
-        met, crossed = _total(edges)
-        return real_of(cost), derivative, crossed, met
+        (cost,), edges = evaluate(program, points)
+        derivative = cost.im / COMPLEX_STEP if isinstance(cost, Complex) else jnp.zeros(())
+        return real_of(cost), derivative, edges.crossed, edges.met
 
     # Of one direction, and only its imaginary parts: the real ones are shared.
-    width = 8 * int(starts[-1]) + sum(computed_bytes(program))
+    width = 8 * int(starts[-1]) + computed_bytes(program)
     return NumericalGradient(*map_in_chunks(along, int(starts[-1]), width, out_axes=(None, 0, 0, None)))
 
 
 def map_in_chunks(
     function: Callable[[jax.Array], tuple[jax.Array, ...]], count: int, width: int, *, out_axes: tuple[int | None, ...]
 ) -> tuple[jax.Array, ...]:
-    """Return ``vmap(function)`` of 0, 1, …, count − 1, each of ``width`` bytes, as many at once as fit the memory.
+    """Return ``vmap(function)`` of 0, 1, …, count − 1, as many at once as fit the memory.
 
-    An output whose axis is None is the same for all, and given once.
+    Args:
+        function: what is mapped; it takes an integer.
+        count: how many integers there are.
+        width: the bytes that the function needs for each.
+        out_axes: 0 for each output, or None for one that is the same for all integers and is given once.
     """
-    chunk = max(1, min(count, MEMORY // max(1, width)))
+    chunk = max(1, min(count, CHUNK_BYTES // max(1, width)))
     chunks = math.ceil(count / chunk)
     indices = jnp.arange(chunks * chunk).reshape(chunks, chunk)  # those past the end are computed and dropped
     mapped = lax.map(jax.vmap(function, out_axes=out_axes), indices)
@@ -89,21 +92,29 @@ def map_in_chunks(
     )
 
 
-def evaluate(program: Any, operands: Sequence[Any], edges: list[Edge]) -> list[Any]:
-    """Return the results of a program whose operands are arrays or ``Complex``; edges met are added to ``edges``."""
+def evaluate(program: Any, operands: Sequence[Any]) -> tuple[list[Any], Edge]:
+    """Return the results of a program whose operands are arrays or ``Complex``, and the edges met.
+
+    These are how many values lie on an edge, and whether the step moves one of them off it.
+    """
+    edges: list[Edge] = []
 
     def apply(equation: Any, inputs: list[Any]) -> Sequence[Any] | None:
         if not any(isinstance(each, Complex) for each in inputs):
             return run(equation, *inputs)
-        scan = scan_of(equation)
-        if scan is not None:
+        if scan := scan_of(equation):
             return _scan(scan, inputs, edges)
         if equation.primitive.name == "cond" and is_known(equation):
             return _cond(equation.params["branches"], inputs, edges)
         rule = rule_of(equation, RULES)
-        return None if rule is None else listed(equation, rule(equation.primitive.bind, equation.params, inputs, edges))
+        if rule is None:
+            return None
+        results = rule(equation.primitive.bind, equation.params, inputs, edges)
+        return results if equation.primitive.multiple_results else [results]
 
-    return interpret(program, operands, apply)
+    results = interpret(program, operands, apply)
+    met = sum((jnp.sum(edge.met) for edge in edges), jnp.zeros((), int))
+    return results, Edge(met, sum((jnp.any(edge.crossed) for edge in edges), jnp.zeros((), bool)))
 
 
 def _scan(scan: Scan, operands: list[Any], edges: list[Edge]) -> list[Any]:
@@ -111,7 +122,7 @@ def _scan(scan: Scan, operands: list[Any], edges: list[Edge]) -> list[Any]:
     fixed, first, rows = scan.split(operands)
 
     def turn(carry: list[Any], row: Sequence[Any]) -> tuple[list[Any], Any]:
-        results, met = _with_edges(scan.body, [*fixed, *carry, *row])
+        results, met = _all_complex(scan.body, [*fixed, *carry, *row])
         return results[: scan.carried], (results[scan.carried :], met)
 
     carry, (outputs, met) = lax.scan(turn, [*map(as_complex, first)], rows, scan.length, scan.reverse)
@@ -122,30 +133,20 @@ def _scan(scan: Scan, operands: list[Any], edges: list[Edge]) -> list[Any]:
 def _cond(branches: Sequence[Any], operands: list[Any], edges: list[Edge]) -> list[Any]:
     """Run the branch that the code takes, which an integer says."""
     which, *rest = operands
-    results, met = lax.switch(which, [partial(_with_edges, branch) for branch in branches], rest)
+    results, met = lax.switch(which, [partial(_all_complex, branch) for branch in branches], rest)
     edges.append(met)
     return results
 
 
-def _with_edges(program: Any, operands: Sequence[Any]) -> tuple[list[Any], Edge]:
-    """Return the results of a program, all floating ones ``Complex``, and the edges met in all."""
-    edges: list[Edge] = []
-    return [*map(as_complex, evaluate(program, operands, edges))], _total(edges)
+def _all_complex(program: Any, operands: Sequence[Any]) -> tuple[list[Any], Edge]:
+    """Return the results of a program, all floating ones ``Complex``, and the edges met."""
+    results, met = evaluate(program, operands)
+    return [*map(as_complex, results)], met
 
 
-def _total(edges: Sequence[Edge]) -> Edge:
-    """Return how many values lie on an edge, and whether the step moves one of them off it."""
-    met = sum((jnp.sum(edge.met) for edge in edges), jnp.zeros((), int))
-    return Edge(met, sum((jnp.any(edge.crossed) for edge in edges), jnp.zeros((), bool)))
-
-
-def _basis(element: jax.Array, size: int) -> jax.Array:
-    return jnp.where(jnp.arange(size) == element, STEP, 0.0)
-
-
-def computed_bytes(program: Any) -> list[int]:
-    """Return the float64 bytes of every value that a program computes, those of the programs within included."""
-    return [8 * math.prod(variable.aval.shape) for equation, _ in walk(program) for variable in equation.outvars]
+def computed_bytes(program: Any) -> int:
+    """Return the float64 bytes of all values that a program computes, those of the programs within included."""
+    return sum(8 * math.prod(variable.aval.shape) for equation, _ in walk(program) for variable in equation.outvars)
 
 
 class Samples(NamedTuple):
@@ -160,27 +161,22 @@ class Samples(NamedTuple):
 def sample(function: Callable[..., jax.Array], leaves: Sequence[jax.Array]) -> Samples:
     """Return the values of a scalar function of float64 arrays at halved steps; pure JAX, in 64-bit mode."""
     program = jax.make_jaxpr(function)(*leaves)
-    sizes = [leaf.size for leaf in leaves]
-    starts = np.cumsum([0, *sizes])
-    theta = jnp.concatenate([jnp.ravel(leaf) for leaf in leaves])
-    shapes = [leaf.shape for leaf in leaves]
-
-    def at(point: jax.Array) -> jax.Array:
-        parts = (point[start : start + size] for start, size in zip(starts, sizes, strict=False))
-        return function(*(part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)))
+    theta, as_leaves = ravel_pytree([*leaves])
 
     def along(element: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         _, exponent = jnp.frexp(jnp.maximum(0.75, jnp.abs(theta[element])))
-        steps = jnp.ldexp(FIRST_STEP * 0.5 ** np.arange(LEVELS), exponent)  # powers of two: they round nothing
+        steps = jnp.ldexp(
+            RICHARDSON_FIRST_STEP * 0.5 ** np.arange(RICHARDSON_LEVELS), exponent
+        )  # powers of two: they round nothing
 
         def values(step: jax.Array) -> tuple[jax.Array, jax.Array]:
             direction = jnp.where(jnp.arange(theta.size) == element, step, 0.0)
-            return at(theta + direction), at(theta - direction)
+            return function(*as_leaves(theta + direction)), function(*as_leaves(theta - direction))
 
         return *jax.vmap(values)(steps), steps
 
-    width = 2 * LEVELS * (8 * theta.size + sum(computed_bytes(program)))
-    return Samples(at(theta), *map_in_chunks(along, theta.size, width, out_axes=(0, 0, 0)))
+    width = 2 * RICHARDSON_LEVELS * (8 * theta.size + computed_bytes(program))
+    return Samples(function(*leaves), *map_in_chunks(along, theta.size, width, out_axes=(0, 0, 0)))
 
 
 def richardson_gradient(samples: Samples) -> NumericalGradient:
@@ -198,7 +194,7 @@ def richardson_gradient(samples: Samples) -> NumericalGradient:
         gradient = extrapolate((above - below) / (2 * steps), rounding, 4.0)
         right, left = (extrapolate(side / steps, rounding, 2.0) for side in (above - cost, cost - below))
         gap = np.abs(right - left)
-    kinked = gap > max(KINK * np.abs(gradient).max(initial=0.0), NOISE * np.abs(cost))
+    kinked = gap > max(KINK_SHARE * np.abs(gradient).max(initial=0.0), KINK_COST_SHARE * np.abs(cost))
     return NumericalGradient(cost, gradient, kinked, kinked.sum())
 
 

@@ -18,16 +18,16 @@ import numpy as np
 from ..jaxprs import CALLS, CONTROL, NoRuleError, called_program, interpret, is_known, name_of, operations, run
 
 EPSILON = 2.0**-52
-RUNS = 3
+PERTURBED_RUNS = 3
 
 
 def _names(*groups: str) -> set[str]:
     return {name for group in groups for name in group.split()}
 
 
-SUMS = _names("dot_general conv_general_dilated reduce_sum cumsum reduce_window_sum scatter-add")
-ROUNDED = (
-    SUMS
+SUMMING_OPERATIONS = _names("dot_general conv_general_dilated reduce_sum cumsum reduce_window_sum scatter-add")
+ROUNDED_OPERATIONS = (
+    SUMMING_OPERATIONS
     | CONTROL
     | _names(
         "add add_any sub mul div rem square one_minus_square polynomial reduce_prod cumprod",
@@ -36,7 +36,7 @@ ROUNDED = (
         "erf erfc erf_inv lgamma digamma",
     )
 )
-EXACT = _names(
+EXACT_OPERATIONS = _names(
     "broadcast_in_dim concatenate copy device_put dynamic_slice dynamic_update_slice gather iota optimization_barrier",
     "pad reshape rev scatter sharding_constraint slice split squeeze stack tile transpose unstack",
     "abs ceil clamp cummax cummin floor max min neg nextafter reduce_max reduce_min round select_n sign sort top_k",
@@ -70,7 +70,7 @@ def rounding_of(function: Callable[..., Any], *arguments: Any) -> list[float]:
     operands = jax.tree.leaves(arguments)
     exact = moved(operands, [np.zeros(shape, np.int8) for shape in shapes])
     moves = np.zeros(len(exact))
-    for _ in range(RUNS):
+    for _ in range(PERTURBED_RUNS):
         directions = [generator.integers(-1, 2, shape, np.int8) for shape in shapes]
         changed = moved(operands, directions)
         moves = np.fmax(moves, [np.abs(a - b).max(initial=0.0) for a, b in zip(exact, changed, strict=True)])
@@ -82,9 +82,9 @@ def _is_rounded(equation: Any, variable: Any) -> bool:
     if not jnp.issubdtype(variable.aval.dtype, jnp.floating):
         return False
     name = equation.primitive.name
-    if name not in ROUNDED | EXACT or not is_known(equation):
+    if name not in ROUNDED_OPERATIONS | EXACT_OPERATIONS or not is_known(equation):
         raise NoRuleError(name_of(equation))
-    return name in ROUNDED
+    return name in ROUNDED_OPERATIONS
 
 
 def _moved_results(directions: Iterator[Any], equation: Any, inputs: list[Any]) -> list[jax.Array] | None:
@@ -100,7 +100,7 @@ def _moved_results(directions: Iterator[Any], equation: Any, inputs: list[Any]) 
 def _moved(equation: Any, inputs: Sequence[Any], value: jax.Array, direction: Any) -> jax.Array:
     """Return a value with its last bit moved up or down or not at all, and 0 where it may be flushed."""
     info, size = jnp.finfo(value.dtype), jnp.abs(value)
-    if equation.primitive.name in SUMS:
+    if equation.primitive.name in SUMMING_OPERATIONS:
         magnitudes = [jnp.abs(each) if jnp.issubdtype(each.dtype, jnp.inexact) else each for each in inputs]
         size = equation.primitive.bind(*magnitudes, **equation.params)
     moved = value + info.eps * jnp.asarray(direction, value.dtype) * size

@@ -1,8 +1,21 @@
-"""Reading of JAX programs (jaxprs): one interpreter, what calls and loops hold, and which operations are known."""
+"""Reading of JAX programs (jaxprs): what an equation holds, and one interpreter."""
 
-from .calls import CALLS, CONTROL, Scan, called_name, called_program, operations, scan_of, walk
-from .interpreter import interpret, listed, run, unrolled
-from .known import KNOWN, NoRuleError, is_known, name_of, rule_of
+from .equations import (
+    CALLS,
+    CONTROL,
+    KNOWN,
+    NoRuleError,
+    Scan,
+    called_name,
+    called_program,
+    is_known,
+    name_of,
+    operations,
+    rule_of,
+    scan_of,
+    walk,
+)
+from .interpreter import interpret, run, unrolled
 
 __all__ = [
     "CALLS",
@@ -14,7 +27,6 @@ __all__ = [
     "called_program",
     "interpret",
     "is_known",
-    "listed",
     "name_of",
     "operations",
     "rule_of",

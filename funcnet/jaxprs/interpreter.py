@@ -14,8 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import Literal, jaxpr_as_fun
 
-from .calls import called_program, jaxpr_and_consts, scan_of
-from .known import NoRuleError, name_of
+from .equations import NoRuleError, called_program, name_of, scan_of
 
 Apply = Callable[[Any, list[Any]], Sequence[Any] | None]  # (equation, its operands' values) -> its results' values
 
@@ -39,7 +38,8 @@ def interpret(
     >>> interpret(jax.make_jaxpr(lambda x: jnp.sin(2 * x))(1.0), ["x"], written)
     ['sin(mul(2.0, x))']
     """
-    jaxpr, consts = jaxpr_and_consts(program)
+    # Some versions of JAX keep a program and its constants in one object.
+    jaxpr, consts = getattr(program, "jaxpr", program), getattr(program, "consts", ())
     values: dict[Any, Any] = dict(zip(jaxpr.constvars, map(constant, consts), strict=True))
     values.update(zip(jaxpr.invars, operands, strict=True))
 
@@ -66,13 +66,9 @@ def run(equation: Any, *inputs: Any) -> list[Any]:
 
     JAX differentiates it as it does the operation, by the function's own rule where it has one.
     """
-    params = equation.primitive.get_bind_params(equation.params)
-    return list(listed(equation, equation.primitive.bind(*inputs, **params)))
-
-
-def listed(equation: Any, results: Any) -> Sequence[Any]:
-    """Return the results of an equation's operation as a list: an operation with one result returns it alone."""
-    return results if equation.primitive.multiple_results else [results]
+    primitive = equation.primitive
+    results = primitive.bind(*inputs, **primitive.get_bind_params(equation.params))
+    return [*results] if primitive.multiple_results else [results]
 
 
 def unrolled(equation: Any) -> Any:
@@ -80,12 +76,12 @@ def unrolled(equation: Any) -> Any:
     scan = scan_of(equation)
     if scan is None:
         return None
-    body, results = jaxpr_as_fun(scan.body), [variable.aval for variable in jaxpr_and_consts(scan.body)[0].outvars]
+    body, results = jaxpr_as_fun(scan.body), scan.body.out_avals
 
     def turn_by_turn(*operands: Any) -> list[Any]:
         fixed, carry, rows = scan.split(operands)
         outputs = {}
-        for turn in scan.turns:
+        for turn in reversed(range(scan.length)) if scan.reverse else range(scan.length):
             row = (jax.lax.index_in_dim(each, turn, keepdims=False) for each in rows)
             found = body(*fixed, *carry, *row)
             carry, outputs[turn] = found[: scan.carried], found[scan.carried :]

@@ -10,15 +10,15 @@ from .chaining import chain
 from .clipping import ClipByGlobalNormState, ClipByValueState, clip_by_global_norm, clip_by_value
 from .gradient_descent import MomentumState, SGDState, momentum, sgd
 from .nesterov_momentum import NesterovState, RMSPropNesterovState, nesterov, rmsprop_nesterov, without_lookahead
-from .optimizer_check import Finding, OptimizerReport, Verdict, check_optimizer
+from .optimizer_check import Finding, OptimizerReport, Outcome, check_optimizer
 from .rule import (
     At,
     Decay,
     Epsilon,
+    EquationResult,
     LearningRate,
     Momentum,
     Optimizer,
-    Step,
     Threshold,
     WeightDecay,
     apply_updates,
@@ -35,6 +35,7 @@ __all__ = [
     "ClipByValueState",
     "Decay",
     "Epsilon",
+    "EquationResult",
     "Finding",
     "LearningRate",
     "Momentum",
@@ -42,12 +43,11 @@ __all__ = [
     "NesterovState",
     "Optimizer",
     "OptimizerReport",
+    "Outcome",
     "RMSPropNesterovState",
     "RMSPropState",
     "SGDState",
-    "Step",
     "Threshold",
-    "Verdict",
     "WeightDecay",
     "adagrad",
     "adam",

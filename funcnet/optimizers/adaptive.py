@@ -7,11 +7,11 @@ RMSProp.
 import jax
 import jax.numpy as jnp
 
-from .rule import At, Decay, Epsilon, LearningRate, Step, WeightDecay, from_equation
+from .rule import At, Decay, Epsilon, EquationResult, LearningRate, WeightDecay, from_equation
 
 
 @from_equation("AdaGradState", sum_of_squares=0.0)
-def adagrad(g: jax.Array, at: At, learning_rate: LearningRate = 0.01, epsilon: Epsilon = 1e-7) -> Step:
+def adagrad(g: jax.Array, at: At, learning_rate: LearningRate = 0.01, epsilon: Epsilon = 1e-7) -> EquationResult:
     """AdaGrad: r ← r + g⊙g; θ ← θ − η g/(ε + √r).
 
     Duchi, Hazan, Singer, "Adaptive Subgradient Methods for Online Learning and Stochastic Optimization" (2011).
@@ -32,7 +32,7 @@ def adagrad(g: jax.Array, at: At, learning_rate: LearningRate = 0.01, epsilon: E
 @from_equation("RMSPropState", mean_square=0.0)
 def rmsprop(
     g: jax.Array, at: At, learning_rate: LearningRate = 1e-3, decay: Decay = 0.9, epsilon: Epsilon = 1e-7
-) -> Step:
+) -> EquationResult:
     """RMSProp: r ← ρr + (1 − ρ) g⊙g; θ ← θ − η g/(ε + √r).
 
     Tieleman, Hinton, "Lecture 6.5: RMSProp" (2012).
@@ -58,7 +58,7 @@ def adam(
     decay1: Decay = 0.9,
     decay2: Decay = 0.999,
     epsilon: Epsilon = 1e-7,
-) -> Step:
+) -> EquationResult:
     """Adam: s ← ρ₁s + (1 − ρ₁)g; r ← ρ₂r + (1 − ρ₂)g⊙g; θ ← θ − η ŝ/(ε + √r̂).
 
     The corrected means are ŝ = s/(1 − ρ₁ᵗ) and r̂ = r/(1 − ρ₂ᵗ) at step t = 1, 2, ….
@@ -92,7 +92,7 @@ def adamw(
     decay2: Decay = 0.999,
     epsilon: Epsilon = 1e-7,
     weight_decay: WeightDecay = 0.01,
-) -> Step:
+) -> EquationResult:
     """Adam with decoupled weight decay: s, r, ŝ and r̂ as in ``adam``; θ ← θ − η (ŝ/(ε + √r̂) + λθ).
 
     Loshchilov, Hutter, "Decoupled Weight Decay Regularization" (2019), with λ inside the learning rate, as in torch

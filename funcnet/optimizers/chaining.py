@@ -41,8 +41,8 @@ def chain(*optimizers: Any) -> Optimizer:
     """Return the optimizer that applies (init, update) pairs in order, each to what the one before returned.
 
     So clipping comes before the rule that makes the steps. The state is the tuple of the pairs' states. Pairs of
-    optax may stand among funcnet's. Each of them is built with new functions, so that a chain with another one compiles
-    anew. Raises ``TypeError`` for an argument that is not a pair, and ``ValueError`` without arguments.
+    optax may stand among funcnet's. optax makes new functions for each pair, so a chain with another pair of optax
+    compiles anew. Raises ``TypeError`` for an argument that is not a pair, and ``ValueError`` without arguments.
 
     >>> import funcnet as fn
     >>> fn.chain(fn.clip_by_global_norm(1.0), fn.sgd(0.1))

@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..dtypes import accumulator_dtype
-from ..settings import settings_dtype
 from .rule import Params, Threshold, from_transformation
 
 
@@ -27,8 +26,9 @@ def clip_by_global_norm(gradients: Params, max_norm: Threshold) -> Params:
     >>> clipped["w"], clipped["b"]
     (Array([0.6], dtype=float32), Array([-0.8], dtype=float32))
     """
-    dtype = settings_dtype(gradients)
-    unit, root = _norm([g.astype(dtype) for g in jax.tree.leaves(gradients)], dtype)
+    leaves = jax.tree.leaves(gradients)
+    dtype = np.result_type(np.float32, *(accumulator_dtype(g.dtype) for g in leaves))
+    unit, root = _norm([g.astype(dtype) for g in leaves], dtype)
     c = jnp.asarray(max_norm, dtype)
     too_large = (root > c * unit) & jnp.isfinite(root)
     factor = c / jnp.where(too_large, root, 1)
@@ -52,8 +52,8 @@ def _norm(leaves: list[jax.Array], dtype: np.dtype) -> tuple[jax.Array, jax.Arra
         return reduce(jnp.stack([zero, *(reduce(entry, initial=zero) for entry in entries)]))
 
     _, exponent = jnp.frexp(total(jnp.max, [jnp.abs(g) for g in leaves]))
-    most = -int(jnp.finfo(dtype).minexp)
-    unit = jnp.ldexp(jnp.ones((), dtype), -jnp.clip(exponent, -most, most))
+    largest_exponent = -int(jnp.finfo(dtype).minexp)
+    unit = jnp.ldexp(jnp.ones((), dtype), -jnp.clip(exponent, -largest_exponent, largest_exponent))
     return unit, jnp.sqrt(total(jnp.sum, [jnp.square(g * unit) for g in leaves]))
 
 

@@ -2,11 +2,11 @@
 
 import jax
 
-from .rule import At, LearningRate, Momentum, Step, from_equation
+from .rule import At, EquationResult, LearningRate, Momentum, from_equation
 
 
 @from_equation("SGDState")
-def sgd(g: jax.Array, at: At, learning_rate: LearningRate) -> Step:
+def sgd(g: jax.Array, at: At, learning_rate: LearningRate) -> EquationResult:
     """Gradient descent, stochastic on mini-batches: θ ← θ − ηg.
 
     Robbins, Monro, "A Stochastic Approximation Method" (1951).
@@ -25,7 +25,7 @@ def sgd(g: jax.Array, at: At, learning_rate: LearningRate) -> Step:
 
 
 @from_equation("MomentumState", velocity=0.0)
-def momentum(g: jax.Array, at: At, learning_rate: LearningRate, momentum: Momentum = 0.9) -> Step:
+def momentum(g: jax.Array, at: At, learning_rate: LearningRate, momentum: Momentum = 0.9) -> EquationResult:
     """Momentum: v ← αv − ηg; θ ← θ + v.
 
     Polyak, "Some methods of speeding up the convergence of iteration methods" (1964). The rate is inside the

@@ -11,11 +11,11 @@ import jax.numpy as jnp
 
 from ..dtypes import accumulator_dtype
 from ..errors import message
-from .rule import At, Decay, Epsilon, LearningRate, Momentum, Params, Step, from_equation
+from .rule import At, Decay, Epsilon, EquationResult, LearningRate, Momentum, Params, from_equation
 
 
 @from_equation("NesterovState", velocity=0.0)
-def nesterov(g: jax.Array, at: At, learning_rate: LearningRate, momentum: Momentum = 0.9) -> Step:
+def nesterov(g: jax.Array, at: At, learning_rate: LearningRate, momentum: Momentum = 0.9) -> EquationResult:
     """Nesterov's momentum: g at θ + αv; v ← αv − ηg; θ ← θ + v.
 
     The parameters are φ = θ + αv: v′ = αv − ηg; φ ← φ + (1 + α)v′ − αv, which is φ + αv′ − ηg.
@@ -42,7 +42,7 @@ def rmsprop_nesterov(
     decay: Decay = 0.9,
     momentum: Momentum = 0.9,
     epsilon: Epsilon = 1e-7,
-) -> Step:
+) -> EquationResult:
     """RMSProp with Nesterov's momentum: g at θ + αv; r ← ρr + (1 − ρ) g⊙g; v ← αv − η g/(ε + √r); θ ← θ + v.
 
     The parameters are φ = θ + αv: v′ = αv − η g/(ε + √r); φ ← φ + (1 + α)v′ − αv.

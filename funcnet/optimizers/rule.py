@@ -29,6 +29,7 @@ compiles nothing, a sweep is a ``vmap``, and a checkpoint holds them.
 
 from collections.abc import Callable
 from functools import cache, cached_property, partial
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any, Concatenate, NamedTuple, ParamSpec, Protocol
 
 import jax
@@ -44,11 +45,10 @@ from ..settings import (
     POSITIVE,
     Range,
     as_array,
-    check_rounded,
     public_function,
     ranges_of,
+    settings_dtype,
     state_type,
-    zero_step,
 )
 
 Params = Any  # a pytree of arrays
@@ -63,7 +63,7 @@ WeightDecay = Annotated[float, NOT_NEGATIVE]
 Threshold = Annotated[float, ABOVE_ZERO]  # infinity clips nothing, for a sweep
 
 Start = float | Callable[[jax.Array], jax.Array]  # what an accumulator is at first: a number, or a function of θ
-Step = tuple[jax.Array, dict[str, jax.Array]]  # the update and the new accumulators by name
+EquationResult = tuple[jax.Array, dict[str, jax.Array]]  # the update and the new accumulators by name
 P = ParamSpec("P")
 
 
@@ -96,35 +96,29 @@ class OptimizerFunction(Protocol[P]):
         ...
 
 
-class At:
+class At(SimpleNamespace):
     """Where an equation is applied to one array: ``t`` = 1, 2, …, ``theta``, and the accumulators by their names.
 
     All are in the accumulators' dtype: float64 beside a float64 gradient, else float32. Where an equation reads
     ``theta``, ``update`` needs the parameters: ``TypeError`` without.
     """
 
-    def __init__(self, dtype: np.dtype, step: jax.Array, theta: Callable[[], jax.Array], memory: dict[str, Any]):
-        self._dtype, self._step, self._theta = dtype, step, theta
-        vars(self).update({name: value.astype(dtype) for name, value in memory.items()})
+    t: jax.Array
+    _theta: Callable[[], jax.Array]
 
     if TYPE_CHECKING:
 
         def __getattr__(self, accumulator: str) -> jax.Array: ...
 
     @cached_property
-    def t(self) -> jax.Array:
-        """Return the number of this step, from 1."""
-        return self._step.astype(self._dtype)
-
-    @cached_property
     def theta(self) -> jax.Array:
         """Return the parameters."""
-        return self._theta().astype(self._dtype)
+        return self._theta()
 
 
 def from_equation(
     state_name: str | None = None, /, **accumulators: Start
-) -> Callable[[Callable[Concatenate[jax.Array, At, P], Step]], OptimizerFunction[P]]:
+) -> Callable[[Callable[Concatenate[jax.Array, At, P], EquationResult]], OptimizerFunction[P]]:
     """Return the decorator that makes an optimizer's public function out of its equation for one array.
 
     The function takes the hyper-parameters and returns an ``Optimizer``. Its ``State`` is a NamedTuple: ``step``, an
@@ -135,15 +129,22 @@ def from_equation(
         accumulators: What each accumulator is before the first step, by name: a number for all its entries, or a
             function of θ.
 
-    Raises ``TypeError`` for a hyper-parameter without a range, and ``ValueError`` for an accumulator that has the name
-    of something else. The function raises ``TypeError`` and ``ValueError`` for hyper-parameters out of their ranges.
-    ``init`` knows the dtype and raises ``ValueError`` too: 0.99999999 is 1 in float32.
-    """
+    Raises:
+        TypeError: the decorator is used without parentheses; a hyper-parameter has no range.
+        ValueError: a hyper-parameter or an accumulator has a name that is in use.
 
-    def decorate(equation: Callable[Concatenate[jax.Array, At, P], Step]) -> OptimizerFunction[P]:
-        ranges, name = ranges_of(equation, leading=2), equation.__name__
-        if taken := set(accumulators) & {"t", "theta", "step", *ranges}:
-            raise ValueError(message(name, "names for the accumulators alone", sorted(taken)))
+    The function raises ``TypeError`` and ``ValueError`` for hyper-parameters out of their ranges. ``init`` knows the
+    dtype and raises ``ValueError`` too: 0.99999999 is 1 in float32. ``update`` raises ``TypeError`` for an equation
+    that returns no pair, and ``ValueError`` for accumulators of other names.
+    """
+    _check_parentheses("from_equation", state_name)
+
+    def decorate(equation: Callable[Concatenate[jax.Array, At, P], EquationResult]) -> OptimizerFunction[P]:
+        ranges, name = ranges_of(equation, 2, reserved=("step", "params")), equation.__name__
+        in_use = ["step", "t", "theta", "settings", *ranges]
+        if wrong := [each for each in accumulators if each in in_use or each.startswith("_")]:
+            expected = f"accumulators with names other than {', '.join(in_use)} and without a leading underscore"
+            raise ValueError(message(name, expected, ", ".join(wrong)))
         fields = {
             "step": "int32 (), steps taken",
             **{each: f"float (), {r}" for each, r in ranges.items()},
@@ -152,9 +153,10 @@ def from_equation(
         state = state_type(equation, state_name, fields, ranges)
 
         def init(params: Params, **hyperparameters: Any) -> State:
-            check_rounded(name, ranges, hyperparameters, params)
-            numbers = [as_array(value, params) for value in hyperparameters.values()]
-            return state(zero_step(), *numbers, *(_accumulator(params, start) for start in accumulators.values()))
+            dtype = settings_dtype(name, ranges, hyperparameters, params)
+            numbers = [as_array(value, dtype) for value in hyperparameters.values()]
+            memory = [_accumulator(params, start) for start in accumulators.values()]
+            return state(as_array(0, np.int32), *numbers, *memory)  # a float32 would stop counting at 2²⁴
 
         update = _update(equation, tuple(ranges), tuple(accumulators))
         return public_function(equation, 2, Optimizer, state, init, update)
@@ -168,15 +170,19 @@ def from_transformation(
     """Return the decorator that makes the public function of a transformation of all gradients.
 
     The transformation is a function of the gradients' tree and of settings with ranges, which alone are its state.
+
+    Raises ``TypeError`` for the decorator without parentheses and for a setting without a range, and ``ValueError`` for
+    a setting whose name is in use.
     """
+    _check_parentheses("from_transformation", state_name)
 
     def decorate(transformation: Callable[Concatenate[Params, P], Params]) -> OptimizerFunction[P]:
-        ranges, name = ranges_of(transformation, leading=1), transformation.__name__
+        ranges, name = ranges_of(transformation, 1, reserved=("params",)), transformation.__name__
         state = state_type(transformation, state_name, {each: f"float (), {r}" for each, r in ranges.items()}, ranges)
 
         def init(params: Params, **settings: Any) -> State:
-            check_rounded(name, ranges, settings, params)
-            return state(*(as_array(value, params) for value in settings.values()))
+            dtype = settings_dtype(name, ranges, settings, params)
+            return state(*(as_array(value, dtype) for value in settings.values()))
 
         def update(gradients: Params, state: State, params: Params | None = None) -> tuple[Params, State]:
             return transformation(gradients, **state._asdict()), state  # type: ignore[call-arg]
@@ -186,36 +192,49 @@ def from_transformation(
     return decorate
 
 
-def _update(equation: Callable[..., Step], hyperparameters: tuple[str, ...], accumulators: tuple[str, ...]) -> Any:
+def _check_parentheses(decorator: str, state_name: Any) -> None:
+    """Raise ``TypeError`` for a decorator that was given the function itself, since it was not called."""
+    if not isinstance(state_name, str | None):
+        got = f"@{decorator} on {getattr(state_name, '__name__', repr(state_name))}"
+        raise TypeError(message(decorator, f"parentheses, @{decorator}(), with a str or nothing in first place", got))
+
+
+def _update(equation: Callable[..., Any], hyperparameters: tuple[str, ...], accumulators: tuple[str, ...]) -> Any:
     """Return the ``update`` that applies an equation to every array of the gradients."""
+    name = equation.__name__
 
     def update(gradients: Params, state: State, params: Params | None = None) -> tuple[Params, State]:
         leaves, structure = jax.tree.flatten(gradients)
-        memory = {name: leaves_like(structure, getattr(state, name)) for name in accumulators}
-        numbers = {name: _at_step(getattr(state, name), state.step) for name in hyperparameters}
+        memory = {each: leaves_like(structure, getattr(state, each)) for each in accumulators}
+        given = {each: getattr(state, each) for each in hyperparameters}
+        numbers = {each: value(state.step) if callable(value) else value for each, value in given.items()}
         step = state.step + 1
 
         @cache
         def thetas() -> list[jax.Array]:
             if params is None:
-                expected = "params in update(gradients, state, params)"
-                raise TypeError(message(equation.__name__, expected, None))
+                raise TypeError(message(name, "params in update(gradients, state, params)", None))
             return leaves_like(structure, params)
 
         updates: list[jax.Array] = []
-        after: dict[str, list[jax.Array]] = {name: [] for name in accumulators}
+        after: dict[str, list[jax.Array]] = {each: [] for each in accumulators}
         for index, g in enumerate(leaves):
             dtype = accumulator_dtype(g.dtype)
-            here = {name: values[index] for name, values in memory.items()}
-            at = At(dtype, step, lambda index=index: thetas()[index], here)  # type: ignore[misc]
-            cast = {name: number.astype(dtype) for name, number in numbers.items()}
-            change, remembered = equation(g.astype(dtype), at, **cast)
-            if remembered.keys() != here.keys():
-                raise ValueError(message(equation.__name__, f"the accumulators {list(here)}", list(remembered)))
+            here = {each: values[index].astype(dtype) for each, values in memory.items()}
+            at = At(t=step.astype(dtype), _theta=lambda i=index, dtype=dtype: thetas()[i].astype(dtype), **here)
+            cast = {each: jnp.asarray(number, dtype) for each, number in numbers.items()}
+            result = equation(g.astype(dtype), at, **cast)
+            if not (isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], dict)):
+                parts = f" of {', '.join(type(each).__name__ for each in result)}" if isinstance(result, tuple) else ""
+                expected = "the pair (update, {accumulator: new value}) from the equation"
+                raise TypeError(message(name, expected, f"a {type(result).__name__}{parts}"))
+            change, new = result
+            if new.keys() != after.keys():
+                raise ValueError(message(name, f"the accumulators {[*after]} from the equation", [*new]))
             updates.append(change.astype(g.dtype))
-            for name, value in remembered.items():
-                after[name].append(value.astype(dtype))
-        trees = {name: jax.tree.unflatten(structure, values) for name, values in after.items()}
+            for each, values in after.items():
+                values.append(new[each].astype(dtype))
+        trees = {each: jax.tree.unflatten(structure, values) for each, values in after.items()}
         return jax.tree.unflatten(structure, updates), state._replace(step=step, **trees)
 
     return update
@@ -229,22 +248,13 @@ def leaves_like(structure: Any, tree: Any) -> list[jax.Array]:
     return leaves
 
 
-def _at_step(value: Any, step: jax.Array) -> jax.Array:
-    """Return a hyper-parameter at this step, counted from 0: a number's own value, or what the schedule says."""
-    return jnp.asarray(value(step)) if callable(value) else value
-
-
 @partial(jax.jit, static_argnames="start")
 def _accumulator(params: Params, start: Start) -> Params:
     """Return an accumulator before the first step for every parameter, in float32 at least."""
-
-    def first(theta: jax.Array) -> jax.Array:
-        dtype = accumulator_dtype(theta.dtype)
-        if callable(start):
-            return jnp.array(start(theta.astype(dtype)), dtype, copy=True)
-        return jnp.full(theta.shape, start, dtype)
-
-    return jax.tree.map(first, params)
+    thetas = jax.tree.map(lambda theta: theta.astype(accumulator_dtype(theta.dtype)), params)
+    if callable(start):
+        return jax.tree.map(lambda theta: jnp.array(start(theta), theta.dtype, copy=True), thetas)
+    return jax.tree.map(lambda theta: jnp.full_like(theta, start), thetas)
 
 
 def apply_updates(params: Params, updates: Params) -> Params:

@@ -73,7 +73,7 @@ def constant(learning_rate: float) -> Schedule:
     >>> fn.schedules.constant(0.1), fn.schedules.constant(0.1)(7)
     (schedules.constant(0.1), Array(0.1, dtype=float32))
     """
-    return _Constant(_rate("constant", "learning_rate", learning_rate))
+    return _Constant(**_checked("constant", learning_rate=learning_rate))
 
 
 class _StepDecay(Schedule):
@@ -94,10 +94,7 @@ def step_decay(learning_rate: float, factor: float, every: int) -> Schedule:
     >>> fn.schedules.step_decay(0.8, factor=0.5, every=2)(jnp.arange(5))
     Array([0.8, 0.8, 0.4, 0.4, 0.2], dtype=float32)
     """
-    where = "step_decay"
-    return _StepDecay(
-        _rate(where, "learning_rate", learning_rate), _factor(where, factor), _count(where, "every", every)
-    )
+    return _StepDecay(**_checked("step_decay", learning_rate=learning_rate, factor=factor, every=every))
 
 
 class _Exponential(Schedule):
@@ -122,10 +119,7 @@ def exponential(learning_rate: float, factor: float, every: int) -> Schedule:
     >>> [round(float(schedule(step)), 3) for step in (0, 2, 4, 6)]
     [0.8, 0.4, 0.2, 0.1]
     """
-    where = "exponential"
-    return _Exponential(
-        _rate(where, "learning_rate", learning_rate), _factor(where, factor), _count(where, "every", every)
-    )
+    return _Exponential(**_checked("exponential", learning_rate=learning_rate, factor=factor, every=every))
 
 
 class _Cosine(Schedule):
@@ -152,10 +146,7 @@ def cosine(learning_rate: float, steps: int, final: float = 0.0) -> Schedule:
     >>> schedule, [round(float(schedule(step)), 3) for step in (0, 500, 1000, 2000)]
     (schedules.cosine(0.1, 1000), [0.1, 0.05, 0.0, 0.0])
     """
-    where = "cosine"
-    return _Cosine(
-        _rate(where, "learning_rate", learning_rate), _count(where, "steps", steps), _rate(where, "final", final)
-    )
+    return _Cosine(**_checked("cosine", learning_rate=learning_rate, steps=steps, final=final))
 
 
 class _WarmupCosine(Schedule):
@@ -189,11 +180,12 @@ def warmup_cosine(learning_rate: float, warmup: int, steps: int, final: float = 
     >>> [round(float(schedule(step)), 3) for step in range(7)]
     [0.1, 0.2, 0.3, 0.4, 0.4, 0.2, 0.0]
     """
-    where = "warmup_cosine"
-    warmup, steps = _count(where, "warmup", warmup, minimum=0), _count(where, "steps", steps)
+    schedule = _WarmupCosine(
+        **_checked("warmup_cosine", learning_rate=learning_rate, warmup=warmup, steps=steps, final=final)
+    )
     if is_concrete(warmup) and is_concrete(steps) and not warmup < steps:
-        raise ValueError(message(where, f"warmup below steps, {steps}", warmup))
-    return _WarmupCosine(_rate(where, "learning_rate", learning_rate), warmup, steps, _rate(where, "final", final))
+        raise ValueError(message("warmup_cosine", f"warmup below steps, {steps}", warmup))
+    return schedule
 
 
 class _Piecewise(Schedule):
@@ -229,7 +221,7 @@ def piecewise(boundaries: Sequence[int], rates: Sequence[float]) -> Schedule:
     for i, (before, after) in enumerate(pairwise(counts)):
         if is_concrete(before) and is_concrete(after) and not before < after:
             raise ValueError(message(where, f"boundaries[{i + 1}] above the one before, {before}", after))
-    return _Piecewise(counts, tuple(_rate(where, f"rates[{i}]", rate) for i, rate in enumerate(rates)))
+    return _Piecewise(counts, tuple(_real(where, f"rates[{i}]", rate) for i, rate in enumerate(rates)))
 
 
 def _reals(*numbers: Any) -> list[jax.Array]:
@@ -238,15 +230,17 @@ def _reals(*numbers: Any) -> list[jax.Array]:
     return [jnp.asarray(number, dtype) for number in numbers]
 
 
-def _rate(where: str, name: str, value: Any) -> Any:
-    return _real(where, name, value, NOT_NEGATIVE)
+def _checked(where: str, **numbers: Any) -> dict[str, Any]:
+    """Return a schedule's numbers by name: rates and a factor are real, the others are counts of steps."""
+    for name, value in numbers.items():
+        if name in ("learning_rate", "final", "factor"):
+            numbers[name] = _real(where, name, value, POSITIVE if name == "factor" else NOT_NEGATIVE)
+        else:
+            numbers[name] = _count(where, name, value, minimum=0 if name == "warmup" else 1)
+    return numbers
 
 
-def _factor(where: str, value: Any) -> Any:
-    return _real(where, "factor", value, POSITIVE)
-
-
-def _real(where: str, name: str, value: Any, valid: Range) -> Any:
+def _real(where: str, name: str, value: Any, valid: Range = NOT_NEGATIVE) -> Any:
     """Return a valid number, one of an integer type as a float, since a schedule's integers count steps."""
     valid.check(where, name, value)
     if not jnp.issubdtype(jnp.result_type(value), jnp.integer):

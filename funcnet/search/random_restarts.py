@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from ..checks import check_count, check_update_pair
 from ..configuration import Configuration
-from ..settings import Initial, zero_step
+from ..settings import Initial
 from .points import Cost, Params, Point, Start, as_pytree, best_of, better, checked_cost, finite_or_inf, first_points
 from .rule import Search, check_call
 
@@ -60,7 +60,7 @@ def _init(cost: Cost, start: Start, key: jax.Array, *, optimizer: Any, starts: i
     points, gradients = _compiled_points_and_gradients(as_pytree(cost), params)
     return RestartsState(
         key=key,
-        step=zero_step(),
+        step=jnp.array(0, jnp.int32),
         current=points,
         gradients=gradients,
         optimizer_state=jax.vmap(optimizer.init)(params),

@@ -25,7 +25,7 @@ import numpy as np
 
 from ..checks import check_key
 from ..errors import message
-from ..settings import Count, as_array, check_rounded, own_array, public_function, ranges_of, state_type, zero_step
+from ..settings import Count, as_array, public_function, ranges_of, settings_dtype, state_type
 from .points import Cost, Point, Start, best_of, better, first_points
 from .ranges import PointCount
 
@@ -101,15 +101,18 @@ def from_step(
         def init(cost: Cost, start: Start, key: jax.Array, **settings: Any) -> State:
             check_call(name, cost, start, key)
             points = first_points(name, cost, start, key, settings[counts[0]] if counts else 1)
-            check_rounded(name, ranges, settings, points.params)
+            dtype = settings_dtype(name, ranges, settings, points.params)
             one = best_of(points)
             return state(
                 key=key,
-                step=zero_step(),
+                step=as_array(0, np.int32),
                 current=points if counts else one,
                 best=one,
                 evaluations=jnp.array(len(points.cost), jnp.int32),
-                **{each: _array(ranges[each], settings[each], points.params) for each in kept},
+                **{
+                    each: as_array(settings[each], np.int32 if isinstance(ranges[each], Count) else dtype)
+                    for each in kept
+                },
             )
 
         def step(cost: Cost, state: State) -> State:
@@ -141,11 +144,6 @@ def _fields(ranges: dict[str, Any], kept: list[str]) -> dict[str, str]:
         "best": "the Point of the lowest cost of all that were evaluated",
         "evaluations": "int32 (), the number of evaluations of the cost",
     }
-
-
-def _array(valid: Any, value: Any, params: Any) -> jax.Array:
-    """Return a setting as an array with its own buffer: a count as int32, a real number as ``as_array`` does."""
-    return own_array(value, np.dtype(np.int32)) if isinstance(valid, Count) else as_array(value, params)
 
 
 def check_call(where: str, cost: Any, start: Any, key: Any) -> None:

@@ -86,11 +86,11 @@ def test_extended_precision_computes_what_an_operation_does(name):
     np.testing.assert_allclose(np.asarray(found, float), function(*arguments), rtol=1e-13, atol=1e-14)
 
 
-@pytest.mark.parametrize("name", cases_of(rounding.EXACT | rounding.ROUNDED))
+@pytest.mark.parametrize("name", cases_of(rounding.EXACT_OPERATIONS | rounding.ROUNDED_OPERATIONS))
 def test_what_rounds_moves_its_result_and_what_is_exact_does_not(name):
     function, arguments = case(name)
     (moved,) = rounding.rounding_of(function, *arguments)
-    rounded = operations_in(function, arguments) & rounding.ROUNDED
+    rounded = operations_in(function, arguments) & rounding.ROUNDED_OPERATIONS
     values = np.asarray(function(*arguments))
     assert (moved > 0) == (bool(rounded) and values.any())
     assert moved <= 64 * rounding.EPSILON * np.abs(values).max(initial=1)
@@ -98,7 +98,7 @@ def test_what_rounds_moves_its_result_and_what_is_exact_does_not(name):
 
 PURPOSES = {
     "complex step": (set(complex_rules.RULES), lambda function, x: complex_step_gradient(function, [x])),
-    "rounding": (rounding.EXACT | rounding.ROUNDED, rounding.rounding_of),
+    "rounding": (rounding.EXACT_OPERATIONS | rounding.ROUNDED_OPERATIONS, rounding.rounding_of),
     "graph": (
         set(rules.RULES) | rules.PIECEWISE_CONSTANT,
         lambda function, x: differentiated(graph.trace(function, x), x),

@@ -8,11 +8,12 @@ import pytest
 
 import funcnet as fn
 from funcnet import optimizers
-from funcnet.optimizers import Decay, Epsilon, LearningRate, Optimizer, Verdict, from_equation, schedules
+from funcnet.optimizers import Decay, Epsilon, LearningRate, Optimizer, Outcome, from_equation, schedules
 from tests import registry
 
 EQUATION = "the updates are those of the equation"
 ALONE = "every element's updates are those of the element alone"
+LOW = "steps in float32 and bfloat16 are those in float64 but for rounding"
 
 
 def mean_square(g, memory, decay=0.9):
@@ -65,12 +66,12 @@ EQUATIONS = {
 }
 
 
-def verdicts(report):
-    return {finding.claim: finding.verdict for finding in report.findings}
+def outcomes(report):
+    return {finding.claim: finding.outcome for finding in report.findings}
 
 
 def failed(report):
-    return [finding.claim for finding in report.findings if finding.verdict is Verdict.FAILS]
+    return [finding.claim for finding in report.findings if finding.outcome is Outcome.FAILS]
 
 
 @pytest.mark.parametrize("case", registry.OPTIMIZERS, ids=repr)
@@ -84,7 +85,7 @@ def test_every_optimizer_is_its_equation_and_not_another(case):
 def test_an_optimizer_with_its_equation_is_right_and_its_report_says_so():
     report = fn.check_optimizer(fn.adam(0.01), adam)
     assert report.ok
-    assert set(verdicts(report).values()) == {Verdict.HOLDS}
+    assert set(outcomes(report).values()) == {Outcome.HOLDS}
     assert str(report).splitlines()[:2] == [repr(fn.adam(0.01)), f"  holds         {EQUATION}"]
     assert failed(fn.check_optimizer(fn.adamw(0.01, weight_decay=0.1), adamw)) == [EQUATION]
     report = fn.check_optimizer(fn.adam(0.02), adam)
@@ -110,13 +111,13 @@ def inside(g, at, learning_rate: LearningRate, decay1: Decay = 0.9, decay2: Deca
 
 
 def shared(rate):
-    """Adam whose last two arrays, of one shape, share their mean square."""
+    """Adam whose two arrays of one shape share their mean square."""
     correct = fn.adam(rate)
 
     def update(gradients, state, params=None):
         updates, after = correct.update(gradients, state, params)
         leaves, structure = jax.tree.flatten(after.mean_square)
-        leaves[2:] = leaves[1:2]
+        leaves[2:3] = leaves[1:2]
         return updates, after._replace(mean_square=jax.tree.unflatten(structure, leaves))
 
     return Optimizer(correct.init, update)
@@ -157,8 +158,8 @@ def test_a_schedule_whose_step_is_ignored_is_caught():
 def test_without_an_equation_elements_are_compared_and_the_report_says_what_is_not_checked(case):
     report = fn.check_optimizer(case.make(**case.settings))
     assert report.ok
-    found = verdicts(report)
-    assert (found.pop(EQUATION), set(found.values())) == (Verdict.NOT_CHECKED, {Verdict.HOLDS})
+    found = outcomes(report)
+    assert (found.pop(EQUATION), set(found.values())) == (Outcome.NOT_CHECKED, {Outcome.HOLDS})
     assert f"not checked   {EQUATION}: no equation was given" in str(report)
 
 
@@ -171,9 +172,51 @@ def test_without_an_equation_shared_state_is_caught_and_elements_that_depend_on_
 
 def test_optimizers_of_optax_are_checked_too(standard_promotion):
     report = fn.check_optimizer(optax.adam(0.01, eps=1e-7), adam)
-    assert verdicts(report)[EQUATION] is Verdict.HOLDS
-    assert verdicts(report)["another learning rate compiles nothing"] is Verdict.NOT_CHECKED
+    assert outcomes(report)[EQUATION] is outcomes(report)[LOW] is Outcome.HOLDS
+    assert report.ok
+    assert outcomes(report)["another learning rate compiles nothing"] is Outcome.NOT_CHECKED
     assert failed(fn.check_optimizer(optax.adam(0.01, eps=1e-7, eps_root=1e-7), adam)) == [EQUATION]
+
+
+def rounding(where):
+    """Adam in which something is kept in the parameters' dtype: a bias correction, the decays, or the mean square."""
+    correct = fn.adam(0.01)
+
+    def update(gradients, state, params=None):
+        dtype = gradients["scale"].dtype
+        if where == "decays":
+            rounded = state._replace(decay2=state.decay2.astype(dtype).astype(state.decay2.dtype))
+            updates, after = correct.update(gradients, rounded, params)
+            return updates, after._replace(decay2=state.decay2)
+        updates, after = correct.update(gradients, state, params)
+        if where == "correction":  # 1 - decay2 ** t is 0 in bfloat16
+            of_t = 1 - state.decay2.astype(dtype) ** after.step.astype(dtype)
+            exact = (1 - state.decay2 ** after.step.astype(state.decay2.dtype)).astype(dtype)
+            return jax.tree.map(lambda u: u * jnp.sqrt(of_t / exact), updates), after
+        kept = jax.tree.map(lambda r: jnp.sqrt(r).astype(dtype).astype(r.dtype) ** 2, after.mean_square)
+        return updates, after._replace(mean_square=kept)
+
+    return Optimizer(correct.init, update)
+
+
+def test_an_optimizer_that_fails_in_low_precision_alone_is_caught():
+    for where in ("correction", "decays"):
+        report = fn.check_optimizer(rounding(where), adam)
+        assert failed(report) == [LOW]
+        assert "rounding: in bfloat16, step 1, params['" in str(report)
+    assert fn.check_optimizer(rounding("square root of the mean square"), adam).ok  # to a last bit a step
+
+
+def test_what_is_wrong_for_numbers_alone_is_caught():
+    correct = fn.momentum(0.01)
+
+    def update(gradients, state, params=None):
+        updates, after = correct.update(gradients, state, params)
+        return jax.tree.map(lambda u: u if u.ndim else 2 * u, updates), after
+
+    report = fn.check_optimizer(Optimizer(correct.init, update), momentum)
+    assert failed(report) == [EQUATION]
+    assert "step 1, params['scale']: expected" in str(report)
 
 
 def broken(update=None, init=None):
@@ -199,7 +242,7 @@ def test_what_training_relies_on_is_checked():
     def one_buffer(params):
         state = correct.init(params)
         leaves, structure = jax.tree.flatten(state.velocity)
-        leaves[2:] = leaves[1:2]
+        leaves[2:3] = leaves[1:2]
         return state._replace(velocity=jax.tree.unflatten(structure, leaves))
 
     assert failed(fn.check_optimizer(broken(init=one_buffer))) == ["states share no buffers"]

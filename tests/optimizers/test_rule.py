@@ -16,6 +16,7 @@ from funcnet.optimizers import (
     LearningRate,
     adaptive,
     from_equation,
+    from_transformation,
     gradient_descent,
     nesterov_momentum,
     schedules,
@@ -140,25 +141,71 @@ def test_an_accumulator_starts_as_the_rule_says():
     assert fn.check_optimizer(rule(0.1)).ok
 
 
-def test_wrong_equations_are_named():
+def test_an_equation_that_cannot_become_an_optimizer_is_refused_where_it_is_defined():
     with pytest.raises(TypeError, match=r"^rule: expected rate annotated with its range, .*, got None"):
 
         @from_equation()
         def rule(g, at, rate): ...
 
-    with pytest.raises(ValueError, match=r"^rule: expected names for the accumulators alone, got \['t'\]"):
+    with pytest.raises(ValueError, match=r"^rule: expected accumulators with names other than step, t, .*, got t$"):
 
         @from_equation(t=0.0)
         def rule(g, at, rate: LearningRate): ...
 
+    for name in ("theta", "step", "settings", "rate", "_hidden"):
+        with pytest.raises(ValueError, match=rf"^rule: .* settings, rate and without .* underscore, got {name}$"):
+
+            @from_equation(mean=0.0, **{name: 0.0})
+            def rule(g, at, rate: LearningRate): ...
+
+    def named(name):
+        exec(f"def rule(g, at, {name}: LearningRate): ...", {"LearningRate": LearningRate}, made := {})
+        return made["rule"]
+
+    for name in ("step", "params", "settings", "_rate"):
+        with pytest.raises(ValueError, match=rf"^rule: expected parameters with names other than .*, got {name}$"):
+            from_equation()(named(name))
+    with pytest.raises(ValueError, match=r"^scaled: expected parameters with names other than .*, got params$"):
+
+        @from_transformation()
+        def scaled(gradients, params: LearningRate): ...
+
+    for decorator in (from_equation, from_transformation):
+        expected = rf"^{decorator.__name__}: expected parentheses, @{decorator.__name__}\(\), .* on rule$"
+        with pytest.raises(TypeError, match=expected):
+
+            @decorator
+            def rule(g, at, rate: LearningRate): ...
+
+
+def returning(result):
     @from_equation(mean=0.0)
     def rule(g, at, rate: LearningRate):
-        return g, {"means": at.mean}
+        return result(g, at)
 
-    with pytest.raises(ValueError, match=r"^rule: expected the accumulators \['mean'\], got \['means'\]"):
-        rule(0.1).update(jnp.ones(2), rule(0.1).init(jnp.ones(2)))
-    with pytest.raises(TypeError, match=r"^rule\(\) missing a required argument: 'rate'"):
-        rule()
+    return rule(0.1)
+
+
+@pytest.mark.parametrize(
+    ("result", "error", "words"),
+    [
+        (lambda g, at: -g, TypeError, r"the pair \(update, .* from the equation, got a Array"),
+        (lambda g, at: None, TypeError, r"the pair \(update, .* from the equation, got a NoneType$"),
+        (lambda g, at: (g, at.mean), TypeError, r"the pair \(update, .*, got a tuple of Array\w*, Array\w*$"),
+        (lambda g, at: (g, {}, 1), TypeError, r"the pair \(update, .*, got a tuple of Array\w*, dict, int$"),
+        (lambda g, at: (g, {"means": at.mean}), ValueError, r"the accumulators \['mean'\] .*, got \['means'\]$"),
+        (lambda g, at: (g, {}), ValueError, r"the accumulators \['mean'\] from the equation, got \[\]$"),
+    ],
+)
+def test_what_an_equation_returns_is_checked(result, error, words):
+    optimizer = returning(result)
+    with pytest.raises(error, match=f"^rule: expected {words}"):
+        optimizer.update(jnp.ones(2), optimizer.init(jnp.ones(2)))
+
+
+def test_a_missing_hyperparameter_is_named():
+    with pytest.raises(TypeError, match=r"^sgd\(\) missing a required argument: 'learning_rate'"):
+        fn.sgd()
 
 
 def test_a_function_that_makes_optimizers_is_not_a_pair():

@@ -1,10 +1,12 @@
-"""Which operations of JAX are known, with which parameters; every other one is refused by name, with ``NoRuleError``.
+"""What one equation of a JAX program (a jaxpr) holds: its operation, and the programs that it calls or repeats.
 
-The operations of JAX change with its versions: one is new, or a parameter of one has another name.
+The operations of JAX change with its versions: one is new, or a parameter of one has another name. So an equation is
+read only where its operation is known with exactly its parameters; every other one is refused by name, with
+``NoRuleError``.
 """
 
-from collections.abc import Mapping
-from typing import Any, TypeVar
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 Rule = TypeVar("Rule")
 
@@ -80,6 +82,19 @@ _PARAMETERS = (
 KNOWN = {(name, frozenset(parameters.split())) for parameters, names in _PARAMETERS for name in names.split()}
 
 
+# Operations that call another program once, and the parameter that holds it.
+CALLS = {
+    "jit": "jaxpr",
+    "remat2": "jaxpr",
+    "closed_call": "call_jaxpr",
+    "eval_jaxpr": "call_jaxpr",
+    "custom_jvp_call": "call_jaxpr",
+    "custom_vjp_call": "call_jaxpr",
+    "custom_vmap_call": "call",
+}
+CONTROL = {"scan", "while", "cond"}  # operations that run a program several times, or one of several programs
+
+
 class NoRuleError(NotImplementedError):
     """A program has an operation without a rule, or one that is not known with its parameters.
 
@@ -88,7 +103,7 @@ class NoRuleError(NotImplementedError):
     >>> graph = fn.graph.trace(lambda x: jnp.sum(jnp.linalg.cholesky(x)), jnp.eye(2))
     >>> graph.backward(graph.forward(jnp.eye(2)))
     Traceback (most recent call last):
-    funcnet.jaxprs.known.NoRuleError: graph: expected an operation with a hand-written local derivative, got
+    funcnet.jaxprs.equations.NoRuleError: graph: expected an operation with a hand-written local derivative, got
     cholesky in operation 3 (v4 = cholesky(v3))
     """
 
@@ -99,7 +114,7 @@ def is_known(equation: Any) -> bool:
 
 
 def name_of(equation: Any) -> str:
-    """Return the operation's name, with its parameters where it is known with others alone.
+    """Return the operation's name, with its parameters where it is known with other parameters only.
 
     >>> import jax
     >>> (equation,) = jax.make_jaxpr(jax.lax.neg)(1.0).eqns
@@ -121,3 +136,78 @@ def rule_of(equation: Any, rules: Mapping[str, Rule]) -> Rule | None:
     ('minus', None)
     """
     return rules.get(equation.primitive.name) if is_known(equation) else None
+
+
+def called_program(equation: Any) -> Any:
+    """Return the program that an equation calls, None where the equation is no call or not known.
+
+    >>> import jax
+    >>> (equation,) = jax.make_jaxpr(jax.jit(lambda x: 2 * x))(1.0).eqns
+    >>> [inner.primitive.name for inner in called_program(equation).eqns]
+    ['mul']
+    """
+    parameter = rule_of(equation, CALLS)
+    return None if parameter is None else equation.params[parameter]
+
+
+def called_name(equation: Any) -> str | None:
+    """Return the name of the function that an equation calls, None where the equation is no call or not known."""
+    program = called_program(equation)
+    return None if program is None else getattr(program, "jaxpr", program).debug_info.func_name
+
+
+class Scan(NamedTuple):
+    """A loop of a known number of turns (``jax.lax.scan``)."""
+
+    body: Any  # the program of one turn: (*consts, *carry, *row) -> [*carry, *row of the results]
+    consts: int  # the number of operands that stay the same
+    carried: int  # the number of operands after them that are carried from turn to turn
+    length: int
+    reverse: bool  # whether the last row comes first
+
+    def split(self, operands: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any], Sequence[Any]]:
+        """Return the constants, the first carry and the arrays of rows among the loop's operands."""
+        rest = self.consts + self.carried
+        return operands[: self.consts], operands[self.consts : rest], operands[rest:]
+
+
+def scan_of(equation: Any) -> Scan | None:
+    """Return the parts of a loop of a known number of turns, None where the equation is no such loop or not known."""
+    if equation.primitive.name != "scan" or not is_known(equation):
+        return None
+    params = equation.params
+    if "ft_in" in params:  # JAX 0.11 and later keep the operands' structure
+        consts, carried, _ = map(len, params["ft_in"].unpack())
+    else:
+        consts, carried = params["num_consts"], params["num_carry"]
+    return Scan(params["jaxpr"], consts, carried, params["length"], params["reverse"])
+
+
+def walk(program: Any, within: tuple[Any, ...] = ()) -> Iterator[tuple[Any, tuple[Any, ...]]]:
+    """Yield all equations of a program and of the programs within, each with the equations around it, outermost first.
+
+    >>> import jax
+    >>> program = jax.make_jaxpr(jax.jit(lambda x: 2 * x))(1.0)
+    >>> [(equation.primitive.name, len(within)) for equation, within in walk(program)]
+    [('jit', 0), ('mul', 1)]
+    """
+    for equation in program.eqns:
+        yield equation, within
+        for value in equation.params.values():
+            for inner in value if isinstance(value, tuple | list) else (value,):
+                if hasattr(inner, "eqns"):
+                    yield from walk(inner, (*within, equation))
+
+
+def operations(program: Any, opened: Collection[str] = CONTROL | set(CALLS)) -> Iterator[Any]:
+    """Yield the equations of a program that are operations, also those within calls, loops and branches of ``opened``.
+
+    >>> import jax
+    >>> program = jax.make_jaxpr(lambda x: jax.lax.fori_loop(0, 3, lambda _, x: 2 * x, x))(1.0)
+    >>> sorted({operation.primitive.name for operation in operations(program)})
+    ['add', 'mul']
+    """
+    for equation, within in walk(program):
+        *outer_are_open, is_open = (each.primitive.name in opened and is_known(each) for each in (*within, equation))
+        if all(outer_are_open) and not is_open:
+            yield equation
