@@ -1,7 +1,8 @@
-"""Checks of arguments: each raises an error that names the argument, or returns the value as the library uses it.
+"""Checks of arguments, and the dtypes that follow from them.
 
-Public functions call them, once, before anything is computed. What a network computes is checked by its layers and
-losses, while JAX traces them.
+Each check raises an error that names the argument, or returns the value as the library uses it. Public functions call
+them, once, before anything is computed. What a network computes is checked by its layers and losses, while JAX traces
+them.
 """
 
 from collections.abc import Callable
@@ -80,6 +81,26 @@ def check_dtype(where: object, dtype: Any) -> np.dtype:
         hint = 'float64 while JAX\'s 64-bit mode is off: call jax.config.update("jax_enable_x64", True) first'
         raise ValueError(message(where, "dtype that JAX keeps", hint))
     return dtype
+
+
+def accumulator_dtype(dtype: Any) -> np.dtype:
+    """Return the dtype to sum values of ``dtype`` in: float64 for float64, float32 for every other dtype.
+
+    >>> accumulator_dtype(jnp.bfloat16), accumulator_dtype(jnp.float64)
+    (dtype('float32'), dtype('float64'))
+    """
+    return np.dtype(np.float64 if dtype == np.float64 else np.float32)
+
+
+def params_dtype(params: Any) -> np.dtype:
+    """Return the dtype of the first floating parameter, float32 where there is none.
+
+    >>> params_dtype(((jnp.zeros(3, jnp.bfloat16),), ()))
+    dtype(bfloat16)
+    """
+    dtypes = (jnp.result_type(leaf) for leaf in jax.tree.leaves(params) if hasattr(leaf, "dtype"))
+    floating = (np.dtype(dtype) for dtype in dtypes if jnp.issubdtype(dtype, jnp.floating))
+    return next(floating, np.dtype(np.float32))
 
 
 def floating_array(where: object, name: str, value: Any) -> jax.Array:

@@ -74,14 +74,13 @@ class Objective:
         self, params: Params, batch: Batch, key: jax.Array | None = None, *, in_x: bool = False
     ) -> tuple[Valued, Gradients]:
         """Return ``value`` and (∂C/∂params, ∂C/∂x) by ``jax.grad``; ∂C/∂x only if ``in_x``, for a floating x."""
-
-        def cost_of(params: Params, x: jax.Array) -> Valued:
-            return self.value(params, batch._replace(x=x), key)
-
-        # A running statistic may be an integer, such as a count.
-        fixed = self.network.keeps_statistics
-        both = jax.value_and_grad(cost_of, argnums=(0, 1) if in_x else (0,), has_aux=True, allow_int=fixed)
-        valued, (gradients, *dx) = both(params, batch.x)
+        value_and_grad = jax.value_and_grad(
+            lambda params, x: self.value(params, batch._replace(x=x), key),
+            argnums=(0, 1) if in_x else (0,),
+            has_aux=True,
+            allow_int=self.network.keeps_statistics,  # a running statistic may be an integer, such as a count
+        )
+        valued, (gradients, *dx) = value_and_grad(params, batch.x)
         return valued, (self._of_trained(gradients, params, batch), dx[0] if in_x else None)
 
     def statistics(self, params: Params, batch: Batch) -> Params:

@@ -12,9 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .checks import check_number, floating_array, is_concrete
+from .checks import accumulator_dtype, check_number, floating_array, is_concrete, params_dtype
 from .configuration import Configuration
-from .dtypes import accumulator_dtype, params_dtype
 from .errors import message
 from .layer import Params
 

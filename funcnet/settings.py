@@ -21,9 +21,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .checks import check_count, check_number, is_concrete
+from .checks import accumulator_dtype, check_count, check_number, is_concrete
 from .configuration import Configuration
-from .dtypes import accumulator_dtype
 from .errors import message
 
 

@@ -11,10 +11,9 @@ ROOT = Path(__file__).parent.parent
 MODULES = sorted((ROOT / "funcnet").rglob("*.py"))
 
 # Rooms from the ground up; a module imports only from rooms that its own stands on.
-HELPERS = {"configuration", "errors", "checks", "dtypes", "layer"}
+HELPERS = {"configuration", "errors", "checks", "layer"}
 STANDS_ON = {
     "errors": set(),
-    "dtypes": set(),
     "configuration": set(),
     "checks": {"errors"},
     "layer": {"configuration", "errors"},
@@ -26,7 +25,7 @@ STANDS_ON = {
     "jaxprs": {"checks", "configuration", "errors"},
     "drawing": set(),
     "compilation": {"checks", "errors"},
-    "settings": {"checks", "configuration", "dtypes", "errors"},
+    "settings": {"checks", "configuration", "errors"},
     "ending": set(),
     "layers": HELPERS | {"activations", "initializers"},
     "objective": HELPERS | {"losses", "layers", "penalties"},
@@ -34,8 +33,8 @@ STANDS_ON = {
     "gradcheck": HELPERS | {"jaxprs", "activations", "losses", "penalties", "layers", "objective"},
     "inspection": HELPERS | {"activations", "losses", "layers"},
     "neurons": HELPERS | {"jaxprs", "activations", "layers"},
-    "optimizers": {"checks", "configuration", "dtypes", "errors", "settings"},
-    "search": {"checks", "configuration", "dtypes", "ending", "errors", "settings"},
+    "optimizers": {"checks", "configuration", "errors", "settings"},
+    "search": {"checks", "configuration", "ending", "errors", "settings"},
     "training": HELPERS
     | {"jaxprs", "activations", "ending", "losses", "penalties", "layers", "objective", "optimizers", "search"},
     "data": {"checks", "errors"},

@@ -15,8 +15,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks import check_count, check_dtype, check_values, floating_array, integer_array, is_concrete
-from ..dtypes import accumulator_dtype
+from ..checks import (
+    accumulator_dtype,
+    check_count,
+    check_dtype,
+    check_values,
+    floating_array,
+    integer_array,
+    is_concrete,
+)
 from ..errors import DtypeError, ShapeError, message
 
 NATS_PER_UNIT = {"bits": math.log(2), "nats": 1.0}

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from ..activations import linear
-from ..dtypes import accumulator_dtype
+from ..checks import accumulator_dtype
 from ..errors import message
 from ..layer import Layer, Params
 from .dense import Dense, DenseParams

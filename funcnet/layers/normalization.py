@@ -5,8 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from ..checks import check_dtype, floating_array, set_number
-from ..dtypes import accumulator_dtype
+from ..checks import accumulator_dtype, check_dtype, floating_array, set_number
 from ..errors import DtypeError, ShapeError
 from ..layer import Cache, Layer, Shape
 

@@ -5,9 +5,8 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 
-from ..checks import floating_array
+from ..checks import accumulator_dtype, floating_array
 from ..configuration import Configuration
-from ..dtypes import accumulator_dtype
 from ..errors import DtypeError, ShapeError
 
 

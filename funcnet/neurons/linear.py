@@ -6,8 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks import check_finite, check_key, check_number, input_rows, is_concrete
-from ..dtypes import accumulator_dtype
+from ..checks import accumulator_dtype, check_finite, check_key, check_number, input_rows, is_concrete
 from ..errors import DtypeError, ShapeError, message
 from ..layers import DenseParams
 from .threshold import weighted_input

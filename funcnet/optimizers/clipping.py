@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..dtypes import accumulator_dtype
+from ..checks import accumulator_dtype
 from .rule import Params, Threshold, from_transformation
 
 

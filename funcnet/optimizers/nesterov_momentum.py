@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ..dtypes import accumulator_dtype
+from ..checks import accumulator_dtype
 from ..errors import message
 from .rule import At, Decay, Epsilon, EquationResult, LearningRate, Momentum, Params, from_equation
 

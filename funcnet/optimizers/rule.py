@@ -36,7 +36,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..dtypes import accumulator_dtype
+from ..checks import accumulator_dtype
 from ..errors import message
 from ..settings import (
     ABOVE_ZERO,

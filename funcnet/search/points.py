@@ -11,8 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
-from ..checks import floating_array
-from ..dtypes import accumulator_dtype
+from ..checks import accumulator_dtype, floating_array
 from ..errors import DtypeError, ShapeError, message
 
 Params = Any  # a pytree of floating arrays

@@ -8,9 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks import check_count, check_number
+from ..checks import accumulator_dtype, check_count, check_number, params_dtype
 from ..configuration import Configuration
-from ..dtypes import accumulator_dtype, params_dtype
 from ..errors import message
 from ..layer import Params
 from .step import TrainState

@@ -8,8 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ..checks import check_data, check_inputs, check_metrics, check_part
-from ..dtypes import accumulator_dtype, params_dtype
+from ..checks import accumulator_dtype, check_data, check_inputs, check_metrics, check_part, params_dtype
 from ..layer import Layer, Params
 from ..losses import Loss
 from ..objective import Batch, Objective

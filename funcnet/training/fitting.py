@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from ..checks import check_key, check_params
-from ..dtypes import params_dtype
+from ..checks import check_key, check_params, params_dtype
 from ..ending import Ending
 from ..layer import Layer, Params, Shape
 from ..losses import Loss

@@ -13,8 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ..checks import check_count, check_data, check_part
-from ..dtypes import accumulator_dtype, params_dtype
+from ..checks import accumulator_dtype, check_count, check_data, check_part, params_dtype
 from ..errors import message
 from ..layer import Layer
 from ..losses import Loss

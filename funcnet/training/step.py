@@ -77,12 +77,7 @@ def copy_for_donation(tree: Any) -> Any:
 
     The copies have strong dtypes, because a weakly typed input would cause a second compilation.
     """
-
-    def copied(leaf: jax.Array) -> jax.Array:
-        is_key = jnp.issubdtype(leaf.dtype, jax.dtypes.extended)
-        return jnp.copy(leaf) if is_key else jnp.array(leaf, leaf.dtype, copy=True)
-
-    return jax.tree.map(copied, tree)
+    return jax.tree.map(lambda leaf: jnp.array(leaf, leaf.dtype, copy=True), tree)
 
 
 def resumed(where: str, state: TrainState, optimizer: Optimizer) -> TrainState:
