@@ -11,7 +11,6 @@ import pytest
 import funcnet as fn
 from funcnet.training.batches import random_order
 
-pytestmark = pytest.mark.fully_compiled
 NETWORK = fn.mlp([3, 5, 2], hidden=fn.tanh)
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(23, 3)).astype(np.float32)
