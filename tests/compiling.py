@@ -43,7 +43,7 @@ def share_compiled_programs():
         os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="funcnet-tests-")
         atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
         os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # XLA logs the processor's features for each program it reads
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # XLA tells of each program that it reads
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 
 
