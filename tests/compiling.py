@@ -2,21 +2,32 @@
 
 Most tests compile much, run little of it, and look at equations rather than at what the compiler makes of them: their
 programs are compiled with few optimizations. Modules marked ``fully_compiled`` are compiled as a user's programs are.
+A program that two modules or both processes need is compiled once: JAX keeps what it compiles in a folder, which is
+empty when the tests start and removed when they end.
 
-XLA's fusion emitters take 8 of the 20 ms of a small program to set up a compiler of their own, and compiling its parts
-side by side gains nothing where two processes test. XLA reads these flags from the environment, again for each program
-where ``xla_flags_reset`` was set at the start. A flag that it does not know ends the process, so they are tried first.
+XLA's fusion emitters take most of the time of compiling a program with few optimizations, and compiling its parts side
+by side gains nothing where two processes test. XLA reads these flags from the environment, again for each program where
+``xla_flags_reset`` was set at the start. A flag that it does not know ends the process, so they are tried first.
 """
 
+import atexit
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 
 import jax
 import pytest
+from jax.experimental.compilation_cache import compilation_cache
 
 USUAL = "--xla_flags_reset=true --xla_cpu_use_fusion_emitters=true --xla_cpu_parallel_codegen_split_count=32"
 QUICK = "--xla_flags_reset=true --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
+
+
+def pytest_configure():
+    set_usual_flags()
+    share_compiled_programs()
 
 
 def set_usual_flags():
@@ -26,10 +37,22 @@ def set_usual_flags():
         os.environ["XLA_FLAGS"] = USUAL
 
 
+def share_compiled_programs():
+    """Keep compiled programs of every size in one folder, for this process and those that it starts."""
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="funcnet-tests-")
+        atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
+        os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # XLA tells of each program that it reads
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+
+
 @pytest.fixture(autouse=True, scope="module")
 def compilation(request):
     """Compile a module's programs quickly, unless it is marked ``fully_compiled``, and drop them after it."""
     quick = request.node.get_closest_marker("fully_compiled") is None
+    jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"])
+    compilation_cache.reset_cache()  # otherwise JAX goes on with the folder of a test that set another
     with pytest.MonkeyPatch.context() as patch:
         if quick and os.environ.get("XLA_FLAGS") == USUAL:
             patch.setenv("XLA_FLAGS", QUICK)

@@ -6,13 +6,12 @@ import hypothesis
 import jax
 import pytest
 
-from tests.compiling import compilation, set_usual_flags  # noqa: F401 - compilation is a fixture of every module
+pytest_plugins = ["tests.compiling"]  # how programs are compiled, in the docstrings' examples too
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 hypothesis.settings.register_profile("tests", deadline=None, database=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("tests")
-set_usual_flags()
 
 
 @pytest.fixture

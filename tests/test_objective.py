@@ -52,7 +52,7 @@ def test_both_agree_with_the_index_form_in_plain_loops(gradients, x64):
     params = (*params, ())
     dense = [np.asarray(p.weight) for p in params[::2]], [np.asarray(p.bias) for p in params[::2]]
     expected_cost, *expected = oracles.index_form_backprop(*dense, np.asarray(x), np.asarray(y))
-    cost, grads = gradients(network, fn.quadratic)(params, x, y)
+    cost, grads = jax.jit(gradients(network, fn.quadratic))(params, x, y)
     np.testing.assert_allclose(cost, expected_cost, rtol=1e-14)
     assert worst_error(([g.weight for g in grads[::2]], [g.bias for g in grads[::2]]), tuple(expected)) <= 1e-13
 
@@ -62,14 +62,14 @@ def test_they_agree_at_every_step_of_a_run(dtype, tolerance, x64):
     network, params, x, y = problem([20, 30, 10], fn.relu, fn.softmax_cross_entropy, 64, dtype)
     y = jax.nn.one_hot(jnp.argmax(y, axis=1), 10, dtype=dtype)
     optimizer = fn.rmsprop(0.01)
-    state = optimizer.init(params)
+    state, update = optimizer.init(params), jax.jit(optimizer.update)
     both = compiled_both(network, fn.softmax_cross_entropy)
     costs = []
     for _ in range(50):
         [by_hand], [automatic] = both((params, x, y), None)
         assert worst_error(by_hand, automatic) <= tolerance
         costs.append(float(automatic[0]))
-        updates, state = optimizer.update(automatic[1], state, params)
+        updates, state = update(automatic[1], state, params)
         params = fn.apply_updates(params, updates)
     assert costs[-1] < costs[0] / 2
 
@@ -78,16 +78,17 @@ def test_they_agree_at_every_step_of_a_run(dtype, tolerance, x64):
 def test_samples_of_weight_zero_count_for_nothing(gradients):
     network, params, x, y = problem([3, 4, 2], fn.tanh, fn.quadratic, 6, jnp.float32)
     weights = jnp.array([1.0, 1.0, 1.0, 1.0, 0.0, 0.0])
-    padded = gradients(network, fn.quadratic)(params, x, y, weights=weights)
-    alone = gradients(network, fn.quadratic)(params, x[:4], y[:4])
+    compiled = jax.jit(gradients(network, fn.quadratic))
+    padded = compiled(params, x, y, weights=weights)
+    alone = compiled(params, x[:4], y[:4])
     assert worst_error(padded, alone) <= 1e-6
 
 
 @pytest.mark.parametrize("gradients", [fn.backprop, fn.autodiff])
 def test_the_cost_is_the_mean_and_the_gradient_the_mean_of_the_samples(gradients):
     network, params, x, y = problem([3, 4, 2], fn.tanh, fn.quadratic, 6, jnp.float32)
-    one = gradients(network, fn.quadratic)
-    each = jax.vmap(lambda x, y: one(params, x[None], y[None]))(x, y)
+    one = jax.jit(gradients(network, fn.quadratic))
+    each = jax.jit(jax.vmap(lambda x, y: one(params, x[None], y[None])))(x, y)
     assert worst_error(one(params, x, y), jax.tree.map(lambda leaf: leaf.mean(axis=0), each)) <= 1e-6
 
 
@@ -102,7 +103,7 @@ def test_with_output_gives_the_output_too(gradients):
 @pytest.mark.parametrize("gradients", [fn.backprop, fn.autodiff])
 def test_dtype_is_kept_and_the_cost_is_at_least_float32(gradients):
     network, params, x, y = problem([3, 4, 2], fn.relu, fn.softmax_cross_entropy, 6, jnp.bfloat16)
-    cost, grads = gradients(network, fn.softmax_cross_entropy)(params, x, y, weights=jnp.ones(6))
+    cost, grads = jax.eval_shape(gradients(network, fn.softmax_cross_entropy), params, x, y, weights=jnp.ones(6))
     assert cost.dtype == jnp.float32
     chex.assert_trees_all_equal_shapes_and_dtypes(grads, params)
 
@@ -114,9 +115,9 @@ def test_by_hand_never_differentiates(monkeypatch):
     for name in ("grad", "value_and_grad", "vjp", "jvp", "jacobian", "linearize"):
         monkeypatch.setattr(jax, name, forbidden)
     network, params, x, y = problem([3, 4, 2], fn.relu, fn.quadratic, 6, jnp.float32)
-    fn.backprop(network, fn.quadratic)(params, x, y)
+    jax.eval_shape(fn.backprop(network, fn.quadratic), params, x, y)
     with pytest.raises(AssertionError, match="automatic differentiation was called"):
-        fn.autodiff(network, fn.quadratic)(params, x, y)
+        jax.eval_shape(fn.autodiff(network, fn.quadratic), params, x, y)
 
 
 def test_wrong_targets_are_named():

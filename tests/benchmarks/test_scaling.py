@@ -3,7 +3,7 @@ import doctest
 import pytest
 import scaling
 
-QUICK = {"batch": (1, 16), "width": (16,), "depth": (1, 3), "samples": (1000,)}
+QUICK = {"batch": (64, 256), "width": (16,), "depth": (1, 3), "samples": (1000,)}
 
 
 def test_every_axis_is_measured_told_and_drawn(tmp_path, capsys):

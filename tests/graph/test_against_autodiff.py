@@ -68,7 +68,7 @@ def test_the_cost_is_that_of_backprop():
     network = fn.mlp([4, 5, 3], hidden=fn.sigmoid, output=fn.sigmoid)
     params, _ = network.init(jax.random.key(0), (4,), dtype=jnp.float64)
     x, y = jnp.asarray(direction(1, (6, 4))), jax.nn.sigmoid(jnp.asarray(direction(2, (6, 3))))
-    expected_cost, expected = fn.backprop(network, fn.quadratic)(params, x, y)
+    expected_cost, expected = jax.jit(fn.backprop(network, fn.quadratic))(params, x, y)
     traced = fn.graph.trace(lambda params: jnp.mean(fn.quadratic.value(network.apply(params, x), y)), params)
     values = traced.forward(params)
     (gradients,) = traced.gradients(traced.backward(values))

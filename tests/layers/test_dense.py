@@ -27,8 +27,8 @@ def test_forward_and_backward_are_the_sums_over_indices(batch, inputs, units, se
                 dx[i, j] += dy[i, k] * w[k, j]
     with jax.enable_x64(True):
         layer, params = fn.Dense(units), fn.DenseParams(jnp.asarray(w), jnp.asarray(b))
-        output, cache = layer.forward(params, jnp.asarray(x))
-        gradients, input_gradient = layer.backward(params, cache, jnp.asarray(dy))
+        output, cache = jax.jit(layer.forward)(params, jnp.asarray(x))
+        gradients, input_gradient = jax.jit(layer.backward)(params, cache, jnp.asarray(dy))
         for actual, expected in ((output, z), (gradients.weight, dw), (gradients.bias, db), (input_gradient, dx)):
             np.testing.assert_allclose(actual, expected, rtol=1e-13, atol=1e-13)
 

@@ -1,6 +1,6 @@
 """The order of an epoch is a permutation, and as random as the tests can tell."""
 
-from functools import partial
+from functools import lru_cache, partial
 from math import factorial
 
 import jax
@@ -11,6 +11,7 @@ import pytest
 from funcnet.training.batches import random_order
 
 
+@lru_cache(maxsize=1)  # the most expensive are asked for several times in a row
 def orders(count, runs, seed=0):
     """Return the orders of that many keys: (runs, count)."""
     keys = jax.random.split(jax.random.key(seed), runs)

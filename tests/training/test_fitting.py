@@ -11,7 +11,6 @@ import pytest
 import funcnet as fn
 from funcnet.training.batches import random_order
 
-pytestmark = pytest.mark.fully_compiled
 NETWORK = fn.mlp([3, 5, 2], hidden=fn.tanh)
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(23, 3)).astype(np.float32)
@@ -180,15 +179,13 @@ def test_a_partial_last_batch_is_weighted_right():
     """The run equals a plain loop over the same batches with the partial batch as it is."""
     rate, state = 0.5, fn.init_state(NETWORK, fn.sgd(0.5), jax.random.key(3), (3,))
     result = fit(optimizer=fn.sgd(rate), key=jax.random.key(3), epochs=2, batch_size=5)
-    params = state.params
+    params, gradients = state.params, jax.jit(fn.autodiff(NETWORK, fn.softmax_cross_entropy))
     for epoch in range(2):
         key = jax.random.fold_in(jax.random.fold_in(jax.random.key(3), 2**31), epoch)
         order = np.asarray(random_order(key, 23))
         for start in range(0, 23, 5):
             rows = order[start : start + 5]
-            _, grads = fn.autodiff(NETWORK, fn.softmax_cross_entropy)(
-                params, jnp.asarray(X[rows]), jnp.asarray(Y[rows])
-            )
+            _, grads = gradients(params, jnp.asarray(X[rows]), jnp.asarray(Y[rows]))
             params = jax.tree.map(lambda p, g: p - rate * g, params, grads)
     chex.assert_trees_all_close(result.params, params, rtol=1e-5, atol=1e-6)
 
@@ -252,10 +249,15 @@ def test_our_adam_in_a_loop_of_optax_gives_what_fit_gives():
     optimizer = fn.adam(0.01)
     params, _ = NETWORK.init(jax.random.key(0), (3,))
     state = optimizer.init(params)
-    for _ in range(10):
+
+    @jax.jit
+    def step(params, state):
         grads = jax.grad(lambda p: fn.softmax_cross_entropy.value(NETWORK.apply(p, X), Y).mean())(params)
         updates, state = optimizer.update(grads, state, params)
-        params = optax.apply_updates(params, updates)
+        return optax.apply_updates(params, updates), state
+
+    for _ in range(10):
+        params, state = step(params, state)
     chex.assert_trees_all_close(fit(batch_size=None, epochs=10).params, params, rtol=1e-5, atol=1e-6)
 
 

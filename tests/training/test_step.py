@@ -21,8 +21,8 @@ def test_a_step_is_gradient_update_addition(gradients):
     optimizer = fn.momentum(0.1)
     state = start(optimizer)
     next_state, info = fn.train_step(NETWORK, fn.quadratic, optimizer, gradients=gradients)(state, (X, Y))
-    cost, grads = fn.autodiff(NETWORK, fn.quadratic)(state.params, X, Y)
-    updates, _ = optimizer.update(grads, state.optimizer_state, state.params)
+    cost, grads = jax.jit(fn.autodiff(NETWORK, fn.quadratic))(state.params, X, Y)
+    updates, _ = jax.jit(optimizer.update)(grads, state.optimizer_state, state.params)
     chex.assert_trees_all_close(next_state.params, fn.apply_updates(state.params, updates), rtol=1e-5)
     np.testing.assert_allclose(info["loss"], cost, rtol=1e-6)
     assert int(next_state.step) == 1
@@ -72,11 +72,16 @@ def test_optax_optimizers_train_here_and_ours_train_there(standard_promotion):
     ours = fn.adam(0.01)
     params = start(ours).params
     opt_state = ours.init(params)
-    for _ in range(20):
-        theirs, _ = step(theirs, (X, Y))
+
+    @jax.jit
+    def loop_of_theirs(params, opt_state):
         grads = jax.grad(lambda p: fn.quadratic.value(NETWORK.apply(p, X), Y).mean())(params)
         updates, opt_state = ours.update(grads, opt_state, params)
-        params = optax.apply_updates(params, updates)
+        return optax.apply_updates(params, updates), opt_state
+
+    for _ in range(20):
+        theirs, _ = step(theirs, (X, Y))
+        params, opt_state = loop_of_theirs(params, opt_state)
     chex.assert_trees_all_close(theirs.params, params, rtol=1e-4, atol=1e-6)
 
 

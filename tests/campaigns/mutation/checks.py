@@ -147,7 +147,7 @@ def statistics_are_learned():
     error = np.abs(np.asarray(state.params[0].mean) - (1 - 0.9**2) * x[:3].mean(axis=0)).max()
     expect(error <= TOLERANCE, f"a running mean is off by {error:.1e}")
     for route in (fn.backprop, fn.autodiff):
-        _, gradients = route(network, fn.quadratic)(state.params, *batch[:2])
+        _, gradients = jax.jit(route(network, fn.quadratic))(state.params, *batch[:2])
         expect(not np.any(gradients[0].mean), f"{route.__name__} gives a running mean a gradient")
         expect(np.any(gradients[0].shift), f"{route.__name__} gives what is trained no gradient")
 

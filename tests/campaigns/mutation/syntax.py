@@ -14,6 +14,8 @@ DEFINITIONS = (ast.FunctionDef, ast.ClassDef)
 def definitions(node, path=()):
     """Yield (qualified name, node) for each function and class in a tree."""
     for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.expr):
+            continue  # holds no definition
         name = (*path, child.name) if isinstance(child, DEFINITIONS) else path
         if isinstance(child, DEFINITIONS):
             yield ".".join(name), child
@@ -44,28 +46,29 @@ class Replacement(ast.NodeTransformer):
 def find(mutant, modules):
     """Return the path and the changed tree of the one module in which the mutant's code stands.
 
-    ``modules`` are (path, tree) pairs, which stay as they are. Raises ``LookupError`` unless the code stands in the
+    ``modules`` are those of ``modules_of``. Raises ``LookupError`` unless the code stands in the
     functions of that name exactly once.
     """
-    named = [(path, tree) for path, tree in modules if any(name == mutant.where for name, _ in definitions(tree))]
+    named = [path for path, names in modules if mutant.where in names]
     if not named:
         raise LookupError(f"{mutant.bug}: no function is called {mutant.where}")
     found = []
-    for path, tree in named:
-        changed, replacement = copy.deepcopy(tree), Replacement(mutant.old, mutant.new)
+    for path in named:
+        changed, replacement = ast.parse(path.read_text()), Replacement(mutant.old, mutant.new)
         for name, node in list(definitions(changed)):
             if name == mutant.where:
                 replacement.visit(node)
         found += [(path, changed)] * replacement.count
     if len(found) != 1:
-        places = ", ".join(path.name for path, _ in named)
+        places = ", ".join(path.name for path in named)
         raise LookupError(f"{mutant.bug}: {mutant.where} ({places}) holds `{mutant.old}` {len(found)} times, not once")
     return found[0]
 
 
 def modules_of(package):
-    """Return (path, syntax tree) for each module in a folder."""
-    return [(path, ast.parse(path.read_text())) for path in sorted(package.rglob("*.py"))]
+    """Return (path, names of its functions and classes) for each module in a folder."""
+    paths = sorted(package.rglob("*.py"))
+    return [(path, {name for name, _ in definitions(ast.parse(path.read_text()))}) for path in paths]
 
 
 def not_found(mutants, package):
