@@ -23,6 +23,7 @@ from jax.experimental.compilation_cache import compilation_cache
 
 USUAL = "--xla_flags_reset=true --xla_cpu_use_fusion_emitters=true --xla_cpu_parallel_codegen_split_count=32"
 QUICK = "--xla_flags_reset=true --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
+FOLDER = "FUNCNET_TESTS_PROGRAMS"  # the variable that names it; programs that the tests start compile their own
 
 
 def pytest_configure():
@@ -38,12 +39,11 @@ def set_usual_flags():
 
 
 def share_compiled_programs():
-    """Keep compiled programs of every size in one folder, for this process and those that it starts."""
-    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-        os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="funcnet-tests-")
-        atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
-        os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # XLA tells of each program that it reads
+    """Keep compiled programs of every size in one folder, for this process and the test processes that it starts."""
+    if FOLDER not in os.environ:
+        os.environ[FOLDER] = tempfile.mkdtemp(prefix="funcnet-tests-")
+        atexit.register(shutil.rmtree, os.environ[FOLDER], ignore_errors=True)
+    jax.config.update("jax_compilation_cache_dir", os.environ[FOLDER])
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 
 
@@ -51,7 +51,7 @@ def share_compiled_programs():
 def compilation(request):
     """Compile a module's programs quickly, unless it is marked ``fully_compiled``, and drop them after it."""
     quick = request.node.get_closest_marker("fully_compiled") is None
-    jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"])
+    jax.config.update("jax_compilation_cache_dir", os.environ[FOLDER])
     compilation_cache.reset_cache()  # otherwise JAX goes on with the folder of a test that set another
     with pytest.MonkeyPatch.context() as patch:
         if quick and os.environ.get("XLA_FLAGS") == USUAL:
