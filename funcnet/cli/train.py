@@ -79,7 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = f"sizes of the hidden layers, such as 512,256, or 0 for none (default: {by_data('hidden')})"
     parser.add_argument("--hidden", type=parse_sizes, metavar="SIZES", help=text)
     add_choice(parser, "--activation", ACTIVATIONS, "activation of the hidden layers", "relu")
-    text = "loss (one on probabilities makes the output sigmoid or softmax)"
+    text = "loss (a loss on probabilities makes the output sigmoid or softmax)"
     add_choice(parser, "--loss", losses, text, "softmax_cross_entropy")
     add_choice(parser, "--optimizer", OPTIMIZERS, "optimizer", None, by_data("optimizer"))
     text = f"learning rate (default: {rates})"

@@ -33,10 +33,12 @@ def table(program: Program, values: dict[str, Any] | None, derivatives: dict[str
     kinds = {name: variable.kind for name, variable in program.variables.items()}
     described = {name: _described(variable) for name, variable in program.variables.items()}
     columns = [["variable", *kinds], ["operation", *(kinds | computed).values()]]
-    for title, numbers in (("value", values), ("derivative", derivatives)):
-        if numbers is not None:
-            texts = [number(numbers.get(k)) or (text if k in numbers else "-") for k, text in described.items()]
-            columns.append([title, *texts])
+    if values is not None:
+        columns.append(["value", *(number(values[name]) or text for name, text in described.items())])
+    if derivatives is not None:  # variables that do not vary with the inputs have none
+        of_each = {name: derivatives.get(name) for name in kinds}
+        texts = ["-" if of_each[name] is None else number(of_each[name]) or text for name, text in described.items()]
+        columns.append(["derivative", *texts])
     widths = [max(map(len, column)) for column in columns]
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in zip(*columns, strict=True))
 

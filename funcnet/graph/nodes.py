@@ -82,7 +82,7 @@ def _shown(operand: str | np.ndarray) -> str:
 
 
 def number(value: Any) -> str | None:
-    """Return a scalar as text with all its digits, None for arrays and keys.
+    """Return a scalar as text with all its digits, None for an array, a key and None.
 
     >>> number(jnp.float32(0.1)), number(np.zeros(3))
     ('0.1', None)

@@ -1,9 +1,9 @@
 """Tracing: from a function's JAX program to its graph. Calls and loops are replaced by their operations."""
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, count
+from itertools import count
 from typing import Any
 
 import jax
@@ -50,16 +50,16 @@ class GraphBuilder:
 
     def unique_names(self) -> list[str]:
         """Return every variable's name: the given one (w, w′2, …), or c1, … of constants and v1, … of others."""
-        names: list[str] = []
-        given = set(self.names.values())
+        names: dict[str, None] = {}  # in the order of the variables
+        given = {base: _numbered(base) for base in self.names.values()}
         numbered = {"constant": (f"c{i}" for i in count(1)), "computed": (f"v{i}" for i in count(1))}
         for index, (_, kind) in enumerate(self.variables):
             if base := self.names.get(index):
-                candidates = chain([base], (f"{base}′{i}" for i in count(2)))
-                names.append(next(name for name in candidates if name not in names))
+                name = next(name for name in given[base] if name not in names)
             else:
-                names.append(next(name for name in numbered[kind] if name not in given))
-        return names
+                name = next(name for name in numbered[kind] if name not in given)
+            names[name] = None
+        return list(names)
 
     def program(self, inputs: list[int], outputs: list[Any]) -> Program:
         """Return the finished graph."""
@@ -77,6 +77,12 @@ class GraphBuilder:
             for place, (each, operands, results) in enumerate(self.equations)
         )
         return Program(variables, operations, by_name(inputs), by_name(outputs))
+
+
+def _numbered(base: str) -> Iterator[str]:
+    """Yield w, w′2, w′3, … for the base w."""
+    yield base
+    yield from (f"{base}′{i}" for i in count(2))
 
 
 def argument_names(function: Callable[..., Any], arguments: tuple[Any, ...]) -> list[str]:

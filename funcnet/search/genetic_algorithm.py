@@ -107,7 +107,10 @@ def tournament_ranks(key: jax.Array, size: Any, population: int, shape: tuple[in
 
 
 def _crossed(key: jax.Array, first: Params, second: Params, rate: Any) -> Params:
-    """Return a child: with probability ``rate`` each gene of either parent with even odds, else the first parent."""
+    """Return a child: a copy of the first parent, or, with probability ``rate``, a mixture of both.
+
+    In a mixture each gene comes from either parent with probability ½.
+    """
     crossing_key, gene_key = jax.random.split(key)
     crosses = jax.random.bernoulli(crossing_key, rate)
     from_second = chances(gene_key, first, jnp.where(crosses, 0.5, 0))

@@ -26,7 +26,7 @@ class Point(NamedTuple):
     """Parameters and their cost; several points are one with a leading axis."""
 
     params: Params
-    cost: jax.Array  # () or (points,): at least float32; infinity in place of NaN
+    cost: jax.Array  # () or (points,): at least float32; infinity where it is not finite
 
 
 def as_pytree(function: Callable[..., Any]) -> Callable[..., Any]:

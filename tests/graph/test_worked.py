@@ -176,3 +176,26 @@ def test_names_of_inputs_are_not_letters_of_one():
     traced = graph.trace(lambda w: w * w, 2.0)
     with pytest.raises(TypeError, match=r"graph: expected inputs to be names, such as \['w'\], got 'w'"):
         traced.backward(traced.forward(2.0), inputs="w")
+
+
+def test_repeated_names_are_numbered_in_the_order_of_execution():
+    def f(x):
+        for _ in range(3):
+            x = checkpoint_name(jnp.sin(x), "h")
+        return x
+
+    assert list(graph.trace(f, 1.0).variables) == ["x", "h", "h′2", "h′3"]
+
+
+def test_a_table_needs_the_value_of_every_variable():
+    traced = graph.trace(lambda w, x: w * x, 3.0, 2.0)
+    values = traced.forward(3.0, 2.0)
+    del values["w"]
+    with pytest.raises(KeyError, match="w"):
+        traced.table(values)
+
+
+def test_a_table_shows_a_dash_where_there_is_no_derivative():
+    traced = graph.trace(lambda w, x: jnp.sum(w * x), jnp.ones(2), jnp.ones(2))
+    rows = traced.table(derivatives={"w": None}).splitlines()
+    assert [row.split()[-1] for row in rows[1:3]] == ["-", "-"]
