@@ -23,9 +23,9 @@ from .metrics import Metric
 from .run import Plan, Run, epochs_of, make_plan
 from .step import GradientsOf, TrainState, copy_for_donation, init_state, resumed
 
-_MOST_EPOCHS = 1024  # epochs in one call of the compiled program at most: the length of its history
-_BETWEEN_REPORTS = 0.5  # seconds that a call of the compiled program should take, so that progress is shown
-_BETWEEN_LINES = 1.0  # seconds
+_MAX_EPOCHS_PER_CALL = 1024  # epochs in one call of the compiled program at most: the length of its history
+_SECONDS_PER_CALL = 0.5  # seconds that a call of the compiled program should take, so that progress is shown
+_SECONDS_BETWEEN_LINES = 1.0  # seconds
 
 Report = Callable[[int, Mapping[str, float]], None]  # epochs done in all, and the last one's history row
 
@@ -166,7 +166,7 @@ def _run(plan: Plan, state: TrainState, epochs: int, report: Report) -> tuple[Ru
     done, call, ended = 0, 1, False
     while done < epochs and not ended:
         started = time.perf_counter()
-        run = _compiled_epochs(plan, state, call, rows=_MOST_EPOCHS)
+        run = _compiled_epochs(plan, state, call, rows=_MAX_EPOCHS_PER_CALL)
         state = run.state
         ran = int(run.done)
         ended = bool(run.stopped) or not run.finite
@@ -175,7 +175,7 @@ def _run(plan: Plan, state: TrainState, epochs: int, report: Report) -> tuple[Ru
         if ran:  # a run that had stopped before runs none
             report(done, {name: blocks[-1][name][-1] for name in plan.names})
             seconds_each = (time.perf_counter() - started) / ran
-            call = min(int(epochs) - done, _MOST_EPOCHS, max(1, int(_BETWEEN_REPORTS / seconds_each)))
+            call = min(int(epochs) - done, _MAX_EPOCHS_PER_CALL, max(1, int(_SECONDS_PER_CALL / seconds_each)))
     return run, {name: np.concatenate([block[name] for block in blocks]) for name in plan.names}
 
 
@@ -221,7 +221,7 @@ def _lines(epochs: int) -> Report:
     def report(done: int, row: Mapping[str, float]) -> None:
         nonlocal last, compiled
         now = time.perf_counter()
-        if done == epochs or now - last >= _BETWEEN_LINES:
+        if done == epochs or now - last >= _SECONDS_BETWEEN_LINES:
             last, end = now, f"{now - started:.1f} s"
             if compiled and done < epochs:
                 end = f"{(now - compiled[1]) / (done - compiled[0]) * (epochs - done):.0f} s left"

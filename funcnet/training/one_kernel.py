@@ -29,14 +29,14 @@ from jax.experimental.xla_metadata import set_xla_metadata
 from ..jaxprs import operations
 
 ONE_KERNEL = {"xla_cpu_small_call": "true", "inlineable": "false"}
-TRIED_ON = "x86_64", "AMD64"  # processors, as Python names them
-WITHOUT_HINT = (0, 12)  # JAX's first version whose XLA makes one kernel of such loops by itself
+TESTED_PROCESSORS = "x86_64", "AMD64"  # processors, as Python names them
+FIRST_VERSION_WITHOUT_HINT = (0, 12)  # JAX's first version whose XLA makes one kernel of such loops by itself
 THREEFRY = "key<fry>"  # keys of JAX's default kind, whose random bits are computed by ordinary operations
 
-MOST = 400  # operations: above this, compiling one kernel takes longer than separate kernels
+MAX_OPERATIONS = 400  # operations: above this, compiling one kernel takes longer than separate kernels
 # Above slightly larger sizes XLA makes kernels of sums and products that cannot be part of another kernel.
-LARGEST = 2**11  # elements of an array, and terms of a product
-LARGE_MATRIX = 8  # rows or columns of a matrix in a product of two
+MAX_ELEMENTS = 2**11  # elements of an array, and terms of a product
+MAX_MATRIX_SIDE = 7  # rows or columns of a matrix in a product of two
 
 # The operations that a kernel may hold: no library calls, sorts, scatters or callbacks.
 _ARITHMETIC = (
@@ -49,9 +49,9 @@ _SHAPES = "broadcast_in_dim concatenate iota pad reshape rev slice split squeeze
 _PLACES = "copy dynamic_slice dynamic_update_slice gather stop_gradient"
 _REDUCTIONS = "argmax argmin dot_general reduce_and reduce_max reduce_min reduce_or reduce_prod reduce_sum"
 _RANDOM = "random_bits random_fold_in random_seed random_split random_unwrap random_wrap threefry2x32"
-OF_ANY = {"dynamic_slice", "dynamic_update_slice", "gather"}  # the source array may be large
+READING_LARGE_ARRAYS = {"dynamic_slice", "dynamic_update_slice", "gather"}  # the source array may be large
 _NAMES = _ARITHMETIC, _FUNCTIONS, _COMPARISONS, _BITS, _SHAPES, _PLACES, _REDUCTIONS, _RANDOM
-HELD = frozenset(name for names in _NAMES for name in names.split())
+ALLOWED_OPERATIONS = frozenset(name for names in _NAMES for name in names.split())
 
 
 def as_one_kernel(function: Callable[..., Any], *operands: Any) -> Any:
@@ -69,8 +69,8 @@ def as_one_kernel(function: Callable[..., Any], *operands: Any) -> Any:
         return function(*operands)
     program, shapes = jax.make_jaxpr(function, return_shape=True)(*operands)
     leaves = jax.tree.leaves(operands)
-    found = list(islice(operations(program), MOST + 1))
-    if len(found) <= MOST and all(map(_is_small, found)):
+    found = list(islice(operations(program), MAX_OPERATIONS + 1))
+    if len(found) <= MAX_OPERATIONS and all(map(_is_small, found)):
         results = _hinted(program)(program.consts, *leaves)
     else:
         results = jax.core.eval_jaxpr(program.jaxpr, program.consts, *leaves)
@@ -103,7 +103,7 @@ def _hinted(program: Any) -> Callable[..., Any]:
 def _hint_pays() -> bool:
     """Return whether a hint to XLA helps: only on one device, because a kernel cannot contain communication."""
     one_cpu = jax.default_backend() == "cpu" and jax.device_count() == 1
-    return one_cpu and platform.machine() in TRIED_ON and jax.__version_info__ < WITHOUT_HINT
+    return one_cpu and platform.machine() in TESTED_PROCESSORS and jax.__version_info__ < FIRST_VERSION_WITHOUT_HINT
 
 
 def _is_small(operation: Any) -> bool:
@@ -112,8 +112,8 @@ def _is_small(operation: Any) -> bool:
     arrays = [variable.aval for variable in operation.invars] + results
     keys = [array.dtype for array in arrays if jnp.issubdtype(array.dtype, jax.dtypes.prng_key)]
     return (
-        name in HELD
-        and all(array.size <= LARGEST for array in (results if name in OF_ANY else arrays))
+        name in ALLOWED_OPERATIONS
+        and all(array.size <= MAX_ELEMENTS for array in (results if name in READING_LARGE_ARRAYS else arrays))
         and all(str(key) == THREEFRY for key in keys)
         and (name != "dot_general" or _is_small_product(operation))
     )
@@ -125,5 +125,5 @@ def _is_small_product(operation: Any) -> bool:
     (contracted, _), (batch, _) = operation.params["dimension_numbers"]
     inner = prod(a.shape[axis] for axis in contracted)
     rows, columns = (array.size // max(inner, 1) for array in (a, b))
-    few = rows * inner * columns <= LARGEST
-    return few and not batch and (1 in (rows, inner, columns) or max(rows, inner, columns) < LARGE_MATRIX)
+    few = rows * inner * columns <= MAX_ELEMENTS
+    return few and not batch and (1 in (rows, inner, columns) or max(rows, inner, columns) <= MAX_MATRIX_SIDE)

@@ -76,7 +76,7 @@ def test_an_accuracy_is_to_grow():
 
 def test_every_chunking_stops_at_the_same_epoch(monkeypatch):
     whole = fit()
-    monkeypatch.setattr(sys.modules["funcnet.training.fitting"], "_BETWEEN_REPORTS", 0.0)  # one epoch a call
+    monkeypatch.setattr(sys.modules["funcnet.training.fitting"], "_SECONDS_PER_CALL", 0.0)  # one epoch a call
     chex.assert_trees_all_equal(fit()[:2], whole[:2])
 
 

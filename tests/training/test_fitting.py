@@ -1,4 +1,3 @@
-import sys
 import warnings
 
 import chex
@@ -10,28 +9,7 @@ import pytest
 
 import funcnet as fn
 from funcnet.training.batches import random_order
-
-NETWORK = fn.mlp([3, 5, 2], hidden=fn.tanh)
-RANDOM = np.random.default_rng(0)
-X = RANDOM.normal(size=(23, 3)).astype(np.float32)
-Y = np.eye(2, dtype=np.float32)[(X[:, 0] > 0).astype(int)]
-HELD_OUT = (X[:7] + 0.1, Y[:7])
-
-
-def fit(**changes):
-    settings = {
-        "network": NETWORK,
-        "loss": fn.softmax_cross_entropy,
-        "optimizer": fn.adam(0.01),
-        "data": (X, Y),
-        "key": jax.random.key(0),
-        "epochs": 6,
-        "batch_size": 5,
-        "validation": HELD_OUT,
-        "metrics": [fn.accuracy],
-        "progress": False,
-    }
-    return fn.fit(**{**settings, **changes})
+from tests.training.small_run import HELD_OUT, NETWORK, X, Y, fit
 
 
 class Compilations:
@@ -54,39 +32,6 @@ def test_it_learns():
     assert result.history["accuracy"][-1] == 1.0
     assert result.history["loss"][-1] < 0.1 * result.history["loss"][0]
     assert result.reason == "completed"
-
-
-def test_the_same_key_gives_the_same_bits_and_another_does_not():
-    first, second, other = fit(), fit(), fit(key=jax.random.key(1))
-    chex.assert_trees_all_equal(first.params, second.params)
-    chex.assert_trees_all_equal(first.history, second.history)
-    assert not np.array_equal(first.params[0].weight, other.params[0].weight)
-
-
-def test_every_chunking_gives_the_same_bits(monkeypatch):
-    whole = fit(epochs=12)
-    fit_module = sys.modules["funcnet.training.fitting"]
-    monkeypatch.setattr(fit_module, "_BETWEEN_REPORTS", 0.0)  # one epoch a call
-    chex.assert_trees_all_equal(fit(epochs=12)[:2], whole[:2])
-    monkeypatch.setattr(fit_module, "_BETWEEN_REPORTS", 1e9)  # all that is left in one call
-    monkeypatch.setattr(fit_module, "_MOST_EPOCHS", 4)
-    chex.assert_trees_all_equal(fit(epochs=12)[:2], whole[:2])
-
-
-def test_going_on_is_as_if_it_had_never_stopped():
-    whole, first = fit(epochs=9), fit(epochs=4)
-    second = fit(epochs=5, key=None, state=first.state)
-    chex.assert_trees_all_equal(second.params, whole.params)
-    for name, column in whole.history.items():
-        assert np.array_equal(np.concatenate([first.history[name], second.history[name]]), column)
-    assert int(second.state.epoch) == 9
-    assert int(second.state.step) == 9 * 5
-
-
-def test_a_state_survives_being_given_to_two_runs():
-    first = fit(epochs=2)
-    again = [fit(epochs=2, key=None, state=first.state).params for _ in range(2)]
-    chex.assert_trees_all_equal(*again)
 
 
 def test_a_run_goes_on_with_the_hyperparameters_it_is_given_now():

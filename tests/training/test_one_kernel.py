@@ -43,7 +43,7 @@ HIDDEN = [*{type(each): each for each in registry.ACTIVATIONS}.values(), fn.PReL
     ("case", "gradients"), [*zip(registry.LOSSES, itertools.cycle([fn.autodiff, fn.backprop]), strict=False)]
 )
 def test_every_loss_and_activation_trains_alike(case, gradients, monkeypatch):
-    monkeypatch.setattr(one_kernel, "MOST", 2000)  # for all activations at once
+    monkeypatch.setattr(one_kernel, "MAX_OPERATIONS", 2000)  # for all activations at once
     layers = [part for activation in HIDDEN[::-1] for part in (fn.Dense(6), activation)]
     network = fn.Sequential(*layers, fn.Dense(3), case.output)
     y = case.target(jax.random.key(1), (1, 3), jnp.float32)
@@ -81,7 +81,7 @@ def test_only_what_a_kernel_can_hold_is_in_one(function, held):
 
 
 def deep(x):
-    for _ in range(one_kernel.MOST):
+    for _ in range(one_kernel.MAX_OPERATIONS):
         x = jnp.tanh(x)
     return x
 
