@@ -14,7 +14,7 @@ import types
 import typing
 from collections import namedtuple
 from collections.abc import Callable, Iterable
-from functools import update_wrapper
+from functools import partial, update_wrapper
 from typing import Any
 
 import jax
@@ -45,7 +45,7 @@ class Range(Configuration):
         ValueError: genetic: expected mutation_rate in [0, 1], got 1.5
         """
         if callable(value) and not self.scheduled:
-            raise TypeError(message(where, f"{name} to be a real number", f"a {type(value).__name__}"))
+            raise TypeError(message(where, f"{name} to be a real number", described(value)))
         check_number(where, name, value, self.contains, self.words)
 
 
@@ -86,17 +86,50 @@ class Initial(Configuration):
         return f"{self.maker}({', '.join(f'{name}={value!r}' for name, value in self.settings)})"
 
 
+def described(value: Any) -> str:
+    """Return what a value is, for errors.
+
+    >>> described(jnp.ones(2)), described(None), described(3), described("adam")
+    ('an array', 'None', 'an int', 'a str')
+    """
+    if value is None:
+        return "None"
+    kind = "array" if isinstance(value, jax.Array | np.ndarray) else type(value).__name__
+    return f"{'an' if kind[0].lower() in 'aeiou' else 'a'} {kind}"
+
+
+def check_parentheses(decorator: str, state_name: Any) -> None:
+    """Raise ``TypeError`` for a decorator that got the function itself, and for a ``state_name`` that is no str."""
+    if callable(state_name):
+        got = f"@{decorator} on the function {getattr(state_name, '__name__', repr(state_name))}"
+        raise TypeError(message(decorator, f"@{decorator}() with parentheses", got))
+    if not isinstance(state_name, str | None):
+        raise TypeError(message(decorator, "state_name to be a str", repr(state_name)))
+
+
+def check_name(where: str, kind: str, name: str, in_use: Iterable[str]) -> None:
+    """Raise ``ValueError`` for a name that is in use, and for one that begins with an underscore.
+
+    >>> check_name("rule", "accumulator", "t", ["step", "t"])
+    Traceback (most recent call last):
+    ValueError: rule: the accumulator name 't' is in use; names in use: step, t
+    """
+    if name.startswith("_"):
+        raise ValueError(f"{where}: the {kind} name {name!r} begins with an underscore")
+    if name in in_use:
+        raise ValueError(f"{where}: the {kind} name {name!r} is in use; names in use: {', '.join(in_use)}")
+
+
 def ranges_of(rule: Callable[..., Any], leading: int, reserved: tuple[str, ...] = ()) -> dict[str, Any]:
     """Return the range of every parameter of a rule by name, without the ``leading`` ones.
 
-    Raises ``TypeError`` for a parameter whose annotation has no range, and ``ValueError`` for one whose name is
-    ``reserved``, ``settings``, which the state's type has, or begins with an underscore.
+    Raises ``TypeError`` for a parameter whose annotation has no range. Raises ``ValueError`` for a parameter whose name
+    is among the ``reserved`` ones or is ``settings``, an attribute of the state's type. Raises ``ValueError`` for a
+    name that begins with an underscore.
     """
-    hints, ranges, reserved = typing.get_type_hints(rule, include_extras=True), {}, (*reserved, "settings")
+    hints, ranges = typing.get_type_hints(rule, include_extras=True), {}
     for name in list(inspect.signature(rule).parameters)[leading:]:
-        if name in reserved or name.startswith("_"):
-            expected = f"parameters with names other than {', '.join(reserved)} and without a leading underscore"
-            raise ValueError(message(rule.__name__, expected, name))
+        check_name(rule.__name__, "parameter", name, (*reserved, "settings"))
         found = [each for each in getattr(hints.get(name), "__metadata__", ()) if hasattr(each, "check")]
         if not found:
             expected = f"{name} annotated with its range, such as {name}: fn.optimizers.Decay"
@@ -208,18 +241,29 @@ def settings_dtype(where: str, ranges: dict[str, Any], settings: dict[str, Any],
 
 
 def as_array(value: Any, dtype: Any) -> Any:
-    """Return a setting as an array with a buffer of its own, since no buffer may be given twice to a donating call.
+    """Return a setting as an array with its own buffer.
 
     The real numbers of a schedule become such arrays, and its integers, such as counts of steps, int32. A plain
     function becomes a ``jax.tree_util.Partial``: with another function programs are compiled anew.
     """
     if not callable(value):
-        return jnp.array(value, dtype, copy=True)
+        return _as_own_array(value, dtype)
     schedule = jax.tree_util.Partial(value) if jax.tree_util.all_leaves([value]) else value
     leaves, structure = jax.tree.flatten(schedule)
     arrays = []
     for number in leaves:
         own = jnp.result_type(number)  # kept by what is no number, such as a key
         kept = dtype if jnp.issubdtype(own, jnp.floating) else np.int32 if jnp.issubdtype(own, jnp.integer) else None
-        arrays.append(jnp.array(number, kept, copy=True))
+        arrays.append(_as_own_array(number, kept))
     return jax.tree.unflatten(structure, arrays)
+
+
+def _as_own_array(number: Any, dtype: Any) -> jax.Array:
+    # Python's numbers of all types become one type, and so run one program.
+    return _own_array(number if isinstance(number, jax.Array) else np.asarray(number, dtype), dtype=dtype)
+
+
+@partial(jax.jit, static_argnames="dtype")
+def _own_array(number: Any, dtype: Any) -> jax.Array:
+    """Return an array with its own buffer, since no buffer may be given twice to a donating call."""
+    return jnp.array(number, dtype, copy=True)

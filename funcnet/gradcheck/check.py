@@ -22,7 +22,7 @@ from .report import GradientReport, GradientRow
 from .rounding import EPSILON, rounding_of
 
 WHERE = "check_gradients"
-EXACT_TOLERANCE = 3e-14  # the automatic gradient, and the complex step, are exact but for rounding
+EXACT_TOLERANCE = 3e-14  # the automatic gradient and the complex step differ from the derivative by rounding alone
 RICHARDSON_TOLERANCE = 1e-10
 ROUNDING_FACTOR = 16  # a few runs with changed last bits do not find the largest change
 PARTS_CORRECT = "each part is correct alone, as JAX differentiates it: look at how they are put together"

@@ -159,10 +159,10 @@ def _extreme(left_wins: Callable[[jax.Array, jax.Array], jax.Array], left: Any, 
     return Complex(jnp.where(wins, real_of(left), real_of(right)), decided)
 
 
-def _maximum(greater: Any, bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> Complex:
-    """Return max(a, b), or min(a, b) where ``greater`` is less."""
+def _maximum(wins: Any, bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> Complex:
+    """Return max(a, b) where ``wins`` is ``jnp.greater``, and min(a, b) where it is ``jnp.less``."""
     left, right = operands
-    chosen = _extreme(greater, left, right, edges)
+    chosen = _extreme(wins, left, right, edges)
     return Complex(bind(*map(real_of, operands), **params), chosen.im)  # NaN as the primitive has it
 
 

@@ -127,28 +127,43 @@ def judge(gradients: ArrayGradients, tolerances: Tolerances, rounding: float = 0
     present = [each for each in (exact, by_hand, by_jax) if each is not MISSING_COMPARISON]
     worst = max(present, key=lambda each: (np.isnan(each.error), each.error), default=MISSING_COMPARISON)
 
-    numerically = numerical, tolerances.numerical
-    verdict: Verdict = Verdict.MISMATCH
+    verdict: Verdict = Verdict.OK
     reason: Reason | None = None
     suspect: Suspect | None = None
     if exact.agrees and by_hand.agrees and by_jax.agrees:
-        unseen = tolerances.skips_kinks and kinks and automatic is None
-        verdict, reason = (Verdict.NOT_PROVED, Reason.KINKS) if unseen else (Verdict.OK, None)
+        if tolerances.skips_kinks and kinks and automatic is None:
+            verdict, reason = Verdict.NOT_PROVED, Reason.KINKS
     elif not kinks and all(each.difference <= rounding for each in present):
         verdict, reason = Verdict.NOT_PROVED, Reason.ROUNDING
-    elif exact is not MISSING_COMPARISON and exact.agrees:
-        reason = Reason.NUMERICAL
-        suspect = Suspect(numerical, automatic if by_hand.agrees else hand, tolerances.numerical)
-    elif hand is not None and by_jax.agrees:
-        reason = Reason.HAND
-        suspect = Suspect(hand, *(numerically if automatic is None else (automatic, tolerances.exact)))
-    elif by_hand.agrees:
-        reason = Reason.AUTOMATIC
-        suspect = Suspect(automatic, *(numerically if hand is None else (hand, tolerances.exact)))
     else:
-        reason, suspect = Reason.ALL_DIFFER, Suspect(hand, *numerically)
+        verdict = Verdict.MISMATCH
+        compared = ArrayGradients(hand, automatic, numerical, kinked)
+        reason, suspect = _wrong_gradient(compared, (exact, by_hand, by_jax), tolerances)
     errors = exact.error, by_hand.error, by_jax.error
     return Judgement(verdict, reason, suspect, largest_derivative, *errors, worst.place, kinks)
+
+
+def _wrong_gradient(
+    gradients: ArrayGradients, comparisons: tuple[Comparison, Comparison, Comparison], tolerances: Tolerances
+) -> tuple[Reason, Suspect]:
+    """Return why the gradients in one array do not agree, and the one that is wrong.
+
+    The comparisons are those of hand and automatic, of hand and numerical, and of automatic and numerical.
+    """
+    hand, automatic, numerical, _ = gradients
+    exact, by_hand, by_jax = comparisons
+    if exact is not MISSING_COMPARISON and exact.agrees:
+        right = automatic if by_hand.agrees else hand
+        return Reason.NUMERICAL, Suspect(numerical, right, tolerances.numerical)
+    if hand is not None and by_jax.agrees:
+        if automatic is None:
+            return Reason.HAND, Suspect(hand, numerical, tolerances.numerical)
+        return Reason.HAND, Suspect(hand, automatic, tolerances.exact)
+    if by_hand.agrees:
+        if hand is None:
+            return Reason.AUTOMATIC, Suspect(automatic, numerical, tolerances.numerical)
+        return Reason.AUTOMATIC, Suspect(automatic, hand, tolerances.exact)
+    return Reason.ALL_DIFFER, Suspect(hand, numerical, tolerances.numerical)
 
 
 def largest(*arrays: np.ndarray) -> float:

@@ -20,7 +20,8 @@ from ..objective import Batch, Objective
 from .judgement import ArrayGradients, Tolerances, judge
 from .report import layer_name, owner_of, parameter_name
 
-UNEXPLAINED_SHARE = 1e-3  # of a difference: where less is left, a pattern explains it
+# A pattern explains a difference where it leaves at most this part of it unexplained.
+UNEXPLAINED_SHARE = 1e-3
 
 
 def explain(
@@ -231,9 +232,8 @@ def wrong_shapes(objective: Objective, params: Params, batch: Batch, key: jax.Ar
         parts, output = parts_of(objective, params, batch, key)
         if (penalty := objective.penalty) is not None:
             mistakes.extend(_unlike(f"{penalty}.gradient", penalty.gradient(params), params))
-        mistakes.extend(
-            _unlike(f"{objective.loss}.gradient", objective.loss.gradient(output, batch.y), output, array=True)
-        )
+        gradient = objective.loss.gradient(output, batch.y)
+        mistakes.extend(_unlike(f"{objective.loss}.gradient", gradient, output, array=True))
         for part in reversed(parts):
             y, cache = part.forward(part.params, part.x)
             returned, name = part.layer.backward(part.params, cache, jnp.zeros_like(y)), f"{part.name}.backward"

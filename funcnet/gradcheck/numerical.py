@@ -2,9 +2,9 @@
 
 Complex steps, ∂f/∂θₖ = Im f(θ + i h eₖ)/h: no difference of nearly equal numbers is taken, so h may be so small that no
 truncation error is left. The function's program (its jaxpr) is run with complex numbers by the rules of
-``complex_rules``. Loops of a known number of turns and branches stay what they are, on pairs of arrays. Squire, Trapp,
-"Using Complex Variables to Estimate Derivatives of Real Functions" (1998); Martins, Sturdza, Alonso, "The complex-step
-derivative approximation" (2003).
+``complex_rules``. Loops of a known number of iterations and branches stay what they are, on pairs of arrays. Squire,
+Trapp, "Using Complex Variables to Estimate Derivatives of Real Functions" (1998); Martins, Sturdza, Alonso, "The
+complex-step derivative approximation" (2003).
 
 Richardson's extrapolation, for operations without a complex form: D(h) = (f(θ + h eₖ) − f(θ − h eₖ))/2h has the error
 c₂h² + c₄h⁴ + …; from D(h), D(h/2), D(h/4), … the terms are removed one by one in a Romberg table,
@@ -35,9 +35,9 @@ CHUNK_BYTES = 2**25  # bytes of intermediate values at once, about what a proces
 RICHARDSON_LEVELS = 16
 RICHARDSON_FIRST_STEP = 1.0  # of a parameter up to 1; larger ones take a larger step
 EPSILON = 2.0**-52
-# There is a kink where the two sides' derivatives differ by more than rounding:
-KINK_SHARE = 1e-4  # by more than this part of the largest derivative,
-KINK_COST_SHARE = 1e-10  # and than this part of the cost, whose rounding the small steps divide
+# An element lies on a kink where the derivatives of its two sides differ by more than both of these limits.
+KINK_SHARE = 1e-4  # The limit as a part of the largest derivative.
+KINK_COST_SHARE = 1e-10  # The limit as a part of the cost. The small steps divide the rounding of the cost.
 
 
 class NumericalGradient(NamedTuple):
@@ -95,7 +95,7 @@ def map_in_chunks(
 def evaluate(program: Any, operands: Sequence[Any]) -> tuple[list[Any], Edge]:
     """Return the results of a program whose operands are arrays or ``Complex``, and the edges met.
 
-    These are how many values lie on an edge, and whether the step moves one of them off it.
+    The ``Edge`` holds how many values lie on an edge, and whether the step moves one of them off it.
     """
     edges: list[Edge] = []
 
@@ -118,14 +118,14 @@ def evaluate(program: Any, operands: Sequence[Any]) -> tuple[list[Any], Edge]:
 
 
 def _scan(scan: Scan, operands: list[Any], edges: list[Edge]) -> list[Any]:
-    """Run the loop with a complex carry: it may begin real and have an imaginary part after a turn."""
+    """Run the loop with a complex carry: it may begin real and have an imaginary part after an iteration."""
     fixed, first, rows = scan.split(operands)
 
-    def turn(carry: list[Any], row: Sequence[Any]) -> tuple[list[Any], Any]:
+    def iteration(carry: list[Any], row: Sequence[Any]) -> tuple[list[Any], Any]:
         results, met = _all_complex(scan.body, [*fixed, *carry, *row])
         return results[: scan.carried], (results[scan.carried :], met)
 
-    carry, (outputs, met) = lax.scan(turn, [*map(as_complex, first)], rows, scan.length, scan.reverse)
+    carry, (outputs, met) = lax.scan(iteration, [*map(as_complex, first)], rows, scan.length, scan.reverse)
     edges.append(met)
     return [*carry, *outputs]
 
@@ -165,9 +165,8 @@ def sample(function: Callable[..., jax.Array], leaves: Sequence[jax.Array]) -> S
 
     def along(element: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         _, exponent = jnp.frexp(jnp.maximum(0.75, jnp.abs(theta[element])))
-        steps = jnp.ldexp(
-            RICHARDSON_FIRST_STEP * 0.5 ** np.arange(RICHARDSON_LEVELS), exponent
-        )  # powers of two: they round nothing
+        halved = RICHARDSON_FIRST_STEP * 0.5 ** np.arange(RICHARDSON_LEVELS)
+        steps = jnp.ldexp(halved, exponent)  # powers of two: multiplying by them rounds nothing
 
         def values(step: jax.Array) -> tuple[jax.Array, jax.Array]:
             direction = jnp.where(jnp.arange(theta.size) == element, step, 0.0)

@@ -3,8 +3,8 @@
 Only operations that round are changed: a maximum, a selection or a sum of one term is exact, and moving its last bit
 would break what the program relies on, such as that the largest of some numbers is one of them. A sum of many terms is
 moved by a last bit of the sum of their magnitudes, since its order is free. A value below the smallest normal number is
-flushed to 0 by chance, as processors do. Parker, "Monte Carlo Arithmetic" (1997). A
-difference between two right gradients that this explains proves nothing.
+flushed to 0 by chance, as processors do. A difference between two right gradients that this explains proves nothing.
+Parker, "Monte Carlo Arithmetic" (1997).
 """
 
 from collections.abc import Callable, Iterator, Sequence

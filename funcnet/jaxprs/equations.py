@@ -157,11 +157,11 @@ def called_name(equation: Any) -> str | None:
 
 
 class Scan(NamedTuple):
-    """A loop of a known number of turns (``jax.lax.scan``)."""
+    """A loop of a known number of iterations (``jax.lax.scan``)."""
 
-    body: Any  # the program of one turn: (*consts, *carry, *row) -> [*carry, *row of the results]
+    body: Any  # the program of one iteration: (*consts, *carry, *row) -> [*carry, *row of the results]
     consts: int  # the number of operands that stay the same
-    carried: int  # the number of operands after them that are carried from turn to turn
+    carried: int  # the number of operands after them that are carried from one iteration to the next
     length: int
     reverse: bool  # whether the last row comes first
 
@@ -172,7 +172,7 @@ class Scan(NamedTuple):
 
 
 def scan_of(equation: Any) -> Scan | None:
-    """Return the parts of a loop of a known number of turns, None where the equation is no such loop or not known."""
+    """Return the parts of a loop of a known number of iterations, None where the equation is another or not known."""
     if equation.primitive.name != "scan" or not is_known(equation):
         return None
     params = equation.params

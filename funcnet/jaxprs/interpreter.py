@@ -72,22 +72,22 @@ def run(equation: Any, *inputs: Any) -> list[Any]:
 
 
 def unrolled(equation: Any) -> Any:
-    """Return the program of a loop of a known number of turns written out turn by turn, None for another equation."""
+    """Return the program of a loop of a known number of iterations, one after the other; None for another equation."""
     scan = scan_of(equation)
     if scan is None:
         return None
     body, results = jaxpr_as_fun(scan.body), scan.body.out_avals
 
-    def turn_by_turn(*operands: Any) -> list[Any]:
+    def one_by_one(*operands: Any) -> list[Any]:
         fixed, carry, rows = scan.split(operands)
         outputs = {}
-        for turn in reversed(range(scan.length)) if scan.reverse else range(scan.length):
-            row = (jax.lax.index_in_dim(each, turn, keepdims=False) for each in rows)
+        for iteration in reversed(range(scan.length)) if scan.reverse else range(scan.length):
+            row = (jax.lax.index_in_dim(each, iteration, keepdims=False) for each in rows)
             found = body(*fixed, *carry, *row)
-            carry, outputs[turn] = found[: scan.carried], found[scan.carried :]
+            carry, outputs[iteration] = found[: scan.carried], found[scan.carried :]
         if not outputs:
             return [*carry, *(jnp.zeros((0, *aval.shape), aval.dtype) for aval in results[scan.carried :])]
-        return [*carry, *map(jnp.stack, zip(*(outputs[turn] for turn in range(scan.length)), strict=True))]
+        return [*carry, *map(jnp.stack, zip(*(outputs[i] for i in range(scan.length)), strict=True))]
 
     operands = (jax.ShapeDtypeStruct(variable.aval.shape, variable.aval.dtype) for variable in equation.invars)
-    return jax.make_jaxpr(turn_by_turn)(*operands)
+    return jax.make_jaxpr(one_by_one)(*operands)

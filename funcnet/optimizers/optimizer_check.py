@@ -11,7 +11,7 @@ import numpy as np
 
 from ..checks import check_update_pair
 from ..errors import message
-from ..settings import Initial
+from ..settings import Initial, described
 from .rule import Params, apply_updates
 
 Equation = Callable[[np.ndarray, np.ndarray, int, dict[str, Any]], Any]  # (g, θ, t, memory) -> update
@@ -20,8 +20,8 @@ _STEPS = 6
 # Relative tolerances, of an element's largest update.
 _FLOAT64_TOLERANCE = 1e-9  # rounding, also where terms cancel, is below 1e-11
 _COMPILED_TOLERANCE = 1e-4  # in float32
-# Below float64: half a last bit for every step, which rounds an accumulator, and for two more operations. Besides,
-# 1 - 0.9999, as in a bias correction, keeps 10 of the 23 bits of float32, the lowest dtype for hyper-parameters.
+# Every step may round an accumulator by half a last bit. Two more operations may round by as much. Hyper-parameters are
+# at least float32, in which 1 - 0.9999, as in a bias correction, keeps 10 of 23 bits: therefore 2⁻¹⁰.
 _LOW_PRECISION_TOLERANCE = {
     dtype: (_STEPS + 2) / 2 * float(jnp.finfo(dtype).eps) + 2.0**-10 for dtype in (jnp.float32, jnp.bfloat16)
 }
@@ -72,10 +72,11 @@ def check_optimizer(optimizer: Any, equation: Equation | None = None) -> Optimiz
     Args:
         optimizer: A pair (init, update): funcnet's, your own, or optax's.
         equation: The rule in NumPy for one array, ``equation(g, theta, t, memory) -> update``, with t = 1, 2, …;
-            ``memory`` is a dict, empty before the first step, in which it keeps its accumulators. Without it the
-            optimizer is compared with itself, applied to each element alone and uncompiled: that finds state shared
-            between arrays, but no error in the equation, and the report says so. A rule whose elements depend on each
-            other, as when clipping by a norm, fails that comparison; it needs an equation.
+            ``memory`` is a dict, empty before the first step, in which it keeps its accumulators. The number is given
+            to it as arrays (1,). Without an equation the optimizer is compared with itself, applied to each element
+            alone and uncompiled: that finds state shared between arrays, but no error in the equation, and the report
+            says so. A rule whose elements depend on each other, as when clipping by a norm, fails that comparison; it
+            needs an equation.
 
     Raises ``TypeError`` for what is not a pair, and for an equation that is not a function.
 
@@ -88,7 +89,7 @@ def check_optimizer(optimizer: Any, equation: Equation | None = None) -> Optimiz
       holds         the updates are those of the equation
       holds         updates and states keep structure, shapes and dtypes
       holds         states share no buffers
-      holds         steps in float32 and bfloat16 are those in float64 but for rounding
+      holds         steps in float32 and bfloat16 differ from those in float64 by rounding alone
       holds         compiled and uncompiled steps agree
       holds         another learning rate compiles nothing
     >>> fn.check_optimizer(fn.nesterov(0.1), momentum).ok
@@ -97,16 +98,15 @@ def check_optimizer(optimizer: Any, equation: Equation | None = None) -> Optimiz
     check_update_pair("check_optimizer", optimizer)
     if equation is not None and not callable(equation):
         expected = "equation to be a function (g, theta, t, memory) -> update"
-        raise TypeError(message("check_optimizer", expected, f"a {type(equation).__name__}"))
-    findings = [
-        _finding("updates and states keep structure, shapes and dtypes", _changed_form(optimizer)),
-        _finding("states share no buffers", _shared_buffer(optimizer)),
-    ]
-    if findings[0].outcome is Outcome.HOLDS:  # else no steps can be taken
-        with jax.enable_x64(True):
-            findings = [*_equation_findings(optimizer, equation), *findings, _low_precision_finding(optimizer)]
-        findings += [_compilation_finding(optimizer), _rate_finding(optimizer)]
-    return OptimizerReport(repr(optimizer), tuple(findings))
+        raise TypeError(message("check_optimizer", expected, described(equation)))
+    form = _finding("updates and states keep structure, shapes and dtypes", _changed_form(optimizer))
+    if form.outcome is Outcome.FAILS:  # no steps can be taken
+        return OptimizerReport(repr(optimizer), (form,))
+    with jax.enable_x64(True):
+        by_equation, low_precision = _equation_findings(optimizer, equation), _low_precision_finding(optimizer)
+    buffers = _finding("states share no buffers", _shared_buffer(optimizer))
+    others = form, buffers, low_precision, _compilation_finding(optimizer), _rate_finding(optimizer)
+    return OptimizerReport(repr(optimizer), (*by_equation, *others))
 
 
 def _finding(claim: str, fault: str | None) -> Finding:
@@ -145,26 +145,59 @@ def _run(optimizer: Any, update: Callable[..., Any], dtype: Any) -> list[_Step]:
 
 
 def _first_difference(steps: list[_Step], expected: Iterable[list[Any]], tolerance: float) -> str | None:
-    """Return in words at which step and where updates first differ from those expected; None where they do not."""
-    paths = [jax.tree_util.keystr(path) for path, _ in jax.tree.leaves_with_path(_parameters(jnp.float32))]
+    """Return in words at which step and where updates first differ from those expected; None where they do not.
+
+    Two NaNs do not differ.
+    """
     tiny = float(jnp.finfo(steps[0].updates[0].dtype).tiny)  # smaller numbers may be flushed to 0
-    found = []
-    columns = zip(*(step.updates for step in steps), strict=True), zip(*expected, strict=True)
-    for path, got, wanted in zip(paths, *columns, strict=True):
-        ours, theirs = (np.stack([np.asarray(each, np.float64) for each in column]) for column in (got, wanted))
-        off = ~(np.abs(ours - theirs) <= tolerance * np.abs(theirs).max(axis=0) + tiny)
-        for t, *index in np.argwhere(off)[:1].tolist():
-            place = f"step {t + 1}, params{path}{index or ''}"
-            found.append((t, f"{place}: expected {theirs[(t, *index)]:.9g}, got {ours[(t, *index)]:.9g}"))
-    return min(found, key=lambda each: each[0])[1] if found else None
+
+    def differ(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+        size = np.abs(theirs).max(axis=0, initial=0.0, where=np.isfinite(theirs))
+        same = (ours == theirs) | (np.isnan(ours) & np.isnan(theirs))
+        return ~(same | (np.abs(ours - theirs) <= tolerance * size + tiny))
+
+    got, wanted = _stacked(step.updates for step in steps), _stacked(expected)
+    with np.errstate(invalid="ignore"):  # of infinities
+        first = _first([*map(differ, got, wanted)])
+    if first is None:
+        return None
+    array, index, place = first
+    return f"{place}: expected {wanted[array][index]:.9g}, got {got[array][index]:.9g}"
+
+
+def _first_not_finite(steps: list[_Step]) -> str | None:
+    """Return in words at which step and where an update is first not finite; None where all are."""
+    got = _stacked(step.updates for step in steps)
+    first = _first([~np.isfinite(each) for each in got])
+    if first is None:
+        return None
+    array, index, place = first
+    return f"{place}: the update is not finite, {got[array][index]}"
+
+
+def _stacked(updates: Iterable[list[Any]]) -> list[np.ndarray]:
+    """Return the updates of every array, (steps, ...), out of lists of arrays, one list for each step."""
+    return [np.stack([np.asarray(each, np.float64) for each in column]) for column in zip(*updates, strict=True)]
+
+
+def _first(marked: list[np.ndarray]) -> tuple[int, tuple[int, ...], str] | None:
+    """Return the array, the index and the place in words of the first step's first True in arrays (steps, ...)."""
+    found = [(place, tuple(index)) for place, each in enumerate(marked) for index in np.argwhere(each)[:1].tolist()]
+    if not found:
+        return None
+    array, index = min(found, key=lambda each: each[1][0])
+    paths = [jax.tree_util.keystr(path) for path, _ in jax.tree.leaves_with_path(_parameters(jnp.float32))]
+    t, *within = index
+    return array, index, f"step {t + 1}, params{paths[array]}{within or ''}"
 
 
 def _equation_findings(optimizer: Any, equation: Equation | None) -> list[Finding]:
     """Return the comparison with the equation; without one, with the optimizer on each element alone."""
     claim, steps = "the updates are those of the equation", _run(optimizer, jax.jit(optimizer.update), jnp.float64)
+    expected = _by_element(optimizer, steps) if equation is None else _by_equation(equation, steps)
+    fault = _first_difference(steps, expected, _FLOAT64_TOLERANCE) or _first_not_finite(steps)
     if equation is not None:
-        return [_finding(claim, _first_difference(steps, _by_equation(equation, steps), _FLOAT64_TOLERANCE))]
-    fault = _first_difference(steps, _by_element(optimizer, steps), _FLOAT64_TOLERANCE)
+        return [_finding(claim, fault)]
     return [
         Finding(claim, Outcome.NOT_CHECKED, "no equation was given"),
         _finding("every element's updates are those of the element alone", fault),
@@ -172,12 +205,15 @@ def _equation_findings(optimizer: Any, equation: Equation | None) -> list[Findin
 
 
 def _by_equation(equation: Equation, steps: list[_Step]) -> Iterator[list[np.ndarray]]:
-    """Yield the updates of every step."""
+    """Yield the updates of every step. The number is given as arrays (1,), since NumPy makes scalars of arrays ()."""
     memories: list[dict[str, Any]] = [{} for _ in steps[0].params]
     for t, (params, gradients, _) in enumerate(steps, start=1):
-        given = zip(gradients, params, memories, strict=True)
-        updates = [equation(np.array(g), np.array(theta), t, memory) for g, theta, memory in given]
-        yield [np.broadcast_to(np.asarray(u, float), theta.shape) for u, theta in zip(updates, params, strict=True)]
+        updates = []
+        for g, theta, memory in zip(gradients, params, memories, strict=True):
+            update = equation(np.array(g, ndmin=1), np.array(theta, ndmin=1), t, memory)
+            kept = np.array(update, float)  # a copy: the equation may change its own array in the next step
+            updates.append(np.broadcast_to(kept, theta.shape or (1,)).reshape(theta.shape))
+        yield updates
 
 
 def _by_element(optimizer: Any, steps: list[_Step]) -> list[list[np.ndarray]]:
@@ -188,15 +224,15 @@ def _by_element(optimizer: Any, steps: list[_Step]) -> list[list[np.ndarray]]:
             for index in np.ndindex(array.shape):
                 state = optimizer.init(array[index])
                 for (params, gradients, _), updates in zip(steps, expected, strict=True):
-                    updates[place][index], state = optimizer.update(
-                        gradients[place][index], state, params[place][index]
-                    )
+                    g, theta = gradients[place][index], params[place][index]
+                    updates[place][index], state = optimizer.update(g, state, theta)
     return expected
 
 
 def _low_precision_finding(optimizer: Any) -> Finding:
     """Return the comparison of steps below float64 with those in float64 on the same numbers."""
-    claim, update = "steps in float32 and bfloat16 are those in float64 but for rounding", jax.jit(optimizer.update)
+    claim = "steps in float32 and bfloat16 differ from those in float64 by rounding alone"
+    update = jax.jit(optimizer.update)
     structure = jax.tree.structure(_parameters(jnp.float64))
 
     def in_float64(arrays: list[jax.Array]) -> Params:
@@ -215,9 +251,7 @@ def _low_precision_finding(optimizer: Any) -> Finding:
 
 def _compilation_finding(optimizer: Any) -> Finding:
     """Return the comparison of compiled and uncompiled steps, in float32."""
-    compiled, uncompiled = (
-        _run(optimizer, update, jnp.float32) for update in (jax.jit(optimizer.update), optimizer.update)
-    )
+    compiled, uncompiled = (_run(optimizer, f, jnp.float32) for f in (jax.jit(optimizer.update), optimizer.update))
     fault = _first_difference(compiled, (step.updates for step in uncompiled), _COMPILED_TOLERANCE)
     return _finding("compiled and uncompiled steps agree", fault)
 
@@ -243,12 +277,24 @@ def _rate_finding(optimizer: Any) -> Finding:
 
 
 def _changed_form(optimizer: Any) -> str | None:
-    """Return in words where updates or states change structure, shapes or dtypes; None where they do not."""
+    """Return in words where updates or states change structure, shapes or dtypes; None where they do not.
+
+    An error that the optimizer raises for a number and not for an array (1,) is returned in words too.
+    """
+
+    def step(params: Params) -> tuple[Any, Any, Any]:
+        state = jax.eval_shape(optimizer.init, params)
+        return state, *jax.eval_shape(optimizer.update, params, state, params)
+
     with jax.enable_x64(True):
         for dtype in (jnp.bfloat16, jnp.float32, jnp.float64):
             params = _parameters(dtype)
-            state = jax.eval_shape(optimizer.init, params)
-            updates, after = jax.eval_shape(optimizer.update, params, state, params)
+            try:
+                state, updates, after = step(params)
+            except Exception as error:
+                step(jax.tree.map(jnp.atleast_1d, params))  # where arrays fail too, the caller gets the error
+                first_line = str(error).partition("\n")[0]
+                return f"for a number (), it raised {type(error).__name__}: {first_line}"
             for what, before, now in (("updates", params, updates), ("state", state, after)):
                 if (difference := _difference(before, now)) is not None:
                     return f"{what} for {jnp.dtype(dtype)} parameters: {difference}"

@@ -45,6 +45,9 @@ from ..settings import (
     POSITIVE,
     Range,
     as_array,
+    check_name,
+    check_parentheses,
+    described,
     public_function,
     ranges_of,
     settings_dtype,
@@ -135,16 +138,15 @@ def from_equation(
 
     The function raises ``TypeError`` and ``ValueError`` for hyper-parameters out of their ranges. ``init`` knows the
     dtype and raises ``ValueError`` too: 0.99999999 is 1 in float32. ``update`` raises ``TypeError`` for an equation
-    that returns no pair, and ``ValueError`` for accumulators of other names.
+    that does not return the tuple (update, {accumulator: new value}) of arrays, and for a schedule that does not return
+    a real number. It raises ``ValueError`` for accumulators of other names.
     """
-    _check_parentheses("from_equation", state_name)
+    check_parentheses("from_equation", state_name)
 
     def decorate(equation: Callable[Concatenate[jax.Array, At, P], EquationResult]) -> OptimizerFunction[P]:
         ranges, name = ranges_of(equation, 2, reserved=("step", "params")), equation.__name__
-        in_use = ["step", "t", "theta", "settings", *ranges]
-        if wrong := [each for each in accumulators if each in in_use or each.startswith("_")]:
-            expected = f"accumulators with names other than {', '.join(in_use)} and without a leading underscore"
-            raise ValueError(message(name, expected, ", ".join(wrong)))
+        for each in accumulators:
+            check_name(name, "accumulator", each, ("step", "t", "theta", "settings", *ranges))
         fields = {
             "step": "int32 (), steps taken",
             **{each: f"float (), {r}" for each, r in ranges.items()},
@@ -174,7 +176,7 @@ def from_transformation(
     Raises ``TypeError`` for the decorator without parentheses and for a setting without a range, and ``ValueError`` for
     a setting whose name is in use.
     """
-    _check_parentheses("from_transformation", state_name)
+    check_parentheses("from_transformation", state_name)
 
     def decorate(transformation: Callable[Concatenate[Params, P], Params]) -> OptimizerFunction[P]:
         ranges, name = ranges_of(transformation, 1, reserved=("params",)), transformation.__name__
@@ -192,13 +194,6 @@ def from_transformation(
     return decorate
 
 
-def _check_parentheses(decorator: str, state_name: Any) -> None:
-    """Raise ``TypeError`` for a decorator that was given the function itself, since it was not called."""
-    if not isinstance(state_name, str | None):
-        got = f"@{decorator} on {getattr(state_name, '__name__', repr(state_name))}"
-        raise TypeError(message(decorator, f"parentheses, @{decorator}(), with a str or nothing in first place", got))
-
-
 def _update(equation: Callable[..., Any], hyperparameters: tuple[str, ...], accumulators: tuple[str, ...]) -> Any:
     """Return the ``update`` that applies an equation to every array of the gradients."""
     name = equation.__name__
@@ -207,7 +202,7 @@ def _update(equation: Callable[..., Any], hyperparameters: tuple[str, ...], accu
         leaves, structure = jax.tree.flatten(gradients)
         memory = {each: leaves_like(structure, getattr(state, each)) for each in accumulators}
         given = {each: getattr(state, each) for each in hyperparameters}
-        numbers = {each: value(state.step) if callable(value) else value for each, value in given.items()}
+        numbers = {each: _at_step(name, each, value, state.step) for each, value in given.items()}
         step = state.step + 1
 
         @cache
@@ -223,14 +218,7 @@ def _update(equation: Callable[..., Any], hyperparameters: tuple[str, ...], accu
             here = {each: values[index].astype(dtype) for each, values in memory.items()}
             at = At(t=step.astype(dtype), _theta=lambda i=index, dtype=dtype: thetas()[i].astype(dtype), **here)
             cast = {each: jnp.asarray(number, dtype) for each, number in numbers.items()}
-            result = equation(g.astype(dtype), at, **cast)
-            if not (isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], dict)):
-                parts = f" of {', '.join(type(each).__name__ for each in result)}" if isinstance(result, tuple) else ""
-                expected = "the pair (update, {accumulator: new value}) from the equation"
-                raise TypeError(message(name, expected, f"a {type(result).__name__}{parts}"))
-            change, new = result
-            if new.keys() != after.keys():
-                raise ValueError(message(name, f"the accumulators {[*after]} from the equation", [*new]))
+            change, new = _checked_result(name, equation(g.astype(dtype), at, **cast), accumulators)
             updates.append(change.astype(g.dtype))
             for each, values in after.items():
                 values.append(new[each].astype(dtype))
@@ -238,6 +226,34 @@ def _update(equation: Callable[..., Any], hyperparameters: tuple[str, ...], accu
         return jax.tree.unflatten(structure, updates), state._replace(step=step, **trees)
 
     return update
+
+
+def _at_step(where: str, hyperparameter: str, value: Any, step: jax.Array) -> Any:
+    """Return a hyper-parameter at a step. Raises ``TypeError`` for a schedule that does not return a real number."""
+    if not callable(value):
+        return value
+    number = value(step)
+    dtype = number.dtype if hasattr(number, "dtype") else np.asarray(number).dtype
+    if not (jnp.issubdtype(dtype, jnp.floating) or jnp.issubdtype(dtype, jnp.integer)):
+        expected = f"the schedule {hyperparameter} to return a real number"
+        raise TypeError(message(where, expected, f"{described(number)}, {number!r}"))
+    return number
+
+
+def _checked_result(where: str, result: Any, accumulators: tuple[str, ...]) -> EquationResult:
+    """Return an equation's result. Raises ``TypeError`` for another form and ``ValueError`` for other accumulators."""
+    is_pair = isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], dict)
+    if not is_pair or not hasattr(result[0], "astype"):
+        parts = f" of {', '.join(map(described, result))}" if isinstance(result, tuple) and result else ""
+        expected = "the tuple (update, {accumulator: new value}) of arrays from the equation"
+        raise TypeError(message(where, expected, described(result) + parts))
+    new = result[1]
+    if new.keys() != set(accumulators):
+        raise ValueError(message(where, f"the accumulators {[*accumulators]} from the equation", [*new]))
+    for each, value in new.items():
+        if not hasattr(value, "astype"):
+            raise TypeError(message(where, f"the new {each} from the equation to be an array", described(value)))
+    return result
 
 
 def leaves_like(structure: Any, tree: Any) -> list[jax.Array]:

@@ -25,14 +25,24 @@ import numpy as np
 
 from ..checks import check_key
 from ..errors import message
-from ..settings import Count, as_array, public_function, ranges_of, settings_dtype, state_type
+from ..settings import (
+    Count,
+    as_array,
+    check_parentheses,
+    described,
+    public_function,
+    ranges_of,
+    settings_dtype,
+    state_type,
+)
 from .points import Cost, Point, Start, best_of, better, first_points
 from .ranges import PointCount
 
 State = Any
-
-
 P = ParamSpec("P")
+
+# Fields of a state and arguments of ``init``.
+NAMES_IN_USE = ("key", "step", "current", "best", "evaluations", "cost", "start")
 
 
 class Search(NamedTuple):
@@ -79,6 +89,10 @@ def from_step(
     number of points that the search moves; without it there is one point, without a leading axis.
     ``check(**settings)``, where given, raises an error for settings that contradict each other.
 
+    Raises ``TypeError`` for the decorator without parentheses and for a setting without a range, and ``ValueError`` for
+    a setting whose name is in use. The search's ``step`` raises ``TypeError`` for a step that does not return a
+    ``StepResult``, and ``ValueError`` for changed settings of other names.
+
     >>> import funcnet as fn
     >>> from funcnet.search import Scale
     >>> from funcnet.search.points import better, evaluated, perturbed
@@ -92,8 +106,10 @@ def from_step(
     0.000
     """
 
+    check_parentheses("from_step", state_name)
+
     def decorate(rule: Callable[Concatenate[Cost, StepInput, P], StepResult]) -> SearchFunction[P]:
-        ranges, name = ranges_of(rule, leading=2), rule.__name__
+        ranges, name = ranges_of(rule, leading=2, reserved=NAMES_IN_USE), rule.__name__
         counts = [each for each, valid in ranges.items() if isinstance(valid, PointCount)]
         kept = [each for each in ranges if each not in counts]
         state = state_type(rule, state_name, _fields(ranges, kept), kept)
@@ -119,7 +135,8 @@ def from_step(
             settings = {each: getattr(state, each) for each in kept}
             settings |= {each: len(state.current.cost) for each in counts}
             at = StepInput(jax.random.fold_in(state.key, state.step), state.current)
-            evaluated, current, changed = rule(cost, at, **settings)  # type: ignore[call-arg]
+            result = rule(cost, at, **settings)  # type: ignore[call-arg]
+            evaluated, current, changed = _checked_result(name, result, kept)
             lowest = best_of(evaluated) if counts else evaluated
             return state._replace(
                 step=state.step + 1,
@@ -132,6 +149,16 @@ def from_step(
         return public_function(rule, 2, Search, state, init, step, check)
 
     return decorate
+
+
+def _checked_result(where: str, result: Any, settings: list[str]) -> StepResult:
+    """Return what a step returned. Raises ``TypeError`` for another type, ``ValueError`` for other settings."""
+    if not isinstance(result, StepResult):
+        expected = "a StepResult(evaluated, current, settings) from the step"
+        raise TypeError(message(where, expected, described(result)))
+    if other := [each for each in result.settings if each not in settings]:
+        raise ValueError(message(where, f"changed settings among {settings} from the step", other))
+    return result
 
 
 def _fields(ranges: dict[str, Any], kept: list[str]) -> dict[str, str]:

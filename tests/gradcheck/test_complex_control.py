@@ -1,4 +1,4 @@
-"""Complex steps through loops of a known number of turns and through branches, which stay loops and branches."""
+"""Complex steps through loops of a known number of iterations and through branches, which stay loops and branches."""
 
 import jax
 import jax.numpy as jnp
@@ -28,7 +28,7 @@ def recurrent(w, x):
 def backwards(w, x):
     """Integers and a key are carried too; rows of float32 that no argument reaches."""
 
-    def turn(carry, row):
+    def iteration(carry, row):
         count, key, c = carry
         x, single = row
         kept = jax.random.bernoulli(jax.random.fold_in(key, count), 0.7, (3,))
@@ -36,7 +36,7 @@ def backwards(w, x):
         return (count + 1, key, c), (c, count)
 
     singles = jnp.arange(4, dtype=jnp.float32)
-    carry, (rows, counts) = lax.scan(turn, (0, jax.random.key(1), w), (x, singles), reverse=True)
+    carry, (rows, counts) = lax.scan(iteration, (0, jax.random.key(1), w), (x, singles), reverse=True)
     return jnp.sum(carry[2] / 10) + jnp.sum(rows * counts[:, None].astype(rows.dtype))
 
 
@@ -44,7 +44,7 @@ def without_rows(w, x):
     return jnp.sum(lax.fori_loop(0, 5, lambda i, c: jnp.sin(c) * w + i.astype(c.dtype) / 9, x[0]))
 
 
-def without_turns(w, x):
+def without_iterations(w, x):
     carry, rows = lax.scan(lambda c, row: (c * row, c), w, x[:0])
     return jnp.sum(carry * w) + jnp.sum(rows)
 
@@ -60,18 +60,18 @@ def branching(w, x):
 def nested(w, x):
     """Branches in a loop in a branch, with calls and rules of others around."""
 
-    def turn(c, row):
+    def iteration(c, row):
         c = lax.cond(row[0] > 0, lambda c: jax.checkpoint(jnp.sin)(c) * w, lambda c: jax.nn.silu(c - row), c)
         return c, lax.fori_loop(0, 2, lambda _, z: z * c, row)
 
     def loop(x):
-        carry, rows = jax.jit(lambda x: lax.scan(turn, w, x))(x)
+        carry, rows = jax.jit(lambda x: lax.scan(iteration, w, x))(x)
         return jnp.sum(carry) + jnp.sum(rows**2)
 
     return lax.cond(x[0, 0] < 1e3, loop, jnp.sum, x)
 
 
-FUNCTIONS = recurrent, backwards, without_rows, without_turns, branching, nested
+FUNCTIONS = recurrent, backwards, without_rows, without_iterations, branching, nested
 
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: f.__name__)
@@ -84,23 +84,23 @@ def test_a_derivative_through_loops_and_branches(function):
     assert not found.kinked.any()
 
 
-def test_edges_in_a_loop_count_as_those_of_its_turns():
-    def turn(c, row):
+def test_edges_in_a_loop_count_as_those_of_its_iterations():
+    def iteration(c, row):
         return jnp.maximum(c, 0.0) + row, jnp.abs(c)
 
     def loop(c, x):
-        carry, rows = lax.scan(turn, c, x)
+        carry, rows = lax.scan(iteration, c, x)
         return jnp.sum(carry) + jnp.sum(rows**3)
 
-    def turn_by_turn(c, x):
+    def one_by_one(c, x):
         rows = []
         for row in x:
-            c, result = turn(c, row)
+            c, result = iteration(c, row)
             rows.append(result)
         return jnp.sum(c) + jnp.sum(jnp.stack(rows) ** 3)
 
     leaves = jnp.array([0.0, 1.0, -2.0]), jnp.array([[0.0, -1.0, 3.0], [1.0, 0.0, 0.0], [0.0, 2.0, -1.0]])
-    found, expected = (complex_step_gradient(each, leaves) for each in (loop, turn_by_turn))
+    found, expected = (complex_step_gradient(each, leaves) for each in (loop, one_by_one))
     assert int(expected.kinks) > 4
     assert int(found.kinks) == int(expected.kinks)
     np.testing.assert_array_equal(found.kinked, expected.kinked)

@@ -1,4 +1,4 @@
-"""The interpreter: what it reads, what it opens, what it refuses; and loops written out turn by turn."""
+"""The interpreter: what it reads, what it opens, what it refuses; and loops written out iteration by iteration."""
 
 import jax
 import jax.numpy as jnp
@@ -90,13 +90,13 @@ def test_all_equations_are_found_with_what_is_around_them():
 
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("length", [0, 1, 4])
-def test_a_loop_turn_by_turn_computes_what_the_loop_does(length, reverse):
+def test_a_loop_written_out_computes_what_the_loop_does(length, reverse):
     def loop(w, x):
-        def turn(carry, row):
+        def iteration(carry, row):
             count, c = carry
             return (count + 1, jnp.tanh(c * w + row)), (c * row, count)
 
-        return lax.scan(turn, (jnp.int32(0), jnp.zeros(2)), x, reverse=reverse)
+        return lax.scan(iteration, (jnp.int32(0), jnp.zeros(2)), x, reverse=reverse)
 
     arguments = jnp.array([0.5, -1.5]), jnp.arange(2.0 * length).reshape(length, 2)
     *_, equation = jax.make_jaxpr(loop)(*arguments).eqns
@@ -104,11 +104,11 @@ def test_a_loop_turn_by_turn_computes_what_the_loop_does(length, reverse):
     assert not any(each.primitive.name == "scan" for each, _ in walk(program))
     assert unrolled(program.eqns[0]) is None if program.eqns else length == 0
 
-    def turn_by_turn(equation, inputs):
-        turns = unrolled(equation)
-        return as_computed(equation, inputs) if turns is None else interpret(turns, inputs, as_computed)
+    def one_by_one(equation, inputs):
+        iterations = unrolled(equation)
+        return as_computed(equation, inputs) if iterations is None else interpret(iterations, inputs, as_computed)
 
-    found = interpret(jax.make_jaxpr(loop)(*arguments), arguments, turn_by_turn)
+    found = interpret(jax.make_jaxpr(loop)(*arguments), arguments, one_by_one)
     for one, other in zip(found, jax.tree.leaves(loop(*arguments)), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-6)
         assert one.dtype == other.dtype

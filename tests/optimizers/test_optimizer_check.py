@@ -13,7 +13,9 @@ from tests import registry
 
 EQUATION = "the updates are those of the equation"
 ALONE = "every element's updates are those of the element alone"
-LOW = "steps in float32 and bfloat16 are those in float64 but for rounding"
+FORM = "updates and states keep structure, shapes and dtypes"
+COMPILED = "compiled and uncompiled steps agree"
+LOW = "steps in float32 and bfloat16 differ from those in float64 by rounding alone"
 
 
 def mean_square(g, memory, decay=0.9):
@@ -237,7 +239,7 @@ def test_what_training_relies_on_is_checked():
 
     for update in (widened, dropped):
         report = fn.check_optimizer(broken(update))
-        assert "updates and states keep structure, shapes and dtypes" in failed(report)
+        assert FORM in failed(report)
 
     def one_buffer(params):
         state = correct.init(params)
@@ -252,7 +254,74 @@ def test_what_training_relies_on_is_checked():
         updates, after = correct.update(gradients, state, params)
         return jax.tree.map(lambda u: u * factor, updates), after
 
-    assert "compiled and uncompiled steps agree" in failed(fn.check_optimizer(broken(other_when_compiled)))
+    assert COMPILED in failed(fn.check_optimizer(broken(other_when_compiled)))
+
+
+def test_an_equation_may_use_the_number_as_an_array():
+    def masked(g, theta, t, memory):
+        u = -0.1 * g
+        u[np.abs(u) > 1e9] = 0
+        return u
+
+    def sliced(g, theta, t, memory):
+        return -0.1 * np.concatenate([g[..., :1], g[..., 1:]], axis=-1)
+
+    for equation in (masked, sliced):
+        assert fn.check_optimizer(fn.sgd(0.1), equation).ok
+
+
+def test_an_equation_may_return_its_memory_and_change_it_in_place():
+    def in_place(g, theta, t, memory):
+        v = memory.setdefault("v", np.zeros_like(g))
+        v *= 0.9
+        v -= 0.1 * g
+        return v
+
+    assert fn.check_optimizer(fn.momentum(0.1), in_place).ok
+    assert failed(fn.check_optimizer(fn.momentum(0.1, 0.8), in_place)) == [EQUATION]
+
+
+def test_an_error_for_numbers_alone_is_a_finding():
+    @from_equation()
+    def centred(g, at, learning_rate: LearningRate):
+        return -learning_rate * (g - g.mean(axis=0)), {}
+
+    report = fn.check_optimizer(centred(0.1))
+    assert failed(report) == [FORM]
+    assert f"{FORM}: for a number (), it raised " in str(report)
+
+    def init(params):
+        assert all(len(leaf) for leaf in jax.tree.leaves(params))
+        return fn.momentum(0.1).init(params)
+
+    report = fn.check_optimizer(broken(init=init))
+    assert failed(report) == [FORM]
+    assert "for a number (), it raised TypeError: " in str(report)
+
+    @from_equation()
+    def misspelt(g, at, learning_rate: LearningRate):
+        return -learning_rate * g.no_such_method(), {}
+
+    with pytest.raises(AttributeError, match="no_such_method"):
+        fn.check_optimizer(misspelt(0.1))
+
+
+def test_updates_that_are_not_finite_fail_the_equation_and_nothing_else():
+    @from_equation()
+    def root(g, at, learning_rate: LearningRate):
+        return -learning_rate * jnp.sqrt(g), {}
+
+    def same(g, theta, t, memory):
+        with np.errstate(invalid="ignore"):
+            return -0.1 * np.sqrt(g)
+
+    for equation, claim in ((same, EQUATION), (None, ALONE)):
+        report = fn.check_optimizer(root(0.1), equation)
+        assert failed(report) == [claim]
+        assert ": the update is not finite, nan" in str(report)
+    report = fn.check_optimizer(root(0.1), lambda g, theta, t, memory: -0.1 * np.sqrt(np.abs(g)))
+    assert failed(report) == [EQUATION]
+    assert ", got nan" in str(report)
 
 
 def test_wrong_arguments_are_named():

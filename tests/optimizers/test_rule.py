@@ -147,35 +147,46 @@ def test_an_equation_that_cannot_become_an_optimizer_is_refused_where_it_is_defi
         @from_equation()
         def rule(g, at, rate): ...
 
-    with pytest.raises(ValueError, match=r"^rule: expected accumulators with names other than step, t, .*, got t$"):
-
-        @from_equation(t=0.0)
-        def rule(g, at, rate: LearningRate): ...
-
-    for name in ("theta", "step", "settings", "rate", "_hidden"):
-        with pytest.raises(ValueError, match=rf"^rule: .* settings, rate and without .* underscore, got {name}$"):
+    for name in ("t", "theta", "step", "settings", "rate"):
+        in_use = "names in use: step, t, theta, settings, rate"
+        with pytest.raises(ValueError, match=rf"^rule: the accumulator name '{name}' is in use; {in_use}$"):
 
             @from_equation(mean=0.0, **{name: 0.0})
             def rule(g, at, rate: LearningRate): ...
+
+    with pytest.raises(ValueError, match=r"^rule: the accumulator name '_hidden' begins with an underscore$"):
+
+        @from_equation(mean=0.0, _hidden=0.0)
+        def rule(g, at, rate: LearningRate): ...
 
     def named(name):
         exec(f"def rule(g, at, {name}: LearningRate): ...", {"LearningRate": LearningRate}, made := {})
         return made["rule"]
 
-    for name in ("step", "params", "settings", "_rate"):
-        with pytest.raises(ValueError, match=rf"^rule: expected parameters with names other than .*, got {name}$"):
+    for name in ("step", "params", "settings"):
+        in_use = "names in use: step, params, settings"
+        with pytest.raises(ValueError, match=rf"^rule: the parameter name '{name}' is in use; {in_use}$"):
             from_equation()(named(name))
-    with pytest.raises(ValueError, match=r"^scaled: expected parameters with names other than .*, got params$"):
+    with pytest.raises(ValueError, match=r"^rule: the parameter name '_rate' begins with an underscore$"):
+        from_equation()(named("_rate"))
+    with pytest.raises(ValueError, match=r"^scaled: the parameter name 'params' is in use; .*: params, settings$"):
 
         @from_transformation()
         def scaled(gradients, params: LearningRate): ...
 
     for decorator in (from_equation, from_transformation):
-        expected = rf"^{decorator.__name__}: expected parentheses, @{decorator.__name__}\(\), .* on rule$"
+        name = decorator.__name__
+        expected = rf"^{name}: expected @{name}\(\) with parentheses, got @{name} on the function rule$"
         with pytest.raises(TypeError, match=expected):
 
             @decorator
             def rule(g, at, rate: LearningRate): ...
+
+        with pytest.raises(TypeError, match=rf"^{name}: expected state_name to be a str, got 3$"):
+            decorator(3)
+
+
+TUPLE = r"the tuple \(update, \{accumulator: new value\}\) of arrays from the equation"
 
 
 def returning(result):
@@ -189,10 +200,14 @@ def returning(result):
 @pytest.mark.parametrize(
     ("result", "error", "words"),
     [
-        (lambda g, at: -g, TypeError, r"the pair \(update, .* from the equation, got a Array"),
-        (lambda g, at: None, TypeError, r"the pair \(update, .* from the equation, got a NoneType$"),
-        (lambda g, at: (g, at.mean), TypeError, r"the pair \(update, .*, got a tuple of Array\w*, Array\w*$"),
-        (lambda g, at: (g, {}, 1), TypeError, r"the pair \(update, .*, got a tuple of Array\w*, dict, int$"),
+        (lambda g, at: -g, TypeError, rf"{TUPLE}, got an array$"),
+        (lambda g, at: None, TypeError, rf"{TUPLE}, got None$"),
+        (lambda g, at: (), TypeError, rf"{TUPLE}, got a tuple$"),
+        (lambda g, at: [g, {"mean": g}], TypeError, rf"{TUPLE}, got a list$"),
+        (lambda g, at: (g, at.mean), TypeError, rf"{TUPLE}, got a tuple of an array, an array$"),
+        (lambda g, at: (g, {}, 1), TypeError, rf"{TUPLE}, got a tuple of an array, a dict, an int$"),
+        (lambda g, at: (0.0, {"mean": g}), TypeError, rf"{TUPLE}, got a tuple of a float, a dict$"),
+        (lambda g, at: (g, {"mean": 0.0}), TypeError, r"the new mean from the equation to be an array, got a float$"),
         (lambda g, at: (g, {"means": at.mean}), ValueError, r"the accumulators \['mean'\] .*, got \['means'\]$"),
         (lambda g, at: (g, {}), ValueError, r"the accumulators \['mean'\] from the equation, got \[\]$"),
     ],
@@ -201,6 +216,22 @@ def test_what_an_equation_returns_is_checked(result, error, words):
     optimizer = returning(result)
     with pytest.raises(error, match=f"^rule: expected {words}"):
         optimizer.update(jnp.ones(2), optimizer.init(jnp.ones(2)))
+
+
+def test_a_schedule_that_does_not_return_a_real_number_is_named():
+    for rate, got in (("fast", "a str, 'fast'"), (None, "None, None"), (True, "a bool, True"), (1j, "a complex, 1j")):
+        optimizer = fn.sgd(lambda step, rate=rate: rate)
+        with pytest.raises(TypeError, match=rf"^sgd: expected the schedule learning_rate to return .*, got {got}$"):
+            optimizer.update(jnp.ones(2), optimizer.init(jnp.ones(2)))
+
+
+@pytest.mark.parametrize("number", [2, 2.0, 10**10, np.float64(2), np.float32(2), jnp.float32(2), jnp.int32(2)])
+def test_every_number_becomes_an_array_with_its_own_buffer(number):
+    states = [fn.sgd(number).init(jnp.ones(2)) for _ in range(2)]
+    assert {(state.learning_rate.dtype, state.learning_rate.weak_type) for state in states} == {(np.float32, False)}
+    assert float(states[0].learning_rate) == float(number)
+    arrays = [state.learning_rate for state in states] + [number] * isinstance(number, jax.Array)
+    assert len({array.unsafe_buffer_pointer() for array in arrays}) == len(arrays)
 
 
 def test_a_missing_hyperparameter_is_named():

@@ -56,6 +56,48 @@ def test_settings_are_checked_as_the_numbers_that_they_become(x64):
         method.init(lambda x: x**2, lambda key: jnp.ones((), jnp.float32), jax.random.key(0))
 
 
+def test_a_step_that_cannot_become_a_search_is_refused_where_it_is_defined():
+    expected = r"^from_step: expected @from_step\(\) with parentheses, got @from_step on the function random_ascent$"
+    with pytest.raises(TypeError, match=expected):
+
+        @from_step
+        def random_ascent(cost, at, scale: Scale = 0.1): ...
+
+    with pytest.raises(TypeError, match=r"^from_step: expected state_name to be a str, got 3$"):
+        from_step(3)
+
+    def named(name):
+        exec(f"def rule(objective, at, {name}: Scale): ...", {"Scale": Scale}, made := {})
+        return made["rule"]
+
+    names = ("key", "step", "current", "best", "evaluations", "cost", "start", "settings")
+    for name in names:
+        words = f"the parameter name '{name}' is in use; names in use: {', '.join(names)}"
+        with pytest.raises(ValueError, match=rf"^rule: {words}$"):
+            from_step()(named(name))
+    with pytest.raises(ValueError, match=r"^rule: the parameter name '_scale' begins with an underscore$"):
+        from_step()(named("_scale"))
+
+
+def test_what_a_step_returns_is_checked():
+    def after_a_step(result):
+        @from_step()
+        def rule(cost, at, scale: Scale = 0.1):
+            return result(at.current)
+
+        state = rule().init(problems.valleys, problems.near_one, jax.random.key(0))
+        return rule().step(problems.valleys, state)
+
+    expected = r"^rule: expected a StepResult\(evaluated, current, settings\) from the step"
+    with pytest.raises(TypeError, match=rf"{expected}, got None$"):
+        after_a_step(lambda point: None)
+    with pytest.raises(TypeError, match=rf"{expected}, got a tuple$"):
+        after_a_step(lambda point: (point, point, {}))
+    with pytest.raises(ValueError, match=r"^rule: expected changed settings among \['scale'\] .*, got \['sigma'\]$"):
+        after_a_step(lambda point: StepResult(point, point, {"sigma": 1.0}))
+    assert after_a_step(lambda point: StepResult(point, point, {})).step == 1
+
+
 def test_people_see_names_defaults_and_ranges():
     signature = str(inspect.signature(fn.genetic)).replace("typing.", "")
     assert "population: Annotated[int, an integer of at least 1] = 50" in signature
