@@ -320,9 +320,8 @@ def check_values(where: object, expected: str, values: np.ndarray, valid: np.nda
     Traceback (most recent call last):
     ValueError: one_hot: expected labels in [0, 3), got 3 at index 1
     """
-    invalid = np.argwhere(~valid)
-    if len(invalid):
-        index = tuple(map(int, invalid[0]))
+    if not np.all(valid):
+        index = tuple(map(int, np.argwhere(~valid)[0]))
         value = f"{float(values[index]):g}" if jnp.issubdtype(values.dtype, jnp.floating) else f"{values[index]}"
         place = f" at index {index[0] if len(index) == 1 else index}" if index else ""
         raise ValueError(message(where, expected, value + place))
