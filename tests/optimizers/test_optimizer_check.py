@@ -205,7 +205,7 @@ def test_an_optimizer_that_fails_in_low_precision_alone_is_caught():
     for where in ("correction", "decays"):
         report = fn.check_optimizer(rounding(where), adam)
         assert failed(report) == [LOW]
-        assert "rounding: in bfloat16, step 1, params['" in str(report)
+        assert f"{LOW}: in bfloat16, step 1, params['" in str(report)
     assert fn.check_optimizer(rounding("square root of the mean square"), adam).ok  # to a last bit a step
 
 
@@ -284,7 +284,7 @@ def test_an_equation_may_return_its_memory_and_change_it_in_place():
 def test_an_error_for_numbers_alone_is_a_finding():
     @from_equation()
     def centred(g, at, learning_rate: LearningRate):
-        return -learning_rate * (g - g.mean(axis=0)), {}
+        return -learning_rate * (g - g.mean(axis=0, keepdims=True)), {}
 
     report = fn.check_optimizer(centred(0.1))
     assert failed(report) == [FORM]

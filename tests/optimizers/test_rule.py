@@ -228,7 +228,8 @@ def test_a_schedule_that_does_not_return_a_real_number_is_named():
 @pytest.mark.parametrize("number", [2, 2.0, 10**10, np.float64(2), np.float32(2), jnp.float32(2), jnp.int32(2)])
 def test_every_number_becomes_an_array_with_its_own_buffer(number):
     states = [fn.sgd(number).init(jnp.ones(2)) for _ in range(2)]
-    assert {(state.learning_rate.dtype, state.learning_rate.weak_type) for state in states} == {(np.float32, False)}
+    forms = {(str(state.learning_rate.dtype), state.learning_rate.weak_type) for state in states}
+    assert forms == {("float32", False)}
     assert float(states[0].learning_rate) == float(number)
     arrays = [state.learning_rate for state in states] + [number] * isinstance(number, jax.Array)
     assert len({array.unsafe_buffer_pointer() for array in arrays}) == len(arrays)
