@@ -221,7 +221,7 @@ def check_data(
     x = check_inputs(where, network, data[0], dtype)
     if input_shape is not None and x.shape[1:] != input_shape:
         raise ValueError(message(where, f"x of shape (n, {', '.join(map(str, input_shape))})", x.shape))
-    y = _real_array(where, "y", data[1])
+    y = real_array(where, "y", data[1])
     if y.ndim < 2:
         hint = ": use fn.data.one_hot for class labels, y[:, None] for scalar targets"
         raise ValueError(message(where, "y of shape (n, outputs)", f"{y.shape}{hint}"))
@@ -243,7 +243,7 @@ def check_inputs(where: str, network: Any, x: Any, dtype: Any) -> jax.Array:
     >>> check_inputs("predict", network, np.zeros((2, 4), np.uint8), np.float32).dtype
     dtype('uint8')
     """
-    x = _real_array(where, "x", x)
+    x = real_array(where, "x", x)
     if x.ndim == 0 or len(x) == 0:
         raise ValueError(message(where, "x with at least one row", f"shape {x.shape}"))
     if jnp.issubdtype(x.dtype, jnp.floating):
@@ -269,7 +269,7 @@ def _takes(network: Any, input_shape: tuple[int, ...], input_dtype: np.dtype, dt
     return bool(jnp.issubdtype(made.dtype, jnp.floating))
 
 
-def _real_array(where: object, name: str, value: Any) -> Any:
+def real_array(where: object, name: str, value: Any) -> Any:
     """Return a value as a NumPy array, or as the JAX array that it is, of a real dtype."""
     array = value if isinstance(value, jax.Array) else np.asarray(value)
     if array.dtype == object or not (jnp.issubdtype(array.dtype, jnp.number) or array.dtype == bool):
@@ -362,6 +362,6 @@ def host_array(where: object, name: str, value: Any) -> np.ndarray:
     """
     if not is_concrete(value):
         raise TypeError(message(where, f"{name} to be values, not traced: call it outside jax.jit", "a traced array"))
-    array = np.asarray(_real_array(where, name, value))
+    array = np.asarray(real_array(where, name, value))
     check_values(where, f"{name} to be finite", array, np.isfinite(array.astype(np.float64)))
     return array

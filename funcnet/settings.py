@@ -246,21 +246,18 @@ def as_array(value: Any, dtype: Any) -> Any:
     The real numbers of a schedule become such arrays, and its integers, such as counts of steps, int32. A plain
     function becomes a ``jax.tree_util.Partial``: with another function programs are compiled anew.
     """
-    if not callable(value):
-        return _as_own_array(value, dtype)
-    schedule = jax.tree_util.Partial(value) if jax.tree_util.all_leaves([value]) else value
-    leaves, structure = jax.tree.flatten(schedule)
+    is_plain = callable(value) and jax.tree_util.all_leaves([value])
+    leaves, structure = jax.tree.flatten(jax.tree_util.Partial(value) if is_plain else value)
     arrays = []
     for number in leaves:
-        own = jnp.result_type(number)  # kept by what is no number, such as a key
-        kept = dtype if jnp.issubdtype(own, jnp.floating) else np.int32 if jnp.issubdtype(own, jnp.integer) else None
-        arrays.append(_as_own_array(number, kept))
+        own_dtype = jnp.result_type(number)
+        if callable(value) and jnp.issubdtype(own_dtype, jnp.integer):
+            kept: Any = np.int32
+        else:
+            kept = dtype if jnp.issubdtype(own_dtype, jnp.number) else None  # a key keeps its dtype
+        # Python's numbers of all types become one type, and so run one program.
+        arrays.append(_own_array(number if isinstance(number, jax.Array) else np.asarray(number, kept), dtype=kept))
     return jax.tree.unflatten(structure, arrays)
-
-
-def _as_own_array(number: Any, dtype: Any) -> jax.Array:
-    # Python's numbers of all types become one type, and so run one program.
-    return _own_array(number if isinstance(number, jax.Array) else np.asarray(number, dtype), dtype=dtype)
 
 
 @partial(jax.jit, static_argnames="dtype")

@@ -36,7 +36,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks import accumulator_dtype
+from ..checks import accumulator_dtype, real_array
 from ..errors import message
 from ..settings import (
     ABOVE_ZERO,
@@ -202,7 +202,12 @@ def _update(equation: Callable[..., Any], hyperparameters: tuple[str, ...], accu
         leaves, structure = jax.tree.flatten(gradients)
         memory = {each: leaves_like(structure, getattr(state, each)) for each in accumulators}
         given = {each: getattr(state, each) for each in hyperparameters}
-        numbers = {each: _at_step(name, each, value, state.step) for each, value in given.items()}
+        numbers = {
+            each: real_array(name, f"the result of the schedule {each}", value(state.step))
+            if callable(value)
+            else value
+            for each, value in given.items()
+        }
         step = state.step + 1
 
         @cache
@@ -226,18 +231,6 @@ def _update(equation: Callable[..., Any], hyperparameters: tuple[str, ...], accu
         return jax.tree.unflatten(structure, updates), state._replace(step=step, **trees)
 
     return update
-
-
-def _at_step(where: str, hyperparameter: str, value: Any, step: jax.Array) -> Any:
-    """Return a hyper-parameter at a step. Raises ``TypeError`` for a schedule that does not return a real number."""
-    if not callable(value):
-        return value
-    number = value(step)
-    dtype = number.dtype if hasattr(number, "dtype") else np.asarray(number).dtype
-    if not (jnp.issubdtype(dtype, jnp.floating) or jnp.issubdtype(dtype, jnp.integer)):
-        expected = f"the schedule {hyperparameter} to return a real number"
-        raise TypeError(message(where, expected, f"{described(number)}, {number!r}"))
-    return number
 
 
 def _checked_result(where: str, result: Any, accumulators: tuple[str, ...]) -> EquationResult:

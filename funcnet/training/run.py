@@ -113,7 +113,7 @@ def run_epochs(
 @partial(
     jax.tree_util.register_dataclass,
     data_fields=("step", "data", "validation", "limits"),
-    meta_fields=("batch_size",),
+    meta_fields=("batch_size", "names"),
 )
 @dataclass(frozen=True)
 class Plan:
@@ -124,12 +124,7 @@ class Plan:
     validation: Batch | None
     limits: Limits | None  # of early stopping
     batch_size: int
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names in the history: "loss", the metrics', and after "val_" the same of the validation data."""
-        names = ("loss", *map(metric_name, self.step.metrics))
-        return names if self.validation is None else (*names, *(f"val_{name}" for name in names))
+    names: tuple[str, ...]  # in the history: "loss", the metrics', and after "val_" the same of the validation data
 
 
 def make_plan(
@@ -150,11 +145,13 @@ def make_plan(
     step = make_step(where, *parts, gradients=gradients, metrics=metrics, penalty=penalty)
     check_count(where, "epochs", epochs)
     check_part(where, "early_stopping", early_stopping, EarlyStopping, optional=True)
+    names: tuple[str, ...] = ("loss", *map(metric_name, step.metrics))
     batch, held_out = Batch(*check_data(where, parts[0], data, dtype)), None
     if validation is not None:
         held_out = Batch(*check_data(f"{where} (validation)", parts[0], validation, dtype, batch.x.shape[1:]))
+        names += tuple(f"val_{name}" for name in names)
     limits = None if early_stopping is None else early_stopping.limits
-    return Plan(step, batch, held_out, limits, effective_batch_size(where, batch_size, len(batch.x)))
+    return Plan(step, batch, held_out, limits, effective_batch_size(where, batch_size, len(batch.x)), names)
 
 
 def epochs_of(plan: Plan, state: TrainState, epochs: int | jax.Array, *, rows: int) -> Run:
@@ -206,12 +203,12 @@ def _train_epoch(
     key = jax.random.fold_in(jax.random.fold_in(state.key, SHUFFLE), state.epoch)
     order = random_order(key, len(data.x))
     batch_of_x, batch_of_y = (shuffled(array, order, batch_size) for array in (data.x, data.y))
-
-    def one_batch(
-        state: TrainState, start: jax.Array, weights: jax.Array | None
-    ) -> tuple[TrainState, dict[str, jax.Array]]:
-        return step(state, Batch(batch_of_x(start), batch_of_y(start), weights))
-
-    names = ("loss", *map(metric_name, step.metrics))
-    state, row = scan_batches(one_batch, state, names, len(data.x), batch_size, dtype)
+    state, row = scan_batches(
+        lambda state, start, weights: step(state, Batch(batch_of_x(start), batch_of_y(start), weights)),
+        state,
+        ("loss", *map(metric_name, step.metrics)),
+        len(data.x),
+        batch_size,
+        dtype,
+    )
     return state._replace(epoch=state.epoch + 1), row
