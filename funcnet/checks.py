@@ -17,7 +17,7 @@ from .errors import DtypeError, ShapeError, message
 
 
 def is_concrete(value: object) -> bool:
-    """Return whether a value can be looked at now: it is not a tracer of a JAX transformation."""
+    """Return whether a value is known now: it is not a tracer of a JAX transformation."""
     return not isinstance(value, jax.core.Tracer)
 
 
@@ -170,9 +170,10 @@ def check_metrics(where: str, metrics: Any) -> None:
 
 
 def check_gradient_function(where: str, network: Any, gradients: Any, own: tuple[Any, ...]) -> None:
-    """Raise ``TypeError`` unless this can compute a network's gradients: funcnet's own functions can for every network.
+    """Raise ``TypeError`` unless this can compute a network's gradients.
 
-    Other functions return no cache, which running statistics need.
+    For a network that keeps running statistics it must be one of ``own``, fn.autodiff or fn.backprop: a person's own
+    function returns no cache, which ``learn`` needs.
     """
     if not callable(gradients):
         raise TypeError(

@@ -45,14 +45,14 @@ class Layer(Configuration):
 
     - ``key=None``: a JAX random key in training, None in evaluation; ``Dropout`` draws its mask from it;
     - ``weights=None``: the samples' weights (batch,), or None if all are equal. A statistic over the batch must
-      leave out samples of weight 0, which only pad the last batch of an epoch.
+      leave out samples of weight 0: a partial last batch is filled with samples that were used before.
 
     A layer that contains other layers declares what they need and calls them by ``call``, as ``Sequential`` does.
 
     A layer may keep running statistics among its parameters. ``forward`` computes updated statistics and puts them
-    into the cache, and ``learn(params, cache)`` returns the parameters with them; it returns every other parameter
-    unchanged, as the same object. Training calls it after every update. Parameters that ``learn`` replaces have a zero
-    gradient, and no optimizer or penalty changes them.
+    into the cache, and ``learn(params, cache)`` returns the parameters with them. Every other parameter that it returns
+    must be the same object as before, because any other object counts as a statistic. Training calls ``learn`` after
+    every update. Running statistics have a zero gradient, and no optimizer or penalty changes them.
 
     Raises ``TypeError`` at the definition of a class whose ``forward`` has an unknown keyword.
     """
@@ -125,7 +125,7 @@ def _declared(names: list[str]) -> str:
 
 
 def check_contained_layers(layer: Layer) -> None:
-    """Raise ``TypeError`` where a layer hides what a layer that it contains needs.
+    """Raise ``TypeError`` where a layer does not pass on what a layer that it contains needs.
 
     Its ``forward`` must declare the keywords of the layers that it contains, and it must have a ``learn`` where one of
     them keeps running statistics.

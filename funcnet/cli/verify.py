@@ -13,11 +13,11 @@ from .arguments import add_choice, parse_sizes, positive_integer
 from .losses import LOSSES
 
 DESCRIPTION = (
-    "Check the gradients of a multilayer perceptron. The derivative of the cost in every weight, bias and input is "
-    "computed in float64 by the hand-written equations, by automatic differentiation and by complex steps. The table "
-    "gives for each array the largest difference between two of them, divided by the largest derivative. Where "
-    "gradients differ, the likely mistake follows. Parameters and data are random. The exit code is 0 if all gradients "
-    "agree and 1 if not."
+    "Check the gradients of a multilayer perceptron. The derivative of the cost with respect to every weight, bias "
+    "and input is computed in float64 by the hand-written equations, by automatic differentiation and by complex "
+    "steps. The table gives for each array the largest difference between two of them, divided by the largest "
+    "derivative. Where gradients differ, the likely mistake follows. Parameters and data are random. The exit code is "
+    "0 if all gradients agree and 1 if not."
 )
 EXAMPLE = "example: funcnet verify --layers 64,30,10 --activation tanh --loss quadratic --batch-size 16 --seed 3"
 SIZES_HELP = (

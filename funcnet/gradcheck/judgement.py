@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-# An error above this part of an array is explained by rounding only beside far larger gradients of other arrays.
+# A larger error, relative to the array, counts as rounding only where other arrays have far larger gradients.
 ROUNDING_ERROR_LIMIT = 1e-9
 
 
@@ -34,8 +34,8 @@ class Reason(StrEnum):
         "parameters or targets, or a loss from logits"
     )
     KINKS = (
-        "not proved: JAX cannot differentiate the network, and differences cannot tell which side of a kink is meant; "
-        "take an input or parameters away from the kinks"
+        "not proved: JAX cannot differentiate the network, and a numerical difference cannot choose a side of a kink; "
+        "take an input or parameters that are not on a kink"
     )
 
 

@@ -200,7 +200,7 @@ def _equation_findings(optimizer: Any, equation: Equation | None) -> list[Findin
         return [_finding(claim, fault)]
     return [
         Finding(claim, Outcome.NOT_CHECKED, "no equation was given"),
-        _finding("every element's updates are those of the element alone", fault),
+        _finding("each element is updated as if it were the only parameter", fault),
     ]
 
 
@@ -261,7 +261,7 @@ def _rate_finding(optimizer: Any) -> Finding:
     claim, init = "another learning rate compiles nothing", optimizer.init
     settings = dict(init.settings) if isinstance(init, Initial) else {}
     if "learning_rate" not in settings:
-        return Finding(claim, Outcome.NOT_CHECKED, "it does not name its learning rate")
+        return Finding(claim, Outcome.NOT_CHECKED, "the optimizer has no setting named learning_rate")
     rate = jax.tree.map(lambda r: r if callable(r) or isinstance(r, int) else r / 2, settings["learning_rate"])
     other = replace(init, settings=tuple({**settings, "learning_rate": rate}.items()))
     traces, params = [], _parameters(jnp.float32)
@@ -273,7 +273,7 @@ def _rate_finding(optimizer: Any) -> Finding:
 
     step(init(params), params)
     step(other(params), params)
-    return _finding(claim, "the state has other types" if len(traces) > 1 else None)
+    return _finding(claim, "another rate changes the types in the state" if len(traces) > 1 else None)
 
 
 def _changed_form(optimizer: Any) -> str | None:

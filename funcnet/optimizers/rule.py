@@ -100,10 +100,11 @@ class OptimizerFunction(Protocol[P]):
 
 
 class At(SimpleNamespace):
-    """Where an equation is applied to one array: ``t`` = 1, 2, …, ``theta``, and the accumulators by their names.
+    """What an equation reads besides the gradient of an array.
 
-    All are in the accumulators' dtype: float64 beside a float64 gradient, else float32. Where an equation reads
-    ``theta``, ``update`` needs the parameters: ``TypeError`` without.
+    These are the step number ``t`` = 1, 2, …, the parameters ``theta``, and the accumulators by their names. All are in
+    the accumulators' dtype: float64 beside a float64 gradient, else float32. An equation that reads ``theta`` needs the
+    parameters in ``update``: ``TypeError`` without.
     """
 
     t: jax.Array

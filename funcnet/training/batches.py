@@ -66,7 +66,9 @@ def effective_batch_size(where: str, batch_size: int | None, samples: int) -> in
 
 
 def batch_window(index: jax.Array, samples: int, batch_size: int) -> tuple[jax.Array, jax.Array | None]:
-    """Return where batch ``index`` starts and its weights (batch_size,), None where no batch is partial.
+    """Return where batch ``index`` starts, and its samples' weights (batch_size,), None where no batch is partial.
+
+    A partial batch starts earlier, so that it is full; the samples that were in the batch before get weight 0.
 
     >>> batch_window(jnp.int32(2), samples=5, batch_size=2)
     (Array(3, dtype=int32), Array([0., 1.], dtype=float32))

@@ -18,7 +18,7 @@ MODES = ("auto", "min", "max")
 
 
 class Limits(NamedTuple):
-    """The numbers of an ``EarlyStopping``, which are traced: other numbers compile nothing."""
+    """The numbers of an ``EarlyStopping``. They are traced, so that other numbers use the same compiled program."""
 
     patience: Any  # int
     min_delta: Any  # float

@@ -157,7 +157,7 @@ def make_plan(
 def epochs_of(plan: Plan, state: TrainState, epochs: int | jax.Array, *, rows: int) -> Run:
     """Return the run after ``epochs`` more epochs, or fewer, with a history of ``rows`` rows.
 
-    ``epochs`` is data, so that one program runs any number of epochs up to ``rows``.
+    ``epochs`` may be traced, so that one compiled program runs any number of epochs up to ``rows``.
     """
     step, validation, limits = plan.step, plan.validation, plan.limits
     dtype = accumulator_dtype(params_dtype(state.params))

@@ -20,8 +20,8 @@ from .metrics import Metric, means
 
 GradientsOf = Callable[..., Any]  # fn.autodiff, fn.backprop or another function with their signature
 
-# Random streams of a run, folded into its key before the count of epochs or steps. They are larger than any
-# layer's index, which the network's own initialization folds in.
+# Each kind of random number of a run has a key of its own: one of these is folded into the run's key, before the count
+# of epochs or steps. They are larger than every layer's index, which the network's ``init`` folds in.
 SHUFFLE, FORWARD = 2**31, 2**31 + 1
 
 

@@ -12,7 +12,7 @@ from funcnet.optimizers import Decay, Epsilon, LearningRate, Optimizer, Outcome,
 from tests import registry
 
 EQUATION = "the updates are those of the equation"
-ALONE = "every element's updates are those of the element alone"
+ALONE = "each element is updated as if it were the only parameter"
 FORM = "updates and states keep structure, shapes and dtypes"
 COMPILED = "compiled and uncompiled steps agree"
 LOW = "steps in float32 and bfloat16 differ from those in float64 by rounding alone"
