@@ -228,7 +228,7 @@ def settings_dtype(where: str, ranges: dict[str, Any], settings: dict[str, Any],
         for number in filter(is_concrete, jax.tree.leaves(value)):
             if not jnp.issubdtype(getattr(number, "dtype", np.dtype(type(number))), jnp.floating):
                 continue
-            exact = np.asarray(number).astype(np.float64)
+            exact = np.asarray(number, np.float64)
             for dtype in sorted(dtypes, key=str):
                 with np.errstate(over="ignore", under="ignore"):
                     rounded = exact.astype(dtype)
@@ -246,18 +246,17 @@ def as_array(value: Any, dtype: Any) -> Any:
     The real numbers of a schedule become such arrays, and its integers, such as counts of steps, int32. A plain
     function becomes a ``jax.tree_util.Partial``: with another function programs are compiled anew.
     """
-    is_plain = callable(value) and jax.tree_util.all_leaves([value])
-    leaves, structure = jax.tree.flatten(jax.tree_util.Partial(value) if is_plain else value)
-    arrays = []
-    for number in leaves:
-        own_dtype = jnp.result_type(number)
-        if callable(value) and jnp.issubdtype(own_dtype, jnp.integer):
-            kept: Any = np.int32
-        else:
-            kept = dtype if jnp.issubdtype(own_dtype, jnp.number) else None  # a key keeps its dtype
+    if not callable(value):
         # Python's numbers of all types become one type, and so run one program.
-        arrays.append(_own_array(number if isinstance(number, jax.Array) else np.asarray(number, kept), dtype=kept))
-    return jax.tree.unflatten(structure, arrays)
+        return _own_array(value if isinstance(value, jax.Array) else np.asarray(value, dtype), dtype=dtype)
+
+    def of_schedule(number: Any) -> jax.Array:
+        own_dtype = jnp.result_type(number)
+        if jnp.issubdtype(own_dtype, jnp.integer):
+            return as_array(number, np.int32)
+        return as_array(number, dtype if jnp.issubdtype(own_dtype, jnp.number) else None)  # a key keeps its dtype
+
+    return jax.tree.map(of_schedule, jax.tree_util.Partial(value) if jax.tree_util.all_leaves([value]) else value)
 
 
 @partial(jax.jit, static_argnames="dtype")
