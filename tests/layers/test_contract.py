@@ -56,7 +56,8 @@ def test_backward_is_the_numerical_derivative(layer, shape, x64):
     point, unravel = ravel_pytree((params, x))
     step = 1e-5 * np.eye(len(point))
     inner = jax.jit(jax.vmap(lambda at: jnp.sum(dy * layer.apply(*unravel(at), key=key))))
-    numerical = (inner(np.asarray(point) + step) - inner(np.asarray(point) - step)) / 2e-5
+    above, below = (np.asarray(inner(np.asarray(point) + moved)) for moved in (step, -step))
+    numerical = (above - below) / 2e-5
     assert worst_error(ravel_pytree(by_hand(layer, params, x, dy, key)[1])[0], numerical) <= 1e-9
 
 
@@ -85,7 +86,7 @@ def abstract(tree, dtype):
 @each_layer
 def test_less_precision_gives_the_same_but_for_rounding(layer, shape, x64):
     *exact, key = problem(layer, shape, jnp.float64)
-    rounded = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), exact)
+    rounded = jax.tree.map(lambda leaf: leaf.astype(np.float32), jax.device_get(exact))
     assert worst_error(by_hand(layer, *rounded, key), by_hand(layer, *exact, key)) <= 2e-6
 
 
@@ -99,7 +100,9 @@ def test_compiled_or_not_it_is_the_same(layer, shape, x64):
 def test_mapped_over_a_leading_axis_it_is_the_same(layer, shape, x64):
     problems = [problem(layer, shape, jnp.float64, seed) for seed in range(3)]
     mapped = jax.jit(jax.vmap(lambda *arguments: forward_and_backward(layer, *arguments)))
-    together = mapped(*jax.tree.map(lambda *leaves: jnp.stack(leaves), *problems))
+    *numbers, keys = zip(*problems, strict=True)
+    stacked = (jax.tree.map(lambda *leaves: np.stack(leaves), *each) for each in numbers)
+    together = jax.device_get(mapped(*stacked, jnp.stack(keys)))
     for index, arguments in enumerate(problems):
         one = jax.tree.map(lambda leaf, index=index: leaf[index], together)
         assert worst_error(one, by_hand(layer, *arguments)) <= 1e-14
@@ -128,6 +131,6 @@ def test_a_batch_is_its_samples(layer, shape, x64):
     """In evaluation no sample sees another: outputs and ∂C/∂x are the samples' own, ∂C/∂params are their sums."""
     params, x, dy, _ = problem(layer, shape, jnp.float64)
     one = jax.vmap(lambda x, dy: forward_and_backward(layer, params, x[None], dy[None], None))
-    y, (gradients, dx) = jax.jit(one)(x, dy)
+    y, (gradients, dx) = jax.device_get(jax.jit(one)(x, dy))
     expected = y[:, 0], (jax.tree.map(lambda leaf: leaf.sum(axis=0), gradients), dx[:, 0])
     assert worst_error(by_hand(layer, params, x, dy, None), expected) <= 1e-14

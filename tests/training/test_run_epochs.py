@@ -1,5 +1,6 @@
 """The pure run that ``fit`` drives: the same as ``fit``, also compiled, mapped and on several devices."""
 
+import functools
 import os
 import subprocess
 import sys
@@ -33,11 +34,17 @@ def run(key, optimizer=None, epochs=9, network=NETWORK, data=(X, Y), **settings)
     return fn.run_epochs(network, fn.quadratic, optimizer, state, data, epochs=epochs, **settings)
 
 
+@functools.cache
+def lone(name):
+    """Return the compiled run of a case, as a function of its key."""
+    return jax.jit(lambda key: run(key, **CASES[name]))
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_it_is_the_run_of_fit(name):
     key = jax.random.key(3)
     expected = fn.fit(NETWORK, fn.quadratic, fn.adam(0.02), (X, Y), key=key, epochs=9, progress=False, **CASES[name])
-    found = jax.jit(lambda key: run(key, **CASES[name]))(key)
+    found = lone(name)(key)
     done = int(found.done)
     assert done == len(expected.history["loss"])
     assert bool(found.stopped) == (expected.reason == "stopped early")
@@ -52,9 +59,8 @@ def test_it_is_the_run_of_fit(name):
 def test_mapped_over_keys_every_member_is_its_lone_run(name):
     keys = jax.random.split(jax.random.key(0), 3)
     mapped = jax.jit(jax.vmap(lambda key: run(key, **CASES[name])))(keys)
-    lone = jax.jit(lambda key: run(key, **CASES[name]))
     for index, key in enumerate(keys):
-        expected, found = lone(key), jax.tree.map(lambda leaf, index=index: leaf[index], mapped)
+        expected, found = lone(name)(key), jax.tree.map(lambda leaf, index=index: leaf[index], mapped)
         assert (found.done, found.stopped) == (expected.done, expected.stopped)
         for column, values in expected.history.items():
             np.testing.assert_allclose(found.history[column], values, rtol=1e-6, atol=1e-6)
