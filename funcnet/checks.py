@@ -134,6 +134,8 @@ def integer_array(where: object, name: str, value: Any) -> Any:
 def check_part(where: str, name: str, value: Any, kind: type, *, optional: bool = False) -> None:
     """Raise ``TypeError`` unless an argument is of a class that describes itself by ``described_as``, or None.
 
+    Its fields must be hashable, unless it is a pytree: compiled programs are found by them.
+
     >>> import funcnet as fn
     >>> check_part("fit", "network", fn.quadratic, fn.Layer)
     Traceback (most recent call last):
@@ -141,6 +143,11 @@ def check_part(where: str, name: str, value: Any, kind: type, *, optional: bool 
     """
     if not isinstance(value, kind) and not (optional and value is None):
         raise TypeError(message(where, f"{name} to be {kind.described_as}", _shortly(value)))  # type: ignore[attr-defined]
+    if jax.tree_util.all_leaves([value]):
+        try:
+            hash(value)
+        except TypeError as error:
+            raise TypeError(message(where, f"{name} to have hashable fields", error)) from None
 
 
 def check_update_pair(where: str, optimizer: Any) -> None:

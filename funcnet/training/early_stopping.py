@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks import accumulator_dtype, check_count, check_number, params_dtype
+from ..checks import accumulator_dtype, check_count, params_dtype, set_number
 from ..configuration import Configuration
 from ..errors import message
 from ..layer import Params
@@ -64,13 +64,7 @@ class EarlyStopping(Configuration):
         if not isinstance(self.monitor, str):
             raise TypeError(message("EarlyStopping", "monitor to be a name of the history", repr(self.monitor)))
         check_count("EarlyStopping", "patience", self.patience)
-        check_number(
-            "EarlyStopping",
-            "min_delta",
-            self.min_delta,
-            lambda d: (d >= 0) & np.isfinite(d),
-            "to be finite and at least 0",
-        )
+        set_number(self, "min_delta", lambda delta: delta >= 0, "to be finite and at least 0")
         if not isinstance(self.restore_best, bool):
             raise TypeError(message("EarlyStopping", "restore_best to be True or False", repr(self.restore_best)))
         if self.mode not in MODES:
@@ -79,7 +73,7 @@ class EarlyStopping(Configuration):
     @property
     def limits(self) -> Limits:
         """The numbers of the decision."""
-        return Limits(int(self.patience), float(self.min_delta))
+        return Limits(int(self.patience), self.min_delta)
 
     @property
     def smaller_is_better(self) -> bool:
