@@ -164,7 +164,7 @@ def check_update_pair(where: str, optimizer: Any) -> None:
 
 
 def check_metrics(where: str, metrics: Any) -> None:
-    """Raise ``TypeError`` or ``ValueError`` unless these are functions of different names."""
+    """Raise ``TypeError`` or ``ValueError`` unless these are functions of different names, which are strings."""
     if not isinstance(metrics, tuple | list):
         raise TypeError(message(where, "metrics to be a list of functions", repr(metrics)))
     names = ["loss"]
@@ -172,6 +172,8 @@ def check_metrics(where: str, metrics: Any) -> None:
         if not callable(metric):
             raise TypeError(message(where, "metrics to be functions of (prediction, target)", repr(metric)))
         names.append(getattr(metric, "__name__", repr(metric)))
+        if not isinstance(names[-1], str):
+            raise TypeError(message(where, "metrics whose __name__ is a str", repr(names[-1])))
     if len(set(names)) < len(names):
         raise ValueError(message(where, "metrics of different names, none of them 'loss'", names[1:]))
 

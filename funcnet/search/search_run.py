@@ -142,7 +142,7 @@ def _run(
     """
 
     def is_reached(run: _Run) -> jax.Array:
-        return run.state.best.cost <= goal
+        return (run.state.best.cost <= goal) & jnp.isfinite(run.state.best.cost)
 
     def unfinished(run: _Run) -> jax.Array:
         return (run.taken < steps) & ~is_reached(run) & (run.taken - run.improved < patience)
