@@ -107,7 +107,7 @@ def run(
     return _run(
         state,
         as_pytree(cost),
-        jnp.asarray(-np.inf if goal is None else goal, dtype),
+        np.array(-np.inf, dtype) if goal is None else jnp.asarray(goal, dtype),
         jnp.asarray(steps if patience is None else patience, jnp.int32),
         jnp.asarray(min_delta, dtype),
         step=search.step,
