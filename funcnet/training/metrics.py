@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks import check_count, check_values, integer_array, is_concrete
+from ..checks import check_count, check_unmasked, check_values, integer_array, is_concrete
 from ..errors import DtypeError, ShapeError
 from ..losses import batch_mean
 
@@ -30,6 +30,8 @@ def accuracy(prediction: jax.Array, target: jax.Array) -> jax.Array:
     >>> accuracy(jnp.array([[0.7], [0.7]]), jnp.array([[1], [0]]))
     Array([1., 0.], dtype=float32)
     """
+    for name, rows in (("prediction", prediction), ("target", target)):
+        check_unmasked("accuracy", name, rows)
     if prediction.ndim != 2 or prediction.shape != target.shape:
         expected = "prediction and target of one shape (batch, outputs)"
         raise ShapeError("accuracy", expected, f"{prediction.shape} and {target.shape}")
@@ -67,6 +69,7 @@ def predicted_classes(prediction: jax.Array) -> jax.Array:
     >>> predicted_classes(jnp.array([[0.7], [0.2]]))
     Array([1, 0], dtype=int32)
     """
+    check_unmasked("predicted_classes", "prediction", prediction)
     prediction = jnp.asarray(prediction)
     if jnp.issubdtype(prediction.dtype, jnp.complexfloating):
         raise DtypeError("predicted_classes", "prediction of a real dtype", prediction.dtype)
