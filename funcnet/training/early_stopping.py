@@ -6,6 +6,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ..checks import accumulator_dtype, check_count, params_dtype, set_number
 from ..configuration import Configuration
@@ -92,17 +93,16 @@ class EarlyStopping(Configuration):
 
 @partial(
     jax.tree_util.register_dataclass,
-    data_fields=("value", "epoch", "params", "found"),
+    data_fields=("value", "epoch", "params"),
     meta_fields=("monitor", "smaller_is_better", "restores"),
 )
 @dataclass(frozen=True)
 class Best:
     """The best epoch so far: what early stopping compares with and restores."""
 
-    value: jax.Array  # (): the monitored value, in float32 at least; 0 before the first one that is finite
+    value: jax.Array  # (): the monitored value, in float32 at least; initially the worst finite number
     epoch: jax.Array  # int32 (): epochs finished then
     params: Params  # the parameters that have that value, () where they are not to be restored
-    found: jax.Array  # bool (): whether a value was finite so far
     monitor: str
     smaller_is_better: bool
     restores: bool  # whether the parameters are kept
@@ -114,12 +114,12 @@ def with_early_stopping(where: str, state: TrainState, stopping: EarlyStopping, 
         hint = ": pass validation= to record it" if f"val_{names[0]}" not in names else ""
         expected = f"early_stopping.monitor to be one of {', '.join(names)}"
         raise ValueError(message(where, expected, f"{stopping.monitor!r}{hint}"))
-    smaller = stopping.smaller_is_better
+    smaller, dtype = stopping.smaller_is_better, accumulator_dtype(params_dtype(state.params))
+    largest = np.finfo(dtype).max
     fresh = Best(
-        value=jnp.zeros((), accumulator_dtype(params_dtype(state.params))),
+        value=jnp.asarray(largest if smaller else -largest, dtype),  # infinity would stop it under jax_debug_infs
         epoch=state.epoch,
         params=state.params if stopping.restore_best else (),
-        found=jnp.bool_(False),
         monitor=stopping.monitor,
         smaller_is_better=smaller,
         restores=stopping.restore_best,
@@ -137,19 +137,19 @@ def update_best(
         state: the state after the epoch.
         params: the parameters to keep, which have that value.
         row: the epoch's row of the history.
-        finite: whether the epoch's loss and ``params`` are finite.
+        finite: whether what the value depends on is finite.
         min_delta: by how much the value must be better than the best so far.
     """
     best = state.best
     value = row[best.monitor].astype(best.value.dtype)
     gain = best.value - value if best.smaller_is_better else value - best.value
-    better = ((gain > jnp.asarray(min_delta, gain.dtype)) | ~best.found) & finite & jnp.isfinite(value)
+    better = (gain > jnp.asarray(min_delta, gain.dtype)) & finite & jnp.isfinite(value)
     value, epoch, params = jax.tree.map(
         lambda new, old: jnp.where(better, new, old),
         (value, state.epoch, params if best.restores else ()),
         (best.value, best.epoch, best.params),
     )
-    return state._replace(best=replace(best, value=value, epoch=epoch, params=params, found=best.found | better))
+    return state._replace(best=replace(best, value=value, epoch=epoch, params=params))
 
 
 def is_stopped(state: TrainState, patience: Any) -> jax.Array:

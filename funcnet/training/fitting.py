@@ -127,7 +127,7 @@ def fit(
     if early_stopping is None:
         return FitResult(run.state.params, history, run.state, reason)
     best = run.state.best
-    if not best.found:
+    if abs(best.value) == np.finfo(best.value.dtype).max:  # as it was initially
         never = f"{early_stopping.monitor} was never finite: the best parameters are the initial ones"
         warnings.warn(f"fit: {never}", RuntimeWarning, stacklevel=2)
     params = best.params if early_stopping.restore_best else run.state.params

@@ -187,12 +187,13 @@ def epochs_of(plan: Plan, state: TrainState, epochs: int | jax.Array, *, rows: i
             name: lax.dynamic_update_index_in_dim(column, row[name], run.done, axis=0)
             for name, column in run.history.items()
         }
-        finite = _all_finite(row["loss"], state.params)  # the loss is computed before the last update
+        finite_loss = finite = jnp.isfinite(row["loss"])
+        for leaf in jax.tree.leaves(state.params):  # the loss is computed before the last update
+            finite &= jnp.all(jnp.isfinite(leaf))
         stopped = run.stopped
         if limits is not None:
-            measured = last_used if by_training else state.params
-            valid = _all_finite(row["loss"], measured) if by_training else finite
-            state = update_best(state, measured, row, valid, limits.min_delta)
+            params, valid = (last_used, finite_loss) if by_training else (state.params, finite)
+            state = update_best(state, params, row, valid, limits.min_delta)
             stopped = is_stopped(state, limits.patience)
         return Run(state, run.done + 1, finite, stopped, history)
 
@@ -200,14 +201,6 @@ def epochs_of(plan: Plan, state: TrainState, epochs: int | jax.Array, *, rows: i
     stopped = jnp.bool_(False) if limits is None else is_stopped(state, limits.patience)
     start = Run(state, jnp.int32(0), jnp.bool_(True), stopped, history)
     return as_one_kernel(lambda start: lax.while_loop(unfinished, one_epoch, start), start)
-
-
-def _all_finite(*tree: Any) -> jax.Array:
-    """Return whether every element of every array is finite."""
-    finite = jnp.bool_(True)
-    for leaf in jax.tree.leaves(tree):
-        finite &= jnp.all(jnp.isfinite(leaf))
-    return finite
 
 
 def _train_epoch(
