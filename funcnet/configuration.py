@@ -48,16 +48,14 @@ class Configuration:
         _check_annotations(cls)
 
     def __setattr__(self, name: str, value: Any) -> NoReturn:
-        where, kind = type(self).__name__, type(value).__name__
-        hint = f"annotate the field in the class, {name}: {kind}, and pass its value to {where}(...)"
+        where = type(self).__name__
         if name in {field.name for field in fields(self)}:  # type: ignore[arg-type]
-            hint = f"build another {where}"
-        expected = "its fields to stay as they were built"
-        raise FrozenInstanceError(message(where, expected, f"an assignment to {name}: {hint}"))
+            raise FrozenInstanceError(f"{where}: cannot assign to field {name!r}: build another {where}")
+        hint = f"annotate it in the class, {name}: {type(value).__name__}, and pass its value to {where}(...)"
+        raise FrozenInstanceError(f"{where}: cannot assign to {name!r}, which is not a field: {hint}")
 
     def __delattr__(self, name: str) -> NoReturn:
-        expected = "its fields to stay as they were built"
-        raise FrozenInstanceError(message(type(self).__name__, expected, f"a deletion of {name}"))
+        raise FrozenInstanceError(f"{type(self).__name__}: cannot delete field {name!r}")
 
     def __eq__(self, other: object) -> bool:
         if type(self) is not type(other):
