@@ -239,14 +239,15 @@ def test_an_assignment_teaches_that_fields_are_annotated():
             self.eps = 1e-5
 
     expected = (
-        r"^Gain: expected its fields to stay as they were built, got an assignment to eps: annotate the field in "
+        r"^Gain: cannot assign to 'eps', which is not a field: annotate it in the class, eps: float, and pass its"
     )
-    with pytest.raises(FrozenInstanceError, match=rf"{expected}the class, eps: float, and pass its value to Gain\("):
+    with pytest.raises(FrozenInstanceError, match=rf"{expected} value to Gain\("):
         Gain()
-    with pytest.raises(FrozenInstanceError, match=r"got an assignment to rate: build another Dropout$"):
-        fn.Dropout(0.5).rate = 0.1
-    with pytest.raises(FrozenInstanceError, match=r"got a deletion of rate$"):
-        del fn.Dropout(0.5).rate
+    dropout = fn.Dropout(0.5)
+    with pytest.raises(FrozenInstanceError, match=r"^Dropout: cannot assign to field 'rate': build another Dropout$"):
+        dropout.rate = 0.1
+    with pytest.raises(FrozenInstanceError, match=r"^Dropout: cannot delete field 'rate'$"):
+        del dropout.rate
 
 
 @pytest.mark.parametrize("value", [[1.0], {"a": 1}, {1}, np.ones(2), (1, [2]), bytearray(b"1"), Held([1])], ids=repr)
