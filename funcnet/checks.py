@@ -103,6 +103,26 @@ def params_dtype(params: Any) -> np.dtype:
     return next(floating, np.dtype(np.float32))
 
 
+def check_unmasked(where: object, name: str, value: Any) -> None:
+    """Raise ``TypeError`` for a masked array, alone, in a list or from ``__array__``: its masked values would count.
+
+    >>> check_unmasked("fit", "x", [np.ma.array([1.0, 2.0], mask=[False, True])])
+    Traceback (most recent call last):
+    TypeError: fit: expected x without a mask, got a masked array: leave out what is masked, or fill it
+    """
+    if _is_masked(value):
+        got = "a masked array: leave out what is masked, or fill it"
+        raise TypeError(message(where, f"{name} without a mask", got))
+
+
+def _is_masked(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return any(map(_is_masked, value))
+    if isinstance(value, jax.Array) or not hasattr(value, "__array__"):
+        return False
+    return isinstance(np.asanyarray(value), np.ma.MaskedArray)
+
+
 def floating_array(where: object, name: str, value: Any) -> jax.Array:
     """Return ``value`` as a JAX array; its dtype must be floating.
 
@@ -110,6 +130,7 @@ def floating_array(where: object, name: str, value: Any) -> jax.Array:
     Traceback (most recent call last):
     funcnet.errors.DtypeError: relu: expected z of a floating dtype, got int32
     """
+    check_unmasked(where, name, value)
     array = jnp.asarray(value)
     if not jnp.issubdtype(array.dtype, jnp.floating):
         raise DtypeError(where, f"{name} of a floating dtype", array.dtype)
@@ -125,14 +146,17 @@ def integer_array(where: object, name: str, value: Any) -> Any:
     Traceback (most recent call last):
     funcnet.errors.DtypeError: one_hot: expected labels of an integer dtype, got float64
     """
+    check_unmasked(where, name, value)
     array = value if isinstance(value, jax.Array) else np.asarray(value)
-    if not jnp.issubdtype(array.dtype, jnp.integer):
+    if not jnp.issubdtype(array.dtype, jnp.integer) or array.dtype.kind == "m":  # durations are integers to NumPy
         raise DtypeError(where, f"{name} of an integer dtype", array.dtype)
     return array
 
 
 def check_part(where: str, name: str, value: Any, kind: type, *, optional: bool = False) -> None:
     """Raise ``TypeError`` unless an argument is of a class that describes itself by ``described_as``, or None.
+
+    Its fields must be hashable, unless it is a pytree: compiled programs are found by them.
 
     >>> import funcnet as fn
     >>> check_part("fit", "network", fn.quadratic, fn.Layer)
@@ -141,6 +165,11 @@ def check_part(where: str, name: str, value: Any, kind: type, *, optional: bool 
     """
     if not isinstance(value, kind) and not (optional and value is None):
         raise TypeError(message(where, f"{name} to be {kind.described_as}", _shortly(value)))  # type: ignore[attr-defined]
+    if jax.tree_util.all_leaves([value]):
+        try:
+            hash(value)
+        except TypeError as error:
+            raise TypeError(message(where, f"{name} to have hashable fields", error)) from None
 
 
 def check_update_pair(where: str, optimizer: Any) -> None:
@@ -157,7 +186,7 @@ def check_update_pair(where: str, optimizer: Any) -> None:
 
 
 def check_metrics(where: str, metrics: Any) -> None:
-    """Raise ``TypeError`` or ``ValueError`` unless these are functions of different names."""
+    """Raise ``TypeError`` or ``ValueError`` unless these are functions of different names, which are strings."""
     if not isinstance(metrics, tuple | list):
         raise TypeError(message(where, "metrics to be a list of functions", repr(metrics)))
     names = ["loss"]
@@ -165,6 +194,8 @@ def check_metrics(where: str, metrics: Any) -> None:
         if not callable(metric):
             raise TypeError(message(where, "metrics to be functions of (prediction, target)", repr(metric)))
         names.append(getattr(metric, "__name__", repr(metric)))
+        if not isinstance(names[-1], str):
+            raise TypeError(message(where, "metrics whose __name__ is a str", repr(names[-1])))
     if len(set(names)) < len(names):
         raise ValueError(message(where, "metrics of different names, none of them 'loss'", names[1:]))
 
@@ -272,8 +303,10 @@ def _takes(network: Any, input_shape: tuple[int, ...], input_dtype: np.dtype, dt
 
 def real_array(where: object, name: str, value: Any) -> Any:
     """Return a value as a NumPy array, or as the JAX array that it is, of a real dtype."""
+    check_unmasked(where, name, value)
     array = value if isinstance(value, jax.Array) else np.asarray(value)
-    if array.dtype == object or not (jnp.issubdtype(array.dtype, jnp.number) or array.dtype == bool):
+    is_number = jnp.issubdtype(array.dtype, jnp.number) and array.dtype.kind != "m"  # durations are integers to NumPy
+    if not (is_number or array.dtype == bool):
         raise TypeError(message(where, f"{name} to be an array of numbers", f"dtype {array.dtype}"))
     if jnp.issubdtype(array.dtype, jnp.complexfloating):
         raise TypeError(message(where, f"{name} of a real dtype", array.dtype))

@@ -21,7 +21,8 @@ class Layer(Configuration):
     """The contract of a layer: pure functions, of which ``backward`` is the hand-written gradient.
 
     To define a layer, subclass this and write ``init``, ``forward`` and ``backward``. Its settings are annotated,
-    hashable fields. A complete layer, which multiplies by a learned number:
+    hashable fields, as in a dataclass; an ``__init__`` of its own is refused. A complete layer, which multiplies by a
+    learned number:
 
     >>> import funcnet as fn
     >>> class Gain(fn.Layer):
@@ -54,14 +55,15 @@ class Layer(Configuration):
     must be the same object as before, because any other object counts as a statistic. Training calls ``learn`` after
     every update. Running statistics have a zero gradient, and no optimizer or penalty changes them.
 
-    Raises ``TypeError`` at the definition of a class whose ``forward`` has an unknown keyword.
+    Raises ``TypeError`` at the definition of a class whose ``forward`` has an unknown keyword, which has an
+    ``__init__`` of its own, or an attribute that is neither annotated nor a method.
     """
 
     described_as: ClassVar[str] = "a layer, such as fn.mlp([784, 10])"
     declared_keywords: ClassVar[frozenset[str]] = frozenset()  # those of forward, besides params and x
 
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
         cls.declared_keywords = _declared_keywords(cls)
 
     @property

@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from ..checks import check_count, check_key, check_values
+from ..checks import check_count, check_key, check_unmasked, check_values
 from ..errors import message
 
 
@@ -37,6 +37,7 @@ def from_one_hot(rows: Any) -> np.ndarray:
     >>> from_one_hot(one_hot([0, 2], 3))
     array([0, 2])
     """
+    check_unmasked("from_one_hot", "rows", rows)
     rows = np.asarray(rows)
     if rows.ndim != 2 or rows.shape[1] == 0:
         raise ValueError(message("from_one_hot", "rows of shape (n, classes)", rows.shape))
@@ -73,6 +74,7 @@ def split(
     check_key("split", key)
     if not isinstance(data, tuple | list):
         raise TypeError(message("split", "a tuple of arrays (x, y, ...)", f"one {type(data).__name__}"))
+    check_unmasked("split", "data", data)
     arrays = tuple(np.asarray(array) for array in data)
     shapes = [array.shape for array in arrays]
     if () in shapes or len({shape[0] for shape in shapes}) != 1:
@@ -94,9 +96,10 @@ def split(
 
 
 def _labels(where: str, labels: Any) -> np.ndarray:
+    check_unmasked(where, "labels", labels)
     labels = np.asarray(labels)
     if labels.ndim != 1 or not labels.size:
         raise ValueError(message(where, "labels of shape (n,), n at least 1", labels.shape))
-    if not np.issubdtype(labels.dtype, np.integer):
+    if not np.issubdtype(labels.dtype, np.integer) or labels.dtype.kind == "m":  # durations are integers to NumPy
         raise TypeError(message(where, "labels to be integers", f"dtype {labels.dtype}"))
     return labels

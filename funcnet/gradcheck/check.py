@@ -111,10 +111,6 @@ def check_gradients(
     """
     for name, value, kind in (("network", network, Layer), ("loss", loss, Loss)):
         check_part(WHERE, name, value, kind)
-        try:
-            hash(value)
-        except TypeError as error:
-            raise TypeError(message(WHERE, f"{name} to have hashable fields", error)) from None
     check_contained_layers(network)
     check_part(WHERE, "penalty", penalty, Penalty, optional=True)
     if key is not None:

@@ -120,7 +120,8 @@ def empirical(labels: Any, classes: int, *, dtype: Any = jnp.float32) -> jax.Arr
 
 def _information(p: jax.Array, q: jax.Array) -> jax.Array:
     """Return −p log q, and 0 where p = 0; the input of log is replaced there, so that the gradient is not NaN."""
-    return jnp.where(p == 0, jnp.zeros_like(p), -p * jnp.log(jnp.where(p == 0, jnp.ones_like(q), q)))
+    is_none = (p == 0) & ~jnp.isnan(q)
+    return jnp.where(is_none, jnp.zeros_like(p), -p * jnp.log(jnp.where(is_none, jnp.ones_like(q), q)))
 
 
 def _nats_per_unit(where: str, unit: str) -> float:

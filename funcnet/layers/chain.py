@@ -12,7 +12,7 @@ from ..errors import DtypeError, ShapeError, message
 from ..layer import Cache, Layer, Shape, check_contained_layers
 
 
-class Chain(Layer):
+class Chain(Layer, init=False):
     """The function f = layer_L ∘ … ∘ layer_0, whose parameters are the tuple of its layers' parameters.
 
     ``Sequential`` is f itself, ``Residual`` is x + f(x). An error inside a layer names the index of the layer.

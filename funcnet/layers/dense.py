@@ -47,9 +47,10 @@ class Dense(Layer):
     bias_initializer: Initializer = zeros
 
     def __post_init__(self) -> None:
-        check_count("Dense", "units", self.units)
-        if self.inputs is not None:
-            check_count("Dense", "inputs", self.inputs)
+        for name in ("units", "inputs"):
+            if (count := getattr(self, name)) is not None or name == "units":
+                check_count("Dense", name, count)
+                object.__setattr__(self, name, int(count))  # NumPy's integers too
         for name in ("weight_initializer", "bias_initializer"):
             if not isinstance(given := getattr(self, name), Initializer):
                 expected = f"{name} from funcnet.initializers (one of JAX's by initializers.from_jax(factory, *args))"

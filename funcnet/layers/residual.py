@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 
 from ..errors import ShapeError
-from ..layer import Cache, Layer, Shape
+from ..layer import Cache, Shape
 from .chain import Chain
 
 
-class Residual(Chain):
+class Residual(Chain, init=False):
     """The layer y = x + f(x), where f is the given layers in sequence; x and y have the same shape (batch, ...).
 
     Its gradient is ∂C/∂x = ∂C/∂y + (∂f/∂x)ᵀ ∂C/∂y. Its parameters are the tuple of the layers' parameters, and an error
@@ -28,9 +28,6 @@ class Residual(Chain):
     Traceback (most recent call last):
     funcnet.errors.ShapeError: Residual(Dense(3)): expected layers that keep the input's shape (8,), got (3,)
     """
-
-    def __init__(self, *layers: Layer) -> None:
-        super().__init__(*layers)
 
     def init(self, key: jax.Array, input_shape: Shape, *, dtype: Any = jnp.float32) -> tuple[tuple[Any, ...], Shape]:
         """Return the tuple of the layers' initial parameters, and the input's shape."""

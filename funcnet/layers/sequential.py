@@ -11,7 +11,7 @@ from .chain import Chain
 from .dense import Dense
 
 
-class Sequential(Chain):
+class Sequential(Chain, init=False):
     """A network of layers in sequence; it is itself a layer, so networks nest.
 
     Its parameters are the tuple of its layers' parameters, and an error inside a layer names the index of the layer,
@@ -27,9 +27,6 @@ class Sequential(Chain):
     >>> network.apply(params, jnp.zeros((128, 784))).shape
     (128, 10)
     """
-
-    def __init__(self, *layers: Layer) -> None:
-        super().__init__(*layers)
 
 
 def flattened(network: Layer, *trees: Any, path: tuple[int, ...] = ()) -> Iterator[tuple[Any, ...]]:

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 
-from ..checks import accumulator_dtype, floating_array
+from ..checks import accumulator_dtype, check_unmasked, floating_array
 from ..configuration import Configuration
 from ..errors import DtypeError, ShapeError
 
@@ -48,6 +48,7 @@ class Loss(Configuration):
     def check(self, output: Any, target: Any) -> tuple[jax.Array, jax.Array]:
         """Return output and target as arrays of the output's shape and dtype; raise an error where they do not fit."""
         output = floating_array(self, "output", output)
+        check_unmasked(self, "target", target)
         target = jnp.asarray(target)
         if output.ndim == 0:
             raise ShapeError(self, "output of shape (batch, outputs)", output.shape)

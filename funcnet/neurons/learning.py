@@ -8,7 +8,16 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from ..checks import check_count, check_dtype, check_key, check_number, check_values, input_rows, is_concrete
+from ..checks import (
+    check_count,
+    check_dtype,
+    check_key,
+    check_number,
+    check_unmasked,
+    check_values,
+    input_rows,
+    is_concrete,
+)
 from ..errors import DtypeError, ShapeError
 from ..layers import DenseParams
 from .threshold import weighted_input
@@ -166,6 +175,7 @@ def _separable(key: jax.Array, margin: jax.Array, n: int, inputs: int) -> tuple[
 
 def _samples(where: str, x: Any, labels: Any) -> tuple[jax.Array, jax.Array]:
     """Return x (n, inputs) and y (n,) of the dtype of x, or raise an error that names ``where``."""
+    check_unmasked(where, "labels", labels)
     x, y = input_rows(where, x), labels if isinstance(labels, jax.Array) else np.asarray(labels)
     if y.shape != x.shape[:1]:
         raise ShapeError(where, f"labels of shape {x.shape[:1]}, one per row of x", y.shape)

@@ -14,8 +14,8 @@ from ..layers import DenseParams
 def perceptron(params: DenseParams, x: jax.Array) -> jax.Array:
     """Return 1 where w·x + b > 0, else 0: (..., units) for x (..., inputs), of the dtype of x.
 
-    The bias is minus the threshold. Where w·x + b = 0 the output is 0, while ``fn.step(0)`` is 1. Weight (1, inputs)
-    and bias (1,) are one perceptron; more rows are several in parallel.
+    The bias is minus the threshold. Where w·x + b = 0 the output is 0, while ``fn.step(0)`` is 1, and NaN stays NaN.
+    Weight (1, inputs) and bias (1,) are one perceptron; more rows are several in parallel.
     Its derivative is 0. Raises ``ShapeError`` and ``DtypeError`` where x does not fit the weight. Rosenblatt, "The
     Perceptron: A Probabilistic Model for Information Storage and Organization in the Brain" (1958).
 
@@ -27,7 +27,7 @@ def perceptron(params: DenseParams, x: jax.Array) -> jax.Array:
            [1.]], dtype=float32)
     """
     z = weighted_input("perceptron", params, x)
-    return jnp.where(z > 0, jnp.ones_like(z), jnp.zeros_like(z))
+    return jnp.where(z > 0, jnp.ones_like(z), jnp.where(z <= 0, jnp.zeros_like(z), lax.stop_gradient(z)))
 
 
 def weighted_input(where: str, params: DenseParams, x: Any) -> jax.Array:

@@ -35,7 +35,7 @@ from ..settings import (
     settings_dtype,
     state_type,
 )
-from .points import Cost, Point, Start, best_of, better, first_points
+from .points import Cost, Point, Start, best_of, better, finite_or_inf, first_points
 from .ranges import PointCount
 
 State = Any
@@ -137,6 +137,7 @@ def from_step(
             at = StepInput(jax.random.fold_in(state.key, state.step), state.current)
             result = rule(cost, at, **settings)  # type: ignore[call-arg]
             evaluated, current, changed = _checked_result(name, result, kept)
+            evaluated = evaluated._replace(cost=finite_or_inf(evaluated.cost))
             lowest = best_of(evaluated) if counts else evaluated
             return state._replace(
                 step=state.step + 1,

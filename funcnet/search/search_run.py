@@ -107,7 +107,7 @@ def run(
     return _run(
         state,
         as_pytree(cost),
-        jnp.asarray(-np.inf if goal is None else goal, dtype),
+        np.array(-np.inf, dtype) if goal is None else jnp.asarray(goal, dtype),
         jnp.asarray(steps if patience is None else patience, jnp.int32),
         jnp.asarray(min_delta, dtype),
         step=search.step,
@@ -142,7 +142,7 @@ def _run(
     """
 
     def is_reached(run: _Run) -> jax.Array:
-        return run.state.best.cost <= goal
+        return (run.state.best.cost <= goal) & jnp.isfinite(run.state.best.cost)
 
     def unfinished(run: _Run) -> jax.Array:
         return (run.taken < steps) & ~is_reached(run) & (run.taken - run.improved < patience)

@@ -4,9 +4,9 @@ The last batch of n samples is as large as the others: its start is moved back s
 the samples that it shares with the batch before have weight 0. So no sample is dropped or counted twice, and nothing
 is compiled twice.
 
-The order is drawn without a sort. ``jax.random.permutation`` sorts random numbers, twice for more than some hundred
-samples: on a CPU that was 9 % of an epoch of MNIST (784-512-10, batch 128) and 18 % of one of 784-25-15-1 (batch 32);
-``random_order`` takes at most 1 %.
+The order is drawn without a sort, which no kernel of a small loop can hold. ``jax.random.permutation`` sorts random
+numbers, twice for more than some hundred samples: on a CPU that was 9 % of an epoch of MNIST (784-512-10, batch 128)
+and 18 % of one of 784-25-15-1 (batch 32); ``random_order`` takes at most 1 %.
 """
 
 from collections.abc import Callable
@@ -22,21 +22,25 @@ from .one_kernel import as_one_kernel
 Totals = tuple[Any, Any]  # running sums, and their compensation terms
 
 _ROUNDS = 8  # of mixing: our tests find no pattern with 6 or more
+_MIXED = 32  # numbers, from which on they are mixed: fewer have too few maps, and are ranked
 
 
 def random_order(key: jax.Array, count: int) -> jax.Array:
     """Return the numbers 0, 1, …, count − 1 in an order that the key chooses: int32 (count,).
 
-    Each round maps the numbers below 2ᵏ one to one: x ← (ax + c) mod 2ᵏ with a odd and random, as the congruential
-    generators do, then x ← x ⊕ ⌊x/2ˢ⌋ with s = ⌈k/2⌉, which brings the better, upper bits down. A number that comes
-    out at ``count`` or above is mixed again until it is below: that keeps the map one to one. Knuth, *The Art of
-    Computer Programming*, volume 2, section 3.2.1; Marsaglia, "Xorshift RNGs" (2003); Black, Rogaway, "Ciphers with
-    Arbitrary Finite Domains" (2002), method 2.
+    Fewer than 32 are the ranks of as many random 32-bit numbers, so that every order is equally likely, but for ties,
+    which have a probability below 2·10⁻⁷. More numbers are mixed. Each round maps the numbers below 2ᵏ one to one:
+    x ← (ax + c) mod 2ᵏ with a odd and random, as the congruential generators do, then x ← x ⊕ ⌊x/2ˢ⌋ with s = ⌈k/2⌉,
+    which brings the better, upper bits down. A number that comes out at ``count`` or above is mixed again until it is
+    below: that keeps the map one to one. Knuth, *The Art of Computer Programming*, volume 2, section 3.2.1; Marsaglia,
+    "Xorshift RNGs" (2003); Black, Rogaway, "Ciphers with Arbitrary Finite Domains" (2002), method 2.
 
     >>> sorted(random_order(jax.random.key(0), 7).tolist())
     [0, 1, 2, 3, 4, 5, 6]
     """
-    bits = max(1, (count - 1).bit_length())
+    if count < _MIXED:
+        return _ranks(jax.random.bits(key, (count,), jnp.uint32))
+    bits = (count - 1).bit_length()
     below, half, end = (jnp.uint32(number) for number in (2**bits - 1, (bits + 1) // 2, count))
     factors, offsets = jax.random.bits(key, (2, _ROUNDS), jnp.uint32)
 
@@ -50,6 +54,17 @@ def random_order(key: jax.Array, count: int) -> jax.Array:
     x = mixed(jnp.arange(count, dtype=jnp.uint32))
     x = lax.while_loop(lambda x: jnp.any(x >= end), lambda x: jnp.where(x >= end, mixed(x), x), x)
     return x.astype(jnp.int32)
+
+
+def _ranks(numbers: jax.Array) -> jax.Array:
+    """Return how many numbers are below each, int32 (n,); of equal ones the first is the lower.
+
+    >>> _ranks(jnp.array([7, 9, 3, 7]))
+    Array([1, 3, 0, 2], dtype=int32)
+    """
+    each, other, index = numbers[:, None], numbers[None, :], jnp.arange(len(numbers), dtype=jnp.int32)
+    is_below = (other < each) | ((other == each) & (index[None, :] < index[:, None]))
+    return jnp.sum(is_below, axis=1, dtype=jnp.int32)
 
 
 def effective_batch_size(where: str, batch_size: int | None, samples: int) -> int:

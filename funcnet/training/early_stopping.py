@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks import accumulator_dtype, check_count, check_number, params_dtype
+from ..checks import accumulator_dtype, check_count, params_dtype, set_number
 from ..configuration import Configuration
 from ..errors import message
 from ..layer import Params
@@ -28,6 +28,10 @@ class EarlyStopping(Configuration):
     """Stop a run once ``monitor`` has not improved for ``patience`` epochs in a row, and keep the best parameters.
 
     What the decision depends on is part of the state, so that a run in several calls stops where one call would.
+
+    A value of the validation data is computed with the parameters at the end of the epoch, and these are kept. A value
+    of the training data, such as "loss", is computed before each update of the epoch, so the parameters before the
+    epoch's last update are kept. With one step per epoch they have exactly the loss for which they are the best.
     Prechelt, "Early Stopping - But When?" (1998).
 
     Args:
@@ -35,7 +39,8 @@ class EarlyStopping(Configuration):
         patience: epochs in a row without improvement after which the run stops.
         min_delta: a value must be better than the best by more than this.
         restore_best: whether the parameters that ``fit`` returns are those of the best epoch. This applies whatever
-            the reason for which the run ended.
+            the reason for which the run ended. With a monitor of the training data they are those before the last
+            update of the best epoch.
         mode: "min" where smaller is better, "max" where larger is; "auto" takes "min" for a loss and "max" for an
             accuracy. Every other monitor needs an explicit mode.
 
@@ -64,13 +69,7 @@ class EarlyStopping(Configuration):
         if not isinstance(self.monitor, str):
             raise TypeError(message("EarlyStopping", "monitor to be a name of the history", repr(self.monitor)))
         check_count("EarlyStopping", "patience", self.patience)
-        check_number(
-            "EarlyStopping",
-            "min_delta",
-            self.min_delta,
-            lambda d: (d >= 0) & np.isfinite(d),
-            "to be finite and at least 0",
-        )
+        set_number(self, "min_delta", lambda delta: delta >= 0, "to be finite and at least 0")
         if not isinstance(self.restore_best, bool):
             raise TypeError(message("EarlyStopping", "restore_best to be True or False", repr(self.restore_best)))
         if self.mode not in MODES:
@@ -79,7 +78,7 @@ class EarlyStopping(Configuration):
     @property
     def limits(self) -> Limits:
         """The numbers of the decision."""
-        return Limits(int(self.patience), float(self.min_delta))
+        return Limits(int(self.patience), self.min_delta)
 
     @property
     def smaller_is_better(self) -> bool:
@@ -101,9 +100,9 @@ class EarlyStopping(Configuration):
 class Best:
     """The best epoch so far: what early stopping compares with and restores."""
 
-    value: jax.Array  # (): the monitored value, in float32 at least; initially ±infinity
+    value: jax.Array  # (): the monitored value, in float32 at least; initially the worst finite number
     epoch: jax.Array  # int32 (): epochs finished then
-    params: Params  # the parameters then, () where they are not to be restored
+    params: Params  # the parameters that have that value, () where they are not to be restored
     monitor: str
     smaller_is_better: bool
     restores: bool  # whether the parameters are kept
@@ -115,9 +114,10 @@ def with_early_stopping(where: str, state: TrainState, stopping: EarlyStopping, 
         hint = ": pass validation= to record it" if f"val_{names[0]}" not in names else ""
         expected = f"early_stopping.monitor to be one of {', '.join(names)}"
         raise ValueError(message(where, expected, f"{stopping.monitor!r}{hint}"))
-    smaller = stopping.smaller_is_better
+    smaller, dtype = stopping.smaller_is_better, accumulator_dtype(params_dtype(state.params))
+    largest = np.finfo(dtype).max
     fresh = Best(
-        value=jnp.asarray(np.inf if smaller else -np.inf, accumulator_dtype(params_dtype(state.params))),
+        value=jnp.asarray(largest if smaller else -largest, dtype),  # infinity would stop it under jax_debug_infs
         epoch=state.epoch,
         params=state.params if stopping.restore_best else (),
         monitor=stopping.monitor,
@@ -128,16 +128,25 @@ def with_early_stopping(where: str, state: TrainState, stopping: EarlyStopping, 
     return state if same == jax.tree.structure(state.best) else state._replace(best=fresh)
 
 
-def update_best(state: TrainState, row: dict[str, jax.Array], finite: jax.Array, min_delta: Any) -> TrainState:
-    """Return the state with this epoch as the best where its value is better and everything in it is finite."""
+def update_best(
+    state: TrainState, params: Params, row: dict[str, jax.Array], finite: jax.Array, min_delta: Any
+) -> TrainState:
+    """Return the state with this epoch as the best where its value is better and everything in it is finite.
+
+    Args:
+        state: the state after the epoch.
+        params: the parameters to keep, which have that value.
+        row: the epoch's row of the history.
+        finite: whether what the value depends on is finite.
+        min_delta: by how much the value must be better than the best so far.
+    """
     best = state.best
     value = row[best.monitor].astype(best.value.dtype)
     gain = best.value - value if best.smaller_is_better else value - best.value
-    better = (gain > jnp.asarray(min_delta, gain.dtype)) & finite
-    params = state.params if best.restores else ()
+    better = (gain > jnp.asarray(min_delta, gain.dtype)) & finite & jnp.isfinite(value)
     value, epoch, params = jax.tree.map(
         lambda new, old: jnp.where(better, new, old),
-        (value, state.epoch, params),
+        (value, state.epoch, params if best.restores else ()),
         (best.value, best.epoch, best.params),
     )
     return state._replace(best=replace(best, value=value, epoch=epoch, params=params))

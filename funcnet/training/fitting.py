@@ -33,7 +33,7 @@ Report = Callable[[int, Mapping[str, float]], None]  # epochs done in all, and t
 class FitResult(NamedTuple):
     """What ``fit`` returns."""
 
-    params: Params  # the trained parameters; those of the best epoch where early stopping restores them
+    params: Params  # the trained parameters; those of the best epoch where early stopping restores them: see there
     history: dict[str, np.ndarray]  # (epochs,) each: "loss", the metrics' names, and the same after "val_"
     state: TrainState  # what another fit needs to go on from here, as its ``state``
     reason: Ending  # why the run ended: "completed", "stopped early", "non-finite loss" or "non-finite parameters"
@@ -127,7 +127,7 @@ def fit(
     if early_stopping is None:
         return FitResult(run.state.params, history, run.state, reason)
     best = run.state.best
-    if not np.isfinite(best.value):
+    if abs(best.value) == np.finfo(best.value.dtype).max:  # as it was initially
         never = f"{early_stopping.monitor} was never finite: the best parameters are the initial ones"
         warnings.warn(f"fit: {never}", RuntimeWarning, stacklevel=2)
     params = best.params if early_stopping.restore_best else run.state.params

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks import check_count, check_values, integer_array, is_concrete
+from ..checks import check_count, check_unmasked, check_values, integer_array, is_concrete
 from ..errors import DtypeError, ShapeError
 from ..losses import batch_mean
 
@@ -22,17 +22,23 @@ def accuracy(prediction: jax.Array, target: jax.Array) -> jax.Array:
 
     The prediction (batch, outputs) is what the loss's ``predict`` makes of the network's output. With several
     outputs the class is the index of the largest, in the prediction and in the target. With one output the class is
-    1 where the output is at least ½, else 0.
+    1 where the output is at least ½, else 0. A row with NaN names no class, nor does a target of several equal
+    outputs, such as zeros: these samples are never classified correctly.
 
     >>> accuracy(jnp.array([[0.1, 0.9], [0.6, 0.4]]), jnp.array([[0, 1], [0, 1]]))
     Array([1., 0.], dtype=float32)
     >>> accuracy(jnp.array([[0.7], [0.7]]), jnp.array([[1], [0]]))
     Array([1., 0.], dtype=float32)
     """
+    for name, rows in (("prediction", prediction), ("target", target)):
+        check_unmasked("accuracy", name, rows)
     if prediction.ndim != 2 or prediction.shape != target.shape:
         expected = "prediction and target of one shape (batch, outputs)"
         raise ShapeError("accuracy", expected, f"{prediction.shape} and {target.shape}")
-    right = predicted_classes(prediction) == predicted_classes(target)
+    answers = predicted_classes(prediction)
+    right = (answers == predicted_classes(target)) & (answers >= 0)
+    if target.shape[1] > 1:
+        right &= jnp.any(target != target[:, :1], axis=1)
     return right.astype(jnp.float32)
 
 
@@ -54,7 +60,8 @@ def predicted_classes(prediction: jax.Array) -> jax.Array:
 
     The prediction is what the loss's ``predict`` makes of the network's output, or targets, of any real dtype. With
     several outputs the class is the index of the largest, the smallest index of equals; with one output it is 1 where
-    that is at least ½, and else 0. Raises ``ShapeError`` and ``DtypeError``.
+    that is at least ½, and else 0. It is −1, which is no class, for a row with NaN. Raises ``ShapeError`` and
+    ``DtypeError``.
     Bishop, *Pattern Recognition and Machine Learning* (2006), section 1.5.1: the decision with the fewest mistakes.
 
     >>> predicted_classes(jnp.array([[0.1, 0.7, 0.2], [0.6, 0.3, 0.1]]))
@@ -62,16 +69,20 @@ def predicted_classes(prediction: jax.Array) -> jax.Array:
     >>> predicted_classes(jnp.array([[0.7], [0.2]]))
     Array([1, 0], dtype=int32)
     """
+    check_unmasked("predicted_classes", "prediction", prediction)
     prediction = jnp.asarray(prediction)
     if jnp.issubdtype(prediction.dtype, jnp.complexfloating):
         raise DtypeError("predicted_classes", "prediction of a real dtype", prediction.dtype)
     if prediction.ndim != 2 or prediction.shape[1] == 0:
         raise ShapeError("predicted_classes", "prediction of shape (batch, outputs)", prediction.shape)
+    floating = jnp.issubdtype(prediction.dtype, jnp.floating)
     if prediction.shape[1] == 1:
-        floating = jnp.issubdtype(prediction.dtype, jnp.floating)
-        only = prediction[:, 0] if floating else prediction[:, 0].astype(jnp.float32)
-        return (only >= 0.5).astype(jnp.int32)
-    return jnp.argmax(prediction, axis=1).astype(jnp.int32)
+        classes = (prediction if floating else prediction.astype(jnp.float32))[:, 0] >= 0.5
+    else:
+        classes = jnp.argmax(prediction, axis=1)
+    if floating:
+        return jnp.where(jnp.any(jnp.isnan(prediction), axis=1), -1, classes.astype(jnp.int32))
+    return classes.astype(jnp.int32)
 
 
 def confusion_matrix(labels: Any, answers: Any, classes: int) -> jax.Array:
@@ -100,7 +111,8 @@ def worst_mistakes(prediction: Any, labels: Any, most: int | None = None) -> np.
     """Return the rows (mistakes,) of the prediction that name a wrong class, the most confident first; int64.
 
     ``prediction`` (n, outputs) is as in ``predicted_classes``, ``labels`` are integers (n,). How sure a row is of its
-    answer is the largest of its outputs, and max(p, 1 − p) for one output p; equally sure ones keep their order.
+    answer is the largest of its outputs, and max(p, 1 − p) for one output p; equally sure ones keep their order. A row
+    with NaN is a mistake, and comes last.
     At most ``most`` rows are returned, all of them for None. On the host: how many there are depends on the values.
     Raises ``ShapeError`` and ``DtypeError``, and ``TypeError`` or ``ValueError`` unless ``most`` is a positive integer.
 
@@ -115,8 +127,7 @@ def worst_mistakes(prediction: Any, labels: Any, most: int | None = None) -> np.
     labels = np.asarray(integer_array("worst_mistakes", "labels", labels))
     if labels.shape != answers.shape:
         raise ShapeError("worst_mistakes", f"labels of shape {answers.shape}, one a row", labels.shape)
-    if not jnp.issubdtype(outputs.dtype, jnp.floating):
-        outputs = outputs.astype(np.float64)  # negating unsigned or boolean arrays fails
+    outputs = outputs.astype(np.float64)  # in which every dtype can be negated
     both = np.concatenate([1 - outputs, outputs], axis=1) if outputs.shape[1] == 1 else outputs
     wrong = np.flatnonzero(answers != labels)
     return wrong[np.argsort(-both[wrong].max(axis=1), kind="stable")][:most]

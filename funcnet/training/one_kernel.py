@@ -71,20 +71,21 @@ def as_one_kernel(function: Callable[..., Any], *operands: Any) -> Any:
     leaves = jax.tree.leaves(operands)
     found = list(islice(operations(program), MAX_OPERATIONS + 1))
     if len(found) <= MAX_OPERATIONS and all(map(_is_small, found)):
-        results = _hinted(program)(program.consts, *leaves)
+        results = _hinted(program.jaxpr)(program.consts, *leaves)
     else:
         results = jax.core.eval_jaxpr(program.jaxpr, program.consts, *leaves)
     return jax.tree.unflatten(jax.tree.structure(shapes), results)
 
 
-def _hinted(program: Any) -> Callable[..., Any]:
-    """Return the program as a function of its constants and operands, with the hint to XLA; without it under vmap.
+def _hinted(jaxpr: Any) -> Callable[..., Any]:
+    """Return a program as a function of its constants and operands, with the hint to XLA; without it under vmap.
 
-    The constants are operands, because a mapped function may not close over mapped values.
+    The constants are operands, because a mapped function may not close over mapped values, nor a program that is kept
+    over values of a trace.
     """
 
     def run(consts: Any, *leaves: jax.Array) -> Any:
-        return jax.core.eval_jaxpr(program.jaxpr, consts, *leaves)
+        return jax.core.eval_jaxpr(jaxpr, consts, *leaves)
 
     @custom_vmap
     def hinted(consts: Any, *leaves: jax.Array) -> Any:

@@ -15,7 +15,7 @@ from jax import lax
 
 from ..checks import accumulator_dtype, check_count, check_data, check_part, params_dtype
 from ..errors import message
-from ..layer import Layer
+from ..layer import Layer, Params
 from ..losses import Loss
 from ..objective import Batch, autodiff
 from ..optimizers import Optimizer
@@ -35,7 +35,8 @@ class Run(NamedTuple):
     done: jax.Array  # int32 (): epochs that this call ran
     finite: jax.Array  # bool (): whether the last epoch's loss and the parameters are finite
     stopped: jax.Array  # bool (): whether early stopping has stopped the run
-    history: dict[str, jax.Array]  # (epochs,) each, of which the first ``done`` rows are filled, the others NaN
+    # (epochs,) each, of which the first ``done`` rows are filled; the others are NaN (0 while jax_debug_nans is on)
+    history: dict[str, jax.Array]
 
 
 def run_epochs(
@@ -107,7 +108,10 @@ def run_epochs(
         state = state._replace(best=())
     else:
         state = with_early_stopping("run_epochs", state, early_stopping, plan.names)
-    return epochs_of(plan, state, epochs, rows=epochs)
+    run = epochs_of(plan, state, epochs, rows=epochs)
+    is_filled = jnp.arange(epochs, dtype=jnp.int32) < run.done
+    empty = 0.0 if jax.config.jax_debug_nans else jnp.nan  # type: ignore[attr-defined]
+    return run._replace(history={name: jnp.where(is_filled, each, empty) for name, each in run.history.items()})
 
 
 @partial(
@@ -150,23 +154,29 @@ def make_plan(
     if validation is not None:
         held_out = Batch(*check_data(f"{where} (validation)", parts[0], validation, dtype, batch.x.shape[1:]))
         names += tuple(f"val_{name}" for name in names)
+        if repeated := [name for name in names if names.count(name) > 1]:
+            expected = "metrics of other names than the values of the validation data, which begin with 'val_'"
+            raise ValueError(message(where, expected, repeated[0]))
     limits = None if early_stopping is None else early_stopping.limits
     return Plan(step, batch, held_out, limits, effective_batch_size(where, batch_size, len(batch.x)), names)
 
 
 def epochs_of(plan: Plan, state: TrainState, epochs: int | jax.Array, *, rows: int) -> Run:
-    """Return the run after ``epochs`` more epochs, or fewer, with a history of ``rows`` rows.
+    """Return the run after ``epochs`` more epochs, or fewer, with a history of ``rows`` rows, 0 where not filled.
 
     ``epochs`` may be traced, so that one compiled program runs any number of epochs up to ``rows``.
     """
     step, validation, limits = plan.step, plan.validation, plan.limits
+    names = ("loss", *map(metric_name, step.metrics))
     dtype = accumulator_dtype(params_dtype(state.params))
+    by_training = limits is not None and state.best.monitor in names
 
     def unfinished(run: Run) -> jax.Array:
         return (run.done < epochs) & run.finite & ~run.stopped
 
     def one_epoch(run: Run) -> Run:
-        state, row = _train_epoch(step, run.state, plan.data, plan.batch_size, dtype)
+        keeps = by_training and run.state.best.restores
+        state, row, last_used = _train_epoch(plan, run.state, names, dtype, keeps=keeps)
         if validation is not None:
             size = min(EVALUATION_BATCH, len(validation.x))
             unpenalized = replace(step.objective, penalty=None)
@@ -177,38 +187,43 @@ def epochs_of(plan: Plan, state: TrainState, epochs: int | jax.Array, *, rows: i
             name: lax.dynamic_update_index_in_dim(column, row[name], run.done, axis=0)
             for name, column in run.history.items()
         }
-        finite = jnp.isfinite(row["loss"])
+        finite_loss = finite = jnp.isfinite(row["loss"])
         for leaf in jax.tree.leaves(state.params):  # the loss is computed before the last update
             finite &= jnp.all(jnp.isfinite(leaf))
         stopped = run.stopped
         if limits is not None:
-            state = update_best(state, row, finite, limits.min_delta)
+            params, valid = (last_used, finite_loss) if by_training else (state.params, finite)
+            state = update_best(state, params, row, valid, limits.min_delta)
             stopped = is_stopped(state, limits.patience)
         return Run(state, run.done + 1, finite, stopped, history)
 
-    history = {name: jnp.full(rows, jnp.nan, dtype) for name in plan.names}
+    history = {name: jnp.zeros(rows, dtype) for name in plan.names}  # NaN would stop a run under jax_debug_nans
     stopped = jnp.bool_(False) if limits is None else is_stopped(state, limits.patience)
     start = Run(state, jnp.int32(0), jnp.bool_(True), stopped, history)
     return as_one_kernel(lambda start: lax.while_loop(unfinished, one_epoch, start), start)
 
 
 def _train_epoch(
-    step: Step, state: TrainState, data: Batch, batch_size: int, dtype: Any
-) -> tuple[TrainState, dict[str, jax.Array]]:
-    """Return the state after one pass over the shuffled data, and the mean cost and metrics before each update."""
+    plan: Plan, state: TrainState, names: tuple[str, ...], dtype: Any, *, keeps: bool
+) -> tuple[TrainState, dict[str, jax.Array], Params]:
+    """Return the state after one pass over the shuffled data, and the mean cost and metrics before each update.
+
+    Where ``keeps``, return also the parameters before the last update, the last that were used; else ().
+    """
+    step, data, batch_size = plan.step, plan.data, plan.batch_size
+    used = state.params if keeps else ()
     if batch_size == len(data.x):  # the full set: its mean does not depend on the order
         state, row = step(state, data)
         row = {name: value.astype(dtype) for name, value in row.items()}
-        return state._replace(epoch=state.epoch + 1), row
+        return state._replace(epoch=state.epoch + 1), row, used
     key = jax.random.fold_in(jax.random.fold_in(state.key, SHUFFLE), state.epoch)
     order = random_order(key, len(data.x))
     batch_of_x, batch_of_y = (shuffled(array, order, batch_size) for array in (data.x, data.y))
-    state, row = scan_batches(
-        lambda state, start, weights: step(state, Batch(batch_of_x(start), batch_of_y(start), weights)),
-        state,
-        ("loss", *map(metric_name, step.metrics)),
-        len(data.x),
-        batch_size,
-        dtype,
-    )
-    return state._replace(epoch=state.epoch + 1), row
+
+    def one_batch(carry: Any, start: jax.Array, weights: jax.Array | None) -> tuple[Any, dict[str, jax.Array]]:
+        before, _ = carry
+        state, row = step(before, Batch(batch_of_x(start), batch_of_y(start), weights))
+        return (state, before.params if keeps else ()), row
+
+    (state, used), row = scan_batches(one_batch, (state, used), names, len(data.x), batch_size, dtype)
+    return state._replace(epoch=state.epoch + 1), row, used

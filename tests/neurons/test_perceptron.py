@@ -61,3 +61,10 @@ def test_an_unknown_activation_is_named_with_the_known_ones():
             neurons.neuron(activation)
     with pytest.raises(ValueError, match=r"expected units to be an integer of at least 1, got 0"):
         neurons.neuron("relu", units=0)
+
+
+def test_nan_stays_nan():
+    params = fn.DenseParams(jnp.array([[1.0, -1.0]]), jnp.array([0.5]))
+    x = np.array([[np.nan, 0], [1, 0], [0, 1], [np.inf, np.inf]], np.float32)
+    np.testing.assert_array_equal(fn.neurons.perceptron(params, x)[:, 0], [np.nan, 1, 0, np.nan])
+    np.testing.assert_array_equal(jax.grad(lambda x: fn.neurons.perceptron(params, x).sum())(x), np.zeros((4, 2)))

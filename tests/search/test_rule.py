@@ -102,3 +102,14 @@ def test_people_see_names_defaults_and_ranges():
     signature = str(inspect.signature(fn.genetic)).replace("typing.", "")
     assert "population: Annotated[int, an integer of at least 1] = 50" in signature
     assert "crossover_rate: Annotated[float, in [0, 1]] = 0.9" in signature
+
+
+def test_a_point_of_a_cost_that_is_nan_is_never_the_best():
+    @from_step()
+    def scattered(cost, at, count: fn.search.Points = 3, scale: Scale = 1.0):
+        costs = jnp.stack([jnp.float32(jnp.nan), jnp.float32(-1), jnp.float32(-jnp.inf)])
+        points = Point(jnp.arange(3.0), costs)
+        return StepResult(points, points, {})
+
+    result = problems.run(scattered(), lambda x: x**2, lambda key: jnp.float32(1), steps=1)
+    assert (result.params, result.cost) == (1, -1)

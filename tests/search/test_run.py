@@ -261,3 +261,14 @@ def test_wrong_costs_and_parameters_are_named(method):
         problems.run(method, lambda p: jnp.array(0.0), lambda _: ((), ()))
     with pytest.raises(TypeError, match=rf"^{name}: expected key made by jax.random.key\(seed\), got 0"):
         method.init(problems.valleys, problems.near_one, 0)
+
+
+def test_a_cost_that_is_never_finite_reaches_no_goal():
+    def cost(x):
+        return x * jnp.nan
+
+    def run(method):
+        key, start = jax.random.key(0), lambda key: jnp.float32(1)
+        return fn.search.run(method, cost, start, key=key, steps=2, goal=np.inf)
+
+    assert [run(method).reason for method in (fn.annealing(1.0), fn.genetic(4))] == ["non-finite cost"] * 2

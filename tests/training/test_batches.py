@@ -1,7 +1,7 @@
 """The order of an epoch is a permutation, and as random as the tests can tell."""
 
 from functools import lru_cache, partial
-from math import factorial
+from math import comb, factorial
 
 import jax
 import jax.numpy as jnp
@@ -32,13 +32,42 @@ def test_each_sample_is_met_once(count):
     assert random_order(jax.random.key(0), count).dtype == jnp.int32
 
 
-@pytest.mark.parametrize("count", [2, 3, 4, 5, 6])
-def test_every_order_of_a_few_is_about_as_likely_as_another(count):
-    drawn = orders(count, 200 * factorial(count))
-    _, counts = np.unique(drawn, axis=0, return_counts=True)
+def number_of(orders):
+    """Return the number of each order (runs, n) of n!: in the factorial system, Σᵢ #{j > i: oⱼ < oᵢ} (n − 1 − i)!."""
+    count = orders.shape[1]
+    digits = [(orders[:, i + 1 :] < orders[:, i : i + 1]).sum(axis=1) for i in range(count)]
+    return sum(digit * factorial(count - 1 - i) for i, digit in enumerate(digits))
+
+
+@pytest.mark.parametrize(("count", "runs"), [(2, 5000), (3, 5000), (4, 5000), (5, 24_000), (6, 100_000), (8, 200_000)])
+def test_every_order_of_a_few_is_equally_likely(count, runs):
+    counts = np.bincount(number_of(orders(count, runs)), minlength=factorial(count))
     assert counts.size == factorial(count)
-    assert counts.min() > 100
-    assert counts.max() < 300
+    assert abs(excess(counts)) < 5
+    assert counts.max() < runs / counts.size + 8 * np.sqrt(runs / counts.size)
+
+
+@pytest.mark.parametrize(("count", "batch_size"), [(7, 3), (16, 4), (31, 3)])
+def test_every_batch_of_a_few_is_equally_likely(count, batch_size):
+    """Which samples are together in a batch, whichever batch it is."""
+    drawn = orders(count, 100_000, seed=3)
+    for start in (0, count - batch_size):
+        together = np.sort(drawn[:, start : start + batch_size], axis=1)
+        number = sum(comb_below(together[:, i], i + 1) for i in range(batch_size))
+        assert abs(excess(np.bincount(number, minlength=comb(count, batch_size)))) < 5
+
+
+def comb_below(values, size):
+    """Return the binomials of values over a size: those of increasing values number every choice once."""
+    return np.array([comb(value, size) for value in range(values.max() + 1)])[values]
+
+
+@pytest.mark.parametrize("count", [7, 16, 31])
+def test_a_few_places_tell_nothing_of_each_other(count):
+    drawn = orders(count, 100_000, seed=3)
+    for first, second in ((0, 1), (2, count - 1), (count // 2, count - 2)):
+        pairs = np.bincount(drawn[:, first] * count + drawn[:, second], minlength=count**2)
+        assert abs(excess(pairs[np.arange(count**2) % (count + 1) != 0])) < 5
 
 
 @pytest.mark.parametrize("count", [24, 33, 64])

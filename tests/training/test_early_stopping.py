@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 import funcnet as fn
+from funcnet.training.batches import random_order
+from funcnet.training.step import SHUFFLE
 from tests.training.test_fitting import Compilations
 
 RANDOM = np.random.default_rng(0)
@@ -35,15 +37,28 @@ def fit(**changes):
     return fn.fit(**{**settings, **changes})
 
 
+def before_the_last_update(state, batch_size=8, data=(X, Y), metrics=(), loss=fn.quadratic):
+    """Return the parameters before the last update of the epoch that begins with a state, step by step."""
+    step = fn.train_step(NETWORK, loss, fn.adam(0.01))
+    order = random_order(jax.random.fold_in(jax.random.fold_in(state.key, SHUFFLE), state.epoch), len(X))
+    for start in range(0, len(X) - batch_size, batch_size):
+        rows = np.asarray(order)[start : start + batch_size]
+        state, _ = step(state, (data[0][rows], data[1][rows]))
+    return state.params
+
+
 def plain_loop(*, monitor, patience, min_delta, smaller, epochs=60, **changes):
     """Return epochs run, best epoch and best parameters, by one epoch a call and a Python loop."""
-    state, best, best_epoch, best_params = None, math.inf if smaller else -math.inf, 0, None
+    state = fn.init_state(NETWORK, fn.adam(0.01), jax.random.key(0), (6,))
+    best, best_epoch, best_params = math.inf if smaller else -math.inf, 0, None
     for epoch in range(1, epochs + 1):
-        start = {} if state is None else {"key": None, "state": state}
-        result = fit(early_stopping=None, epochs=1, **changes, **start)
-        state, value = result.state, float(result.history[monitor][0])
+        result = fit(early_stopping=None, epochs=1, key=None, state=state, **changes)
+        value = float(result.history[monitor][0])
         if (best - value if smaller else value - best) > min_delta:
-            best, best_epoch, best_params = value, epoch, result.params
+            is_validation = monitor.startswith("val_")
+            best, best_epoch = value, epoch
+            best_params = result.params if is_validation else before_the_last_update(state, **changes)
+        state = result.state
         if epoch - best_epoch >= patience:
             break
     return epoch, best_epoch, best_params
@@ -51,14 +66,16 @@ def plain_loop(*, monitor, patience, min_delta, smaller, epochs=60, **changes):
 
 @pytest.mark.parametrize(
     ("monitor", "patience", "min_delta"),
-    [("val_loss", 1, 0.0), ("val_loss", 4, 0.0), ("val_loss", 3, 0.01), ("loss", 2, 0.02)],
+    [("val_loss", 1, 0.0), ("val_loss", 4, 0.0), ("val_loss", 3, 0.01), ("loss", 2, 0.02), ("loss", 1, 0.1)],
 )
 def test_it_picks_the_epoch_and_the_parameters_of_a_plain_loop(monitor, patience, min_delta):
     ran, best_epoch, best_params = plain_loop(monitor=monitor, patience=patience, min_delta=min_delta, smaller=True)
     result = fit(early_stopping=fn.EarlyStopping(monitor, patience, min_delta))
     assert result.reason == "stopped early"
     assert (len(result.history["loss"]), result.best_epoch) == (ran, best_epoch)
-    chex.assert_trees_all_equal(result.params, best_params)
+    if monitor == "val_loss":
+        chex.assert_trees_all_equal(result.params, best_params)
+    chex.assert_trees_all_close(result.params, best_params, rtol=1e-5)
     assert ran < 60
 
 
@@ -219,3 +236,52 @@ def test_it_is_a_value_that_prints_as_its_call():
     stopping = fn.EarlyStopping("loss", patience=3, min_delta=0.1, restore_best=False, mode="min")
     assert eval(repr(stopping), vars(fn)) == stopping
     assert len({stopping, fn.EarlyStopping(), fn.EarlyStopping(patience=5)}) == 2
+
+
+LINE = np.array([[1.0], [2.0]], np.float32)
+
+
+def fit_line(rates, stopping, **changes):
+    """Return the run of y = wx + b on two samples, one rate per step; it begins at w = b = 0 and ends by the last."""
+    optimizer = fn.sgd(fn.schedules.piecewise(range(1, len(rates)), rates))
+    params = (fn.DenseParams(jnp.zeros((1, 1)), jnp.zeros(1)),)
+    settings = {"optimizer": optimizer, "params": params, "data": (LINE, LINE), "network": fn.mlp([1, 1]),
+                "epochs": len(rates), "batch_size": None, "validation": None, **changes}  # fmt: skip
+    return fit(early_stopping=stopping, **settings)
+
+
+def negative_error(prediction, target):
+    return -jnp.abs(prediction - target)[:, 0]
+
+
+@pytest.mark.parametrize("last_rate", [40.0, 1e30])
+@pytest.mark.parametrize("monitor", ["loss", "negative_error"])
+def test_the_best_parameters_have_the_training_value_that_they_are_the_best_for(monitor, last_rate):
+    mode = "min" if monitor == "loss" else "max"
+    stopping = fn.EarlyStopping(monitor, mode=mode)
+    result = fit_line([0.25, 0.25, last_rate], stopping, metrics=[negative_error])
+    assert result.best_epoch == 3
+    found = fn.evaluate(fn.mlp([1, 1]), fn.quadratic, result.params, (LINE, LINE), metrics=[negative_error])
+    np.testing.assert_allclose(found[monitor], result.history[monitor][2], rtol=1e-5)
+    assert found["loss"] < 0.01
+    chex.assert_trees_all_close(result.params, fit_line([0.25, 0.25], None).params, rtol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:fit. non-finite")
+def test_a_last_step_that_ruins_the_parameters_is_no_part_of_the_best_ones():
+    def ruining(stopping, **changes):
+        optimizer = fn.sgd(lambda step: jnp.where(step == 2, jnp.inf, jnp.float32(0.25)))
+        return fit_line([0.25, 0.25, 0.25], stopping, optimizer=optimizer, **changes)
+
+    result = ruining(fn.EarlyStopping("loss"))
+    assert (result.reason, result.best_epoch) == ("non-finite parameters", 3)
+    chex.assert_trees_all_close(result.params, fit_line([0.25, 0.25], None).params, rtol=1e-5)
+    assert ruining(fn.EarlyStopping("loss", restore_best=False)).best_epoch == 3
+    assert ruining(fn.EarlyStopping(), validation=(LINE, LINE)).best_epoch == 2
+
+
+def test_a_validation_value_is_that_of_the_parameters_after_the_epoch():
+    result = fit_line([0.25, 0.25, 40.0], fn.EarlyStopping(), validation=(LINE, LINE))
+    assert result.best_epoch == 2
+    found = fn.evaluate(fn.mlp([1, 1]), fn.quadratic, result.params, (LINE, LINE))
+    np.testing.assert_allclose(found["loss"], result.history["val_loss"][1], rtol=1e-5)

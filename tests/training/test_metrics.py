@@ -114,3 +114,80 @@ def test_the_surest_mistakes_of_bytes_and_of_bools():
     outputs = np.array([[200, 100], [10, 5], [0, 0]], np.uint8)
     assert fn.worst_mistakes(outputs, [1, 1, 1]).tolist() == [0, 1, 2]
     assert fn.worst_mistakes(np.array([[True, False], [False, True]]), [1, 0]).tolist() == [0, 1]
+
+
+NAN = np.nan
+ROWS_OF_NO_CLASS = [[NAN, 0.0, 1.0], [0.0, NAN, 1.0], [0.2, 0.1, NAN], [NAN, NAN, NAN]]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_nan_names_no_class(dtype):
+    prediction = jnp.asarray(np.array([*ROWS_OF_NO_CLASS, [0.0, np.inf, -np.inf], [0.0, 0.0, 0.0]]), dtype)
+    assert fn.predicted_classes(prediction).tolist() == [-1, -1, -1, -1, 1, 0]
+    assert fn.predicted_classes(jnp.array([[NAN], [0.7], [-np.inf], [np.inf]], dtype)).tolist() == [-1, 1, 0, 1]
+    with pytest.raises(ValueError, match=r"^confusion_matrix: expected answers in \[0, 3\), got -1 at index 0$"):
+        fn.confusion_matrix([0] * 6, fn.predicted_classes(prediction), 3)
+    assert fn.worst_mistakes(prediction[1:], [0, 0, 0, 0, 0]).tolist() == [3, 0, 1, 2]
+
+
+def test_nan_is_never_right():
+    """Whichever class the other row of a pair names, if any."""
+    classes = [[1.0, 0, 0], [0, 1.0, 0], [0, 0, 1.0], *ROWS_OF_NO_CLASS]
+    pairs = [(a, b) for a in classes for b in classes]
+    prediction, target = (np.array(each, np.float32) for each in zip(*pairs, strict=True))
+    right = [a == b for a, b in pairs]  # NaN is not equal to itself, but lists compare by identity first
+    right = [is_equal and not np.isnan(a).any() for is_equal, (a, b) in zip(right, pairs, strict=True)]
+    assert fn.accuracy(prediction, target).tolist() == right
+    one = np.array([[NAN, 1], [NAN, 0], [1, NAN], [0, NAN], [NAN, NAN], [1, 1], [0, 0], [1, 0]], np.float32)
+    assert fn.accuracy(one[:, :1], one[:, 1:]).tolist() == [0, 0, 0, 0, 0, 1, 1, 0]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int32", "bool"])
+def test_a_target_of_equal_outputs_names_no_class(dtype):
+    target = np.array([[0, 0, 0], [1, 1, 1], [1, 0, 0], [0, 0, 1]], dtype)
+    for answer, right in ((0, [0, 0, 1, 0]), (1, [0, 0, 0, 0]), (2, [0, 0, 0, 1])):
+        prediction = np.eye(3, dtype=np.float32)[[answer] * 4]
+        assert fn.accuracy(prediction, target).tolist() == right
+    assert fn.accuracy(np.zeros((2, 2)), np.array([[1.0, 0], [0, 1]])).tolist() == [1, 0]  # of equal answers the first
+
+
+def test_a_run_that_makes_nan_is_right_nowhere():
+    params = (fn.DenseParams(jnp.full((3, 2), NAN), jnp.zeros(3)),)
+    data = np.ones((4, 2), np.float32), np.eye(3, dtype=np.float32)[[0, 1, 2, 0]]
+    means = fn.evaluate(fn.mlp([2, 3]), fn.softmax_cross_entropy, params, data, metrics=[fn.accuracy])
+    assert (means["accuracy"], np.isnan(means["loss"])) == (0.0, True)
+
+
+def named(name):
+    def metric(prediction, target):
+        return prediction[:, 0]
+
+    metric.__name__ = name
+    return metric
+
+
+def test_names_that_would_overwrite_each_other_are_refused_at_the_door():
+    data, network = (np.ones((2, 1), np.float32),) * 2, fn.mlp([1, 1])
+
+    def fit(metrics, validation=data):
+        return fn.fit(network, fn.quadratic, fn.sgd(0.1), data, key=jax.random.key(0), epochs=1, progress=False,
+                      metrics=metrics, validation=validation)  # fmt: skip
+
+    taken = "^fit: expected metrics of other names than the values of the validation data, which begin with 'val_', got"
+    for names, repeated in [
+        (["a", "val_a"], "val_a"),
+        (["val_loss"], "val_loss"),
+        (["b", "val_b", "val_val_b"], "val_b"),
+    ]:
+        with pytest.raises(ValueError, match=f"{taken} {repeated}$"):
+            fit([named(name) for name in names])
+    for names in (["a", "a"], ["loss"], ["b", "a", "b"]):
+        metrics = [named(name) for name in names]
+        for door in (fit, lambda metrics: fn.train_step(network, fn.quadratic, fn.sgd(0.1), metrics=metrics)):
+            with pytest.raises(ValueError, match="expected metrics of different names, none of them 'loss', got"):
+                door(metrics)
+    odd = jax.tree_util.Partial(named("a"))
+    odd.__name__ = 3
+    with pytest.raises(TypeError, match=r"^evaluate: expected metrics whose __name__ is a str, got 3$"):
+        fn.evaluate(network, fn.quadratic, (), data, metrics=[odd])
+    assert set(fit([named("val_a")], validation=None).history) == {"loss", "val_a"}
