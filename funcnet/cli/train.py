@@ -146,18 +146,17 @@ def _fit(options: argparse.Namespace, recipe: Recipe, network: Any, loss: Any, t
     make, learning_rate = OPTIMIZERS[options.optimizer or recipe.optimizer]
     optimizer = make(options.learning_rate or learning_rate)
     epochs, batch_size = options.epochs or recipe.epochs, min(options.batch_size or recipe.batch_size, len(train[0]))
-    key = jax.random.key(options.seed)
-    params, _ = network.init(key, train[0].shape[1:])
+    state = fn.init_state(network, optimizer, jax.random.key(options.seed), train[0].shape[1:])
     _print("network", f"{network}")
-    _print("", f"{sum(leaf.size for leaf in jax.tree.leaves(params)):,} parameters")
+    _print("", f"{sum(leaf.size for leaf in jax.tree.leaves(state.params)):,} parameters")
     _print("loss", f"{loss}, gradients by {options.gradients}")
     _print("optimizer", f"{optimizer}")
     device = jax.devices()[0].device_kind
     _print("training", f"epochs {epochs}, batch size {batch_size}, seed {options.seed}, device {device}")
-    settings = {"params": params, "epochs": epochs, "batch_size": batch_size, "metrics": [fn.accuracy]}
+    settings = {"state": state, "epochs": epochs, "batch_size": batch_size, "metrics": [fn.accuracy]}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # the command line reports a diverged loss itself
-        return fn.fit(network, loss, optimizer, train, key=key, gradients=GRADIENTS[options.gradients], **settings)
+        return fn.fit(network, loss, optimizer, train, gradients=GRADIENTS[options.gradients], **settings)
 
 
 def _prepared(images: np.ndarray, labels: np.ndarray, brightest: int, classes: int) -> tuple[np.ndarray, np.ndarray]:
