@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_arguments(added)
         text = "seed of all random numbers: the same seed gives the same result (default: 0)"
         added.add_argument("--seed", type=parse_seed, default=0, metavar="N", help=text)
-        text = "compile everything anew: use and keep no compiled programs in the user's cache folder"
+        text = "compile all programs anew (default: they are kept for the next run in the user's cache folder)"
         added.add_argument("--no-cache", dest="cache", action="store_false", help=text)
         added.set_defaults(run=command.run)
     return parser

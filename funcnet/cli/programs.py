@@ -17,7 +17,7 @@ def keep_programs() -> None:
     Where no folder can be made that only the user can write to, nothing is kept.
     """
     folder = _private_folder()
-    if folder is None or jax.config.jax_compilation_cache_dir:
+    if folder is None or jax.config.values["jax_compilation_cache_dir"]:
         return
     jax.config.update("jax_compilation_cache_max_size", MAX_BYTES)
     enable_compilation_cache(folder)
