@@ -289,7 +289,7 @@ def _finite(where: str, name: str, array: Any, dtype: Any) -> jax.Array:
         converted = array
     else:
         with np.errstate(over="ignore"):  # what overflows is found below
-            converted = jnp.asarray(array if isinstance(array, jax.Array) else array.astype(dtype), dtype)
+            converted = jnp.asarray(array if isinstance(array, jax.Array) else array.astype(dtype, copy=False), dtype)
     if is_concrete(converted):
         finite = np.isfinite(np.asarray(converted, np.float32 if converted.dtype.itemsize < 4 else None))
         if not finite.all():

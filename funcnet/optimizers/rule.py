@@ -262,18 +262,16 @@ def leaves_like(structure: Any, tree: Any) -> list[jax.Array]:
 def _first_arrays(params: Params, numbers: list[Any], dtype: np.dtype, starts: tuple[Start, ...]) -> tuple[Any, ...]:
     """Return a state before the first step: the count, the hyper-parameters, the accumulators; no two share a buffer.
 
-    The count is an int32, because a float32 would stop counting at 2²⁴.
+    The accumulators are float32 at least. The count is an int32, because a float32 would stop counting at 2²⁴.
     """
-    memory = (_accumulator(params, start) for start in starts)
-    return as_array(0, np.int32), *(as_array(number, dtype) for number in numbers), *memory
-
-
-def _accumulator(params: Params, start: Start) -> Params:
-    """Return an accumulator before the first step for every parameter, in float32 at least."""
     thetas = jax.tree.map(lambda theta: theta.astype(accumulator_dtype(theta.dtype)), params)
-    if callable(start):
-        return jax.tree.map(lambda theta: jnp.array(start(theta), theta.dtype, copy=True), thetas)
-    return jax.tree.map(lambda theta: jnp.full_like(theta, start), thetas)
+    memory = [
+        jax.tree.map(lambda theta, s=start: jnp.array(s(theta), theta.dtype, copy=True), thetas)
+        if callable(start)
+        else jax.tree.map(lambda theta, s=start: jnp.full_like(theta, s), thetas)
+        for start in starts
+    ]
+    return as_array(0, np.int32), *(as_array(number, dtype) for number in numbers), *memory
 
 
 def apply_updates(params: Params, updates: Params) -> Params:

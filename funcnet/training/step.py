@@ -17,7 +17,7 @@ from ..checks import (
     check_update_pair,
     is_concrete,
 )
-from ..compilation import compiled_quickly
+from ..compilation import QUICK
 from ..errors import message
 from ..layer import Layer, Params, Shape, check_contained_layers
 from ..losses import Loss
@@ -87,19 +87,23 @@ def first_state(
 ) -> TrainState:
     """Return the state of ``init_state``, which has the same arguments, before its buffers are copied."""
     if params is None and is_concrete(key):
-        with jax.core.eval_context():  # where another program is traced, too
-            params = _initial_params(key, network=network, input_shape=input_shape, dtype=dtype)
+        is_quick = jax.default_backend() == "cpu" and not jax.config.read("jax_disable_most_optimizations")
+        with jax.core.eval_context():  # it is a program of its own where another program is traced, too
+            params = _initial_params[is_quick](key, network=network, input_shape=input_shape, dtype=dtype)
     elif params is None:
         params, _ = network.init(key, input_shape, dtype=dtype)
     zero: Any = np.int32(0)  # copying makes it an array
     return TrainState(params, optimizer.init(params), key, step=zero, epoch=zero)
 
 
-def _init_params(key: jax.Array, *, network: Layer, input_shape: Shape, dtype: Any) -> Params:
-    return network.init(key, input_shape, dtype=dtype)[0]
-
-
-_initial_params = compiled_quickly(_init_params, static_argnames=("network", "input_shape", "dtype"))
+_initial_params = {  # as one program, with and without the options for quick compilation
+    is_quick: jax.jit(
+        lambda key, network, input_shape, dtype: network.init(key, input_shape, dtype=dtype)[0],
+        static_argnames=("network", "input_shape", "dtype"),
+        compiler_options=QUICK if is_quick else None,
+    )
+    for is_quick in (True, False)
+}
 
 
 @jax.jit
