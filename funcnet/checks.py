@@ -223,6 +223,9 @@ def check_params(where: str, network: Any, params: Any, input_shape: tuple[int, 
     structure: Any = jax.tree.structure(expected)
     if structure != jax.tree.structure(params):
         raise ValueError(message(where, f"params as {network} has them", f"the tree {jax.tree.structure(params)}"))
+    shapes = [[np.shape(leaf) for leaf in jax.tree.leaves(tree)] for tree in (expected, params)]
+    if shapes[0] == shapes[1]:
+        return
     for (path, leaf), other in zip(jax.tree_util.tree_leaves_with_path(expected), jax.tree.leaves(params), strict=True):
         if leaf.shape != np.shape(other):
             place = f"params{jax.tree_util.keystr(path)} of shape {leaf.shape}, as {network} has it"
@@ -315,11 +318,15 @@ def real_array(where: object, name: str, value: Any) -> Any:
 
 def _finite(where: str, name: str, array: Any, dtype: Any) -> jax.Array:
     """Return the array in ``dtype``; every value must be finite in it, if they are concrete."""
-    with np.errstate(over="ignore"):  # what overflows is found below
-        converted = jnp.asarray(array, dtype)
+    if isinstance(array, jax.Array) and array.dtype == dtype and not array.weak_type:
+        converted = array
+    else:
+        with np.errstate(over="ignore"):  # what overflows is found below
+            converted = jnp.asarray(array if isinstance(array, jax.Array) else array.astype(dtype, copy=False), dtype)
     if is_concrete(converted):
         finite = np.isfinite(np.asarray(converted, np.float32 if converted.dtype.itemsize < 4 else None))
-        check_values(where, f"{name} to be finite in {np.dtype(dtype)}", np.asarray(array), finite)
+        if not finite.all():
+            check_values(where, f"{name} to be finite in {np.dtype(dtype)}", np.asarray(array), finite)
     return converted
 
 

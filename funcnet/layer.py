@@ -20,9 +20,9 @@ KEYWORDS = frozenset({"key", "weights"})
 class Layer(Configuration):
     """The contract of a layer: pure functions, of which ``backward`` is the hand-written gradient.
 
-    To define a layer, subclass this and write ``init``, ``forward`` and ``backward``. Its settings are annotated,
-    hashable fields, as in a dataclass; an ``__init__`` of its own is refused. A complete layer, which multiplies by a
-    learned number:
+    To define a layer, subclass this and write ``init``, ``forward`` and ``backward``, which JAX traces. Its settings
+    are annotated, hashable fields, as in a dataclass; an ``__init__`` of its own is refused. A complete layer, which
+    multiplies by a learned number:
 
     >>> import funcnet as fn
     >>> class Gain(fn.Layer):

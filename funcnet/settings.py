@@ -14,7 +14,7 @@ import types
 import typing
 from collections import namedtuple
 from collections.abc import Callable, Iterable
-from functools import partial, update_wrapper
+from functools import lru_cache, partial, update_wrapper
 from typing import Any
 
 import jax
@@ -223,21 +223,38 @@ def settings_dtype(where: str, ranges: dict[str, Any], settings: dict[str, Any],
     ValueError: adam: expected decay2 in [0, 1) as float32, got 0.99999999, which rounds to 1.0
     """
     dtypes = {accumulator_dtype(leaf.dtype) for leaf in jax.tree.leaves(params)} or {np.dtype(np.float32)}
-    real = {name: value for name, value in settings.items() if isinstance(ranges[name], Range)}
-    for name, value in real.items():
-        for number in filter(is_concrete, jax.tree.leaves(value)):
-            if not jnp.issubdtype(getattr(number, "dtype", np.dtype(type(number))), jnp.floating):
-                continue
-            exact = np.asarray(number, np.float64)
-            for dtype in sorted(dtypes, key=str):
-                with np.errstate(over="ignore", under="ignore"):
-                    rounded = exact.astype(dtype)
-                if np.any((abs(rounded) < np.finfo(dtype).tiny) & (exact != 0)):
-                    raise ValueError(message(where, f"{name} that {dtype} does not round to 0", number))
-                if not callable(value) and not ranges[name].contains(rounded):
-                    got = f"{number}, which rounds to {rounded}"
-                    raise ValueError(message(where, f"{name} {ranges[name].words} as {dtype}", got))
+    for dtype in sorted(dtypes, key=str):
+        for name, value in settings.items():
+            if type(value) is float:
+                _check_float(where, name, ranges[name], value, dtype)
+            elif isinstance(ranges[name], Range):
+                for number in filter(is_concrete, jax.tree.leaves(value)):
+                    _check_rounded(where, name, None if callable(value) else ranges[name], number, dtype)
     return np.result_type(*dtypes)
+
+
+def _check_rounded(where: str, name: str, valid: Range | None, number: Any, dtype: np.dtype) -> None:
+    """Raise ``ValueError`` for a real number that rounds to 0 in a dtype, or to a number that is not valid."""
+    if not jnp.issubdtype(getattr(number, "dtype", np.dtype(type(number))), jnp.floating):
+        return
+    exact = np.asarray(number, np.float64)
+    with np.errstate(over="ignore", under="ignore"):
+        rounded = exact.astype(dtype)
+    if np.any((abs(rounded) < np.finfo(dtype).tiny) & (exact != 0)):
+        raise ValueError(message(where, f"{name} that {dtype} does not round to 0", number))
+    if valid is not None and not valid.contains(rounded):
+        got = f"{number}, which rounds to {rounded}"
+        raise ValueError(message(where, f"{name} {valid.words} as {dtype}", got))
+
+
+_check_float = lru_cache(_check_rounded)  # the same numbers come again in every run
+
+
+def as_argument(value: Any, dtype: Any) -> Any:
+    """Return a setting as an argument of a program: a number as an array, a schedule as a pytree."""
+    if callable(value):
+        return jax.tree_util.Partial(value) if jax.tree_util.all_leaves([value]) else value
+    return value if isinstance(value, jax.Array) else np.asarray(value, dtype)  # Python's numbers become one type
 
 
 def as_array(value: Any, dtype: Any) -> Any:
@@ -246,9 +263,9 @@ def as_array(value: Any, dtype: Any) -> Any:
     The real numbers of a schedule become such arrays, and its integers, such as counts of steps, int32. A plain
     function becomes a ``jax.tree_util.Partial``: with another function programs are compiled anew.
     """
+    value = as_argument(value, dtype)
     if not callable(value):
-        # Python's numbers of all types become one type, and so run one program.
-        return _own_array(value if isinstance(value, jax.Array) else np.asarray(value, dtype), dtype=dtype)
+        return _own_array(value, dtype=dtype)
 
     def of_schedule(number: Any) -> jax.Array:
         own_dtype = jnp.result_type(number)
@@ -256,7 +273,7 @@ def as_array(value: Any, dtype: Any) -> Any:
             return as_array(number, np.int32)
         return as_array(number, dtype if jnp.issubdtype(own_dtype, jnp.number) else None)  # a key keeps its dtype
 
-    return jax.tree.map(of_schedule, jax.tree_util.Partial(value) if jax.tree_util.all_leaves([value]) else value)
+    return jax.tree.map(of_schedule, value)
 
 
 @partial(jax.jit, static_argnames="dtype")

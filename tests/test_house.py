@@ -36,10 +36,11 @@ STANDS_ON = {
     "optimizers": {"checks", "configuration", "errors", "settings"},
     "search": {"checks", "configuration", "ending", "errors", "settings"},
     "training": HELPERS
-    | {"jaxprs", "activations", "ending", "losses", "penalties", "layers", "objective", "optimizers", "search"},
+    | {"compilation", "jaxprs", "activations", "ending", "losses", "penalties", "layers", "objective"}
+    | {"optimizers", "search"},
     "data": {"checks", "errors"},
     "plots": {"checks", "errors"},
-    "cli": {"activations", "losses", "data", "errors", "funcnet"},
+    "cli": {"activations", "losses", "compilation", "data", "errors", "funcnet"},
     "__main__": {"cli"},
 }
 STANDS_ON["__init__"] = set(STANDS_ON) - {"cli", "__main__"}

@@ -11,6 +11,7 @@ import funcnet
 
 from . import train, verify
 from .arguments import parse_seed
+from .programs import keep_programs
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,6 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
+        if options.cache:
+            keep_programs()
         return int(options.run(options))
     except (OSError, ValueError, FloatingPointError, MemoryError, jax.errors.JaxRuntimeError) as error:
         print(f"funcnet: {error}", file=sys.stderr)
@@ -46,5 +49,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_arguments(added)
         text = "seed of all random numbers: the same seed gives the same result (default: 0)"
         added.add_argument("--seed", type=parse_seed, default=0, metavar="N", help=text)
+        text = "compile all programs anew (default: they are kept for the next run in the user's cache folder)"
+        added.add_argument("--no-cache", dest="cache", action="store_false", help=text)
         added.set_defaults(run=command.run)
     return parser

@@ -6,6 +6,7 @@ import shutil
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -127,37 +128,47 @@ def run(options: argparse.Namespace) -> int:
         hidden = [images.recipe.hidden] if options.hidden is None else options.hidden
         loss, output, _ = LOSSES[options.loss]
         network = fn.mlp([train[0].shape[1], *hidden, classes], hidden=fn.activation(options.activation), output=output)
-        result = _fit(options, images.recipe, network, loss, train)
-        means = [fn.evaluate(network, loss, result.params, part, metrics=[fn.accuracy]) for part in (train, test)]
+        state, settings = _begin(options, images.recipe, network, loss, train)
+        with ThreadPoolExecutor() as other, warnings.catch_warnings():
+            # What evaluates the result is compiled while the training is compiled.
+            other.submit(_evaluate, network, loss, state.params, train, test)
+            warnings.simplefilter("ignore", RuntimeWarning)  # the command line reports a diverged loss itself
+            result = fn.fit(network, loss, data=train, state=state, **settings)
+        means, predicted = _evaluate(network, loss, result.params, train, test)
         if result.reason != "completed" or not all(math.isfinite(each["loss"]) for each in means):
             epoch = len(result.history["loss"])
             raise FloatingPointError(f"the loss diverged in epoch {epoch}: try a lower --learning-rate")
         for name, each in zip(("train", "test"), means, strict=True):
             _print(name, f"loss {each['loss']:.4f}  accuracy {each['accuracy']:.4f}")
-        _print_mistakes(images, np.asarray(fn.predict(network, result.params, test[0])).argmax(axis=1))
+        _print_mistakes(images, predicted)
         ran, compiled = time.perf_counter() - started, compile_seconds()
     parts = f"import {fn._import_seconds:.1f} s, compile {compiled:.1f} s, run {ran - compiled:.1f} s"
     _print("time", f"{fn._import_seconds + ran:.1f} s: {parts}")
     return 0
 
 
-def _fit(options: argparse.Namespace, recipe: Recipe, network: Any, loss: Any, train: Any) -> fn.FitResult:
-    """Print the network and the settings of its training, and train it."""
+def _begin(
+    options: argparse.Namespace, recipe: Recipe, network: Any, loss: Any, train: Any
+) -> tuple[fn.TrainState, dict[str, Any]]:
+    """Print the network and the settings of its training, and return its first state and the arguments of ``fit``."""
     make, learning_rate = OPTIMIZERS[options.optimizer or recipe.optimizer]
     optimizer = make(options.learning_rate or learning_rate)
     epochs, batch_size = options.epochs or recipe.epochs, min(options.batch_size or recipe.batch_size, len(train[0]))
-    key = jax.random.key(options.seed)
-    params, _ = network.init(key, train[0].shape[1:])
+    state = fn.init_state(network, optimizer, jax.random.key(options.seed), train[0].shape[1:])
     _print("network", f"{network}")
-    _print("", f"{sum(leaf.size for leaf in jax.tree.leaves(params)):,} parameters")
+    _print("", f"{sum(leaf.size for leaf in jax.tree.leaves(state.params)):,} parameters")
     _print("loss", f"{loss}, gradients by {options.gradients}")
     _print("optimizer", f"{optimizer}")
     device = jax.devices()[0].device_kind
     _print("training", f"epochs {epochs}, batch size {batch_size}, seed {options.seed}, device {device}")
-    settings = {"params": params, "epochs": epochs, "batch_size": batch_size, "metrics": [fn.accuracy]}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # the command line reports a diverged loss itself
-        return fn.fit(network, loss, optimizer, train, key=key, gradients=GRADIENTS[options.gradients], **settings)
+    settings = {"optimizer": optimizer, "epochs": epochs, "batch_size": batch_size, "metrics": [fn.accuracy]}
+    return state, {**settings, "gradients": GRADIENTS[options.gradients]}
+
+
+def _evaluate(network: Any, loss: Any, params: Any, train: Any, test: Any) -> tuple[list[dict[str, float]], np.ndarray]:
+    """Return the mean loss and accuracy of both parts of the data, and the predicted classes of the test images."""
+    means = [fn.evaluate(network, loss, params, part, metrics=[fn.accuracy]) for part in (train, test)]
+    return means, np.asarray(fn.predict(network, params, test[0])).argmax(axis=1)
 
 
 def _prepared(images: np.ndarray, labels: np.ndarray, brightest: int, classes: int) -> tuple[np.ndarray, np.ndarray]:

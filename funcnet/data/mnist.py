@@ -61,8 +61,12 @@ def load_mnist(
 
 def data_home() -> Path:
     """Return the folder above ``mnist/``: $FUNCNET_DATA, or ``funcnet`` in the user's cache folder."""
-    if named := os.environ.get("FUNCNET_DATA"):
-        return Path(named)
+    named = os.environ.get("FUNCNET_DATA")
+    return Path(named) if named else cache_home()
+
+
+def cache_home() -> Path:
+    """Return ``funcnet`` in the user's cache folder. Raises ``RuntimeError`` where the user has no home."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "funcnet"
 
 

@@ -44,6 +44,7 @@ from ..settings import (
     NOT_NEGATIVE,
     POSITIVE,
     Range,
+    as_argument,
     as_array,
     check_name,
     check_parentheses,
@@ -157,9 +158,8 @@ def from_equation(
 
         def init(params: Params, **hyperparameters: Any) -> State:
             dtype = settings_dtype(name, ranges, hyperparameters, params)
-            numbers = [as_array(value, dtype) for value in hyperparameters.values()]
-            memory = [_accumulator(params, start) for start in accumulators.values()]
-            return state(as_array(0, np.int32), *numbers, *memory)  # a float32 would stop counting at 2²⁴
+            numbers = [as_argument(value, dtype) for value in hyperparameters.values()]
+            return state(*_first_arrays(params, numbers, dtype, tuple(accumulators.values())))
 
         update = _update(equation, tuple(ranges), tuple(accumulators))
         return public_function(equation, 2, Optimizer, state, init, update)
@@ -258,13 +258,20 @@ def leaves_like(structure: Any, tree: Any) -> list[jax.Array]:
     return leaves
 
 
-@partial(jax.jit, static_argnames="start")
-def _accumulator(params: Params, start: Start) -> Params:
-    """Return an accumulator before the first step for every parameter, in float32 at least."""
+@partial(jax.jit, static_argnames=("dtype", "starts"))
+def _first_arrays(params: Params, numbers: list[Any], dtype: np.dtype, starts: tuple[Start, ...]) -> tuple[Any, ...]:
+    """Return a state before the first step: the count, the hyper-parameters, the accumulators; no two share a buffer.
+
+    The accumulators are float32 at least. The count is an int32, because a float32 would stop counting at 2²⁴.
+    """
     thetas = jax.tree.map(lambda theta: theta.astype(accumulator_dtype(theta.dtype)), params)
-    if callable(start):
-        return jax.tree.map(lambda theta: jnp.array(start(theta), theta.dtype, copy=True), thetas)
-    return jax.tree.map(lambda theta: jnp.full_like(theta, start), thetas)
+    memory = [
+        jax.tree.map(lambda theta, s=start: jnp.array(s(theta), theta.dtype, copy=True), thetas)
+        if callable(start)
+        else jax.tree.map(lambda theta, s=start: jnp.full_like(theta, s), thetas)
+        for start in starts
+    ]
+    return as_array(0, np.int32), *(as_array(number, dtype) for number in numbers), *memory
 
 
 def apply_updates(params: Params, updates: Params) -> Params:

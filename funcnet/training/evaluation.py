@@ -53,6 +53,7 @@ def evaluate(
     x, y = check_data("evaluate", network, data, params_dtype(params))
     size = effective_batch_size("evaluate", batch_size, len(x))
     found = _compiled_means(Objective(network, loss), params, Batch(x, y), metrics=tuple(metrics), batch_size=size)
+    found = jax.device_get(found)
     return {name: float(found[name]) for name in ("loss", *map(metric_name, metrics))}
 
 

@@ -20,8 +20,8 @@ from ..optimizers import Optimizer
 from ..penalties import Penalty
 from .early_stopping import EarlyStopping, with_early_stopping
 from .metrics import Metric
-from .run import Plan, Run, epochs_of, make_plan
-from .step import GradientsOf, TrainState, copy_for_donation, init_state, resumed
+from .run import Plan, epochs_of, make_plan
+from .step import GradientsOf, TrainState, copy_for_donation, first_state, resumed
 
 _MAX_EPOCHS_PER_CALL = 1024  # epochs in one call of the compiled program at most: the length of its history
 _SECONDS_PER_CALL = 0.5  # seconds that a call of the compiled program should take, so that progress is shown
@@ -118,20 +118,19 @@ def fit(
         state = with_early_stopping("fit", state, early_stopping, plan.names)
     state = copy_for_donation(state)
     with reporting(progress, epochs) as report:
-        run, history = _run(plan, state, epochs, report)
-    reason = _reason(run, history, epochs)
-    if not run.finite:
-        ended = f"{reason} in epoch {run.state.epoch}: training ended there"
+        state, history, reason = _run(plan, state, epochs, report)
+    if reason in (Ending.NON_FINITE_LOSS, Ending.NON_FINITE_PARAMETERS):
+        ended = f"{reason} in epoch {state.epoch}: training ended there"
         hint = "a lower learning rate or a loss from logits may help"
         warnings.warn(f"fit: {ended}; {hint}", RuntimeWarning, stacklevel=2)
     if early_stopping is None:
-        return FitResult(run.state.params, history, run.state, reason)
-    best = run.state.best
+        return FitResult(state.params, history, state, reason)
+    best = state.best
     if abs(best.value) == np.finfo(best.value.dtype).max:  # as it was initially
         never = f"{early_stopping.monitor} was never finite: the best parameters are the initial ones"
         warnings.warn(f"fit: {never}", RuntimeWarning, stacklevel=2)
-    params = best.params if early_stopping.restore_best else run.state.params
-    return FitResult(params, history, run.state, reason, int(best.epoch))
+    params = best.params if early_stopping.restore_best else state.params
+    return FitResult(params, history, state, reason, int(best.epoch))
 
 
 _compiled_epochs = jax.jit(epochs_of, static_argnames="rows", donate_argnames="state")
@@ -150,15 +149,17 @@ def _starting_state(
         check_key("fit", key)
         if params is not None:
             check_params("fit", network, params, input_shape)
-        return init_state(network, optimizer, key, input_shape, params=params)
+        return first_state(network, optimizer, key, input_shape, params)
     if key is None and params is None and isinstance(state, TrainState):
         check_params("fit", network, state.params, input_shape)
         return resumed("fit", state, optimizer)
     raise ValueError("fit: expected key= (and optionally params=), or state= alone, the .state of an earlier result")
 
 
-def _run(plan: Plan, state: TrainState, epochs: int, report: Report) -> tuple[Run, dict[str, np.ndarray]]:
-    """Return where the run ended and its history: of ``epochs`` epochs, or fewer if it ends early.
+def _run(
+    plan: Plan, state: TrainState, epochs: int, report: Report
+) -> tuple[TrainState, dict[str, np.ndarray], Ending]:
+    """Return the state where the run ended, its history of ``epochs`` epochs or fewer, and why it ended.
 
     Each call of the program runs as many epochs as take about the time between two reports.
     """
@@ -168,23 +169,19 @@ def _run(plan: Plan, state: TrainState, epochs: int, report: Report) -> tuple[Ru
         started = time.perf_counter()
         run = _compiled_epochs(plan, state, call, rows=_MAX_EPOCHS_PER_CALL)
         state = run.state
-        ran = int(run.done)
-        ended = bool(run.stopped) or not run.finite
-        blocks.append({name: np.asarray(run.history[name])[:ran] for name in plan.names})
-        done += ran
+        ran, finite, stopped, columns = jax.device_get((run.done, run.finite, run.stopped, run.history))
+        ended = bool(stopped) or not finite
+        blocks.append({name: columns[name][:ran] for name in plan.names})
+        done += int(ran)
         if ran:  # a run that had stopped before runs none
             report(done, {name: blocks[-1][name][-1] for name in plan.names})
             seconds_each = (time.perf_counter() - started) / ran
             call = min(int(epochs) - done, _MAX_EPOCHS_PER_CALL, max(1, int(_SECONDS_PER_CALL / seconds_each)))
-    return run, {name: np.concatenate([block[name] for block in blocks]) for name in plan.names}
-
-
-def _reason(run: Run, history: dict[str, np.ndarray], epochs: int) -> Ending:
-    """Return why a run ended."""
-    losses = history["loss"]
-    if not run.finite:
-        return Ending.NON_FINITE_PARAMETERS if np.isfinite(losses[-1]) else Ending.NON_FINITE_LOSS
-    return Ending.STOPPED_EARLY if run.stopped and len(losses) < epochs else Ending.COMPLETED
+    history = {name: np.concatenate([block[name] for block in blocks]) for name in plan.names}
+    if not finite:
+        last = history["loss"][-1]
+        return state, history, Ending.NON_FINITE_PARAMETERS if np.isfinite(last) else Ending.NON_FINITE_LOSS
+    return state, history, Ending.STOPPED_EARLY if stopped and done < epochs else Ending.COMPLETED
 
 
 @contextmanager

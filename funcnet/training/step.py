@@ -9,7 +9,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks import check_gradient_function, check_key, check_metrics, check_part, check_update_pair
+from ..checks import (
+    check_gradient_function,
+    check_key,
+    check_metrics,
+    check_part,
+    check_update_pair,
+    is_concrete,
+)
+from ..compilation import QUICK
 from ..errors import message
 from ..layer import Layer, Params, Shape, check_contained_layers
 from ..losses import Loss
@@ -66,9 +74,36 @@ def init_state(
     check_part("init_state", "network", network, Layer)
     check_update_pair("init_state", optimizer)
     check_key("init_state", key)
-    if params is None:
-        params, _ = network.init(key, tuple(input_shape), dtype=dtype)
-    return copy_for_donation(TrainState(params, optimizer.init(params), key, jnp.int32(0), jnp.int32(0)))
+    return copy_for_donation(first_state(network, optimizer, key, tuple(input_shape), params, dtype))
+
+
+def first_state(
+    network: Layer,
+    optimizer: Optimizer,
+    key: jax.Array,
+    input_shape: Shape,
+    params: Params | None = None,
+    dtype: Any = jnp.float32,
+) -> TrainState:
+    """Return the state of ``init_state``, which has the same arguments, before its buffers are copied."""
+    if params is None and is_concrete(key):
+        is_quick = jax.default_backend() == "cpu" and not jax.config.read("jax_disable_most_optimizations")
+        with jax.core.eval_context():  # it is a program of its own where another program is traced, too
+            params = _initial_params[is_quick](key, network=network, input_shape=input_shape, dtype=dtype)
+    elif params is None:
+        params, _ = network.init(key, input_shape, dtype=dtype)
+    zero: Any = np.int32(0)  # copying makes it an array
+    return TrainState(params, optimizer.init(params), key, step=zero, epoch=zero)
+
+
+_initial_params = {  # as one program, with and without the options for quick compilation
+    is_quick: jax.jit(
+        lambda key, network, input_shape, dtype: network.init(key, input_shape, dtype=dtype)[0],
+        static_argnames=("network", "input_shape", "dtype"),
+        compiler_options=QUICK if is_quick else None,
+    )
+    for is_quick in (True, False)
+}
 
 
 @jax.jit

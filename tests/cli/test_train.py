@@ -1,3 +1,4 @@
+import os
 import re
 import struct
 import subprocess
@@ -24,6 +25,7 @@ OPTIONS = {
     "--batch-size": "N",
     "--seed": "N",
     "--gradients": "autodiff backprop",
+    "--no-cache": "cache folder",
 }
 SHADES = " .:-=+*#%@"
 
@@ -319,7 +321,10 @@ def test_help_of_train_mentions_no_other_option(capsys, monkeypatch):
 )
 def test_the_module_runs_as_a_program(tmp_path, arguments, code, out, err):
     command = [sys.executable, "-W", "error", "-m", "funcnet", "train", *arguments]
-    ran = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", cwd=tmp_path, check=False)
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
+    ran = subprocess.run(
+        command, capture_output=True, text=True, encoding="utf-8", cwd=tmp_path, env=environment, check=False
+    )
     assert ran.returncode == code
     assert re.fullmatch(out, ran.stdout, re.DOTALL)
     assert re.fullmatch(err, ran.stderr, re.DOTALL)

@@ -7,6 +7,8 @@ import jax
 import numpy as np
 import pytest
 
+import funcnet as fn
+from funcnet.initializers import from_jax, he_normal, normal
 from tests.training.small_run import fit
 
 pytestmark = pytest.mark.fully_compiled
@@ -17,6 +19,14 @@ def test_the_same_key_gives_the_same_bits_and_another_does_not():
     chex.assert_trees_all_equal(first.params, second.params)
     chex.assert_trees_all_equal(first.history, second.history)
     assert not np.array_equal(first.params[0].weight, other.params[0].weight)
+
+
+def test_initial_parameters_are_those_of_the_layers_one_by_one():
+    first = fn.Dense(13, weight_initializer=he_normal, bias_initializer=normal(0.1))
+    last = fn.Dense(3, weight_initializer=from_jax(jax.nn.initializers.lecun_normal))
+    network, key = fn.Sequential(first, fn.relu, fn.Sequential(fn.Dense(7), last)), jax.random.key(2)
+    state = fn.init_state(network, fn.sgd(0.1), key, (5,))
+    chex.assert_trees_all_equal(state.params, network.init(key, (5,))[0])
 
 
 def test_every_chunking_gives_the_same_bits(monkeypatch):
