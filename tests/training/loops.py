@@ -7,7 +7,7 @@ from funcnet.training.one_kernel import as_one_kernel
 
 
 def looped(function, *operands):
-    """Return whether a loop that applies a function three times to its first operand is one kernel, and a function to run it."""
+    """Return whether a loop of three calls of a function on its first operand is one kernel, and how to run it."""
 
     def thrice(x, *rest):
         return as_one_kernel(lambda x: lax.fori_loop(0, 3, lambda _, x: function(x, *rest), x), x)
