@@ -15,6 +15,8 @@ import numpy as np
 
 from .errors import DtypeError, ShapeError, message
 
+LARGEST_COUNT = 2**31 - 1  # of an int32, which counts steps, epochs, evaluations and rows
+
 
 def is_concrete(value: object) -> bool:
     """Return whether a value is known now: it is not a tracer of a JAX transformation."""
@@ -37,6 +39,66 @@ def check_number(where: object, name: str, value: Any, valid: Callable[[Any], An
         raise TypeError(message(where, f"{name} to be a real number", repr(value)))
     if not valid(number):
         raise ValueError(message(where, f"{name} {expected}", value))
+
+
+def as_dtype(where: object, name: str, number: Any, dtype: Any) -> np.ndarray:
+    """Return a concrete number, or an array of them, as it becomes in ``dtype``: ``ValueError`` where it degenerates.
+
+    A number other than 0 may not become 0, and a finite one not infinite. A subnormal number counts as 0, since
+    compiled programs on CPUs flush it to 0; those of float16 are computed in float32, and remain.
+
+    >>> as_dtype("LayerNorm", "epsilon", 1e-50, np.float32)
+    Traceback (most recent call last):
+    ValueError: LayerNorm: expected epsilon that float32 does not round to 0, got 1e-50
+    """
+    exact, dtype = np.asarray(number, np.float64), np.dtype(dtype)
+    with np.errstate(over="ignore", under="ignore"):
+        rounded = exact.astype(dtype)
+    smallest = 0 if dtype == np.float16 else jnp.finfo(dtype).smallest_normal
+    if np.any(((rounded == 0) | (abs(rounded) < smallest)) & (exact != 0)):
+        raise ValueError(message(where, f"{name} that {dtype} does not round to 0", number))
+    if np.any(np.isinf(rounded) & np.isfinite(exact)):
+        raise ValueError(message(where, f"{name} that {dtype} does not round to infinity", number))
+    return rounded
+
+
+def check_like(where: object, name: str, tree: Any, like: Any) -> None:
+    """Raise an error unless a tree has the structure, shapes and dtypes of another, whatever broadcasts.
+
+    Raises ``ValueError`` for another structure, ``ShapeError`` and ``DtypeError``, which name the leaf.
+
+    >>> check_like("apply_updates", "updates", {"w": np.ones((5, 2), "f")}, {"w": np.ones(2, "f")})
+    Traceback (most recent call last):
+    funcnet.errors.ShapeError: apply_updates: expected updates['w'] of shape (2,), got (5, 2)
+    """
+    structure: Any = jax.tree.structure(like)
+    if structure != jax.tree.structure(tree):
+        raise ValueError(message(where, f"{name} of the structure {structure}", jax.tree.structure(tree)))
+    for (path, wanted), found in zip(jax.tree_util.tree_leaves_with_path(like), jax.tree.leaves(tree), strict=True):
+        place = f"{name}{jax.tree_util.keystr(path)}"
+        if np.shape(found) != np.shape(wanted):
+            raise ShapeError(where, f"{place} of shape {np.shape(wanted)}", np.shape(found))
+        if jnp.result_type(found) != jnp.result_type(wanted):
+            raise DtypeError(where, f"{place} of dtype {jnp.result_type(wanted)}", jnp.result_type(found))
+
+
+def check_gradients_of(layer: object, gradients: Any, params: Any) -> None:
+    """Raise an error unless the gradients that a layer's ``backward`` returns are like its parameters."""
+    check_like(layer, "the gradients of backward", gradients, params)
+
+
+def check_dy(layer: object, dy: Any, shape: tuple[int, ...], dtype: Any) -> None:
+    """Raise ``ShapeError`` or ``DtypeError`` unless the ``dy`` of a layer's ``backward`` is like the layer's output.
+
+    >>> import funcnet as fn
+    >>> fn.tanh.backward((), np.zeros((5, 2), "f"), np.zeros((5, 1), "f"))
+    Traceback (most recent call last):
+    funcnet.errors.ShapeError: tanh: expected dy of shape (5, 2), got (5, 1)
+    """
+    if np.shape(dy) != shape:
+        raise ShapeError(layer, f"dy of shape {shape}", np.shape(dy))
+    if jnp.result_type(dy) != dtype:
+        raise DtypeError(layer, f"dy of dtype {dtype}", jnp.result_type(dy))
 
 
 def check_count(where: object, name: str, value: Any, minimum: int = 1) -> None:
@@ -288,6 +350,24 @@ def _finite(where: str, name: str, array: Any, dtype: Any) -> jax.Array:
         finite = np.isfinite(np.asarray(converted, np.float32 if converted.dtype.itemsize < 4 else None))
         check_values(where, f"{name} to be finite in {np.dtype(dtype)}", np.asarray(array), finite)
     return converted
+
+
+def check_weights(where: str, weights: Any, dtype: Any) -> None:
+    """Raise ``TypeError`` or ``ValueError`` unless samples' weights are numbers of at least 0 that ``dtype`` can hold.
+
+    None and tracers pass. The shape is checked while the mean is traced.
+
+    >>> check_weights("train_step", [1.0, -1.0], np.float32)
+    Traceback (most recent call last):
+    ValueError: train_step: expected weights to be at least 0 and finite in float32, got -1 at index 1
+    """
+    known = all(is_concrete(each) and getattr(each, "is_fully_addressable", True) for each in jax.tree.leaves(weights))
+    if weights is None or not known:
+        return
+    values = np.asarray(real_array(where, "weights", weights)).astype(np.float64)
+    valid = (values >= 0) & (values <= jnp.finfo(dtype).max)
+    check_values(where, f"weights to be at least 0 and finite in {np.dtype(dtype)}", values, valid)
+    as_dtype(where, "the largest of the weights", values.max(initial=0), dtype)
 
 
 def _shortly(value: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ..checks import check_dtype, check_key
+from ..checks import check_dtype, check_gradients_of, check_key
 from ..errors import DtypeError, ShapeError, message
 from ..layer import Cache, Layer, Shape, check_contained_layers
 
@@ -75,10 +75,12 @@ class Chain(Layer):
         """Return the tuple of the layers' gradients and ∂C/∂x, from the last layer to the first."""
         self.check_params(params)
         gradients = []
-        for layer, layer_params, layer_cache in zip(
-            reversed(self.layers), reversed(params), reversed(cache), strict=True
+        for index, (layer, layer_params, layer_cache) in reversed(
+            [*enumerate(zip(self.layers, params, cache, strict=True))]
         ):
-            gradient, dy = layer.backward(layer_params, layer_cache, dy)
+            with _inside(index):
+                gradient, dy = layer.backward(layer_params, layer_cache, dy)
+                check_gradients_of(layer, gradient, layer_params)
             gradients.append(gradient)
         return tuple(reversed(gradients)), dy
 

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks import check_dtype, floating_array, set_number
+from ..checks import check_dtype, check_dy, floating_array, set_number
 from ..layer import Cache, Layer, Params, Shape
 
 
@@ -50,7 +50,10 @@ class Dropout(Layer):
     def backward(self, params: Params, cache: Cache, dy: jax.Array) -> tuple[Params, jax.Array]:
         """Return ∂C/∂x = m ⊙ ∂C/∂y / (1 − rate), and ∂C/∂y itself without a mask."""
         mask = cache
-        return (), dy if mask is None else self._masked(mask, dy)
+        if mask is None:
+            return (), dy
+        check_dy(self, dy, mask.shape, dy.dtype)
+        return (), self._masked(mask, dy)
 
     def _masked(self, mask: jax.Array, values: jax.Array) -> jax.Array:
         """Return m ⊙ v / (1 − rate), and 0 where m = 0 for every v."""

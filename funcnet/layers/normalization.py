@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from ..checks import accumulator_dtype, check_dtype, floating_array, set_number
+from ..checks import accumulator_dtype, check_dtype, check_dy, floating_array, set_number
 from ..errors import DtypeError, ShapeError
 from ..layer import Cache, Layer, Shape
 
@@ -67,6 +67,7 @@ class LayerNorm(Layer):
     def backward(self, params: LayerNormParams, cache: Cache, dy: jax.Array) -> tuple[LayerNormParams, jax.Array]:
         """Return ∂C/∂γ, ∂C/∂β and ∂C/∂x by the equations above."""
         normalized, inverse = cache
+        check_dy(self, dy, normalized.shape, params.scale.dtype)
         delta, others = _wide(dy), tuple(range(dy.ndim - 1))
         scale_gradient = jnp.sum(delta * normalized, axis=others)
         shift_gradient = jnp.sum(delta, axis=others)
