@@ -82,11 +82,6 @@ def check_like(where: object, name: str, tree: Any, like: Any) -> None:
             raise DtypeError(where, f"{place} of dtype {jnp.result_type(wanted)}", jnp.result_type(found))
 
 
-def check_gradients_of(layer: object, gradients: Any, params: Any) -> None:
-    """Raise an error unless the gradients that a layer's ``backward`` returns are like its parameters."""
-    check_like(layer, "the gradients of backward", gradients, params)
-
-
 def check_dy(layer: object, dy: Any, shape: tuple[int, ...], dtype: Any) -> None:
     """Raise ``ShapeError`` or ``DtypeError`` unless the ``dy`` of a layer's ``backward`` is like the layer's output.
 

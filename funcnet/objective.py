@@ -10,9 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .checks import accumulator_dtype, check_gradients_of, check_like, check_part, check_weights, params_dtype
+from .checks import accumulator_dtype, check_like, check_part, check_weights, params_dtype
 from .errors import ShapeError, message
 from .layer import Cache, Layer, Params
+from .layers.sequential import flattened
 from .losses import Loss, batch_mean, sample_shares
 from .penalties import Penalty
 
@@ -79,9 +80,7 @@ class Objective:
         shares = _shares_of_the_mean(output, weights, scale, self.loss)
         delta = (shares * loss_gradient.astype(shares.dtype)).astype(output.dtype)  # ∂C/∂output
         gradients, dx = _divided(self.network.backward(params, cache, delta), scale)
-        check_gradients_of(self.network, gradients, params)
-        if jnp.issubdtype(jnp.result_type(x), jnp.floating):
-            check_like(self.network, "dx of backward", dx, x)
+        _check_gradients(self.network, (gradients, dx), (params, x))
         if self.penalty is not None:
             shrinking = self.penalty.gradient(params)
             check_like(self.penalty, "gradient", shrinking, params)
@@ -133,6 +132,16 @@ class Objective:
             return tree
         statistics = self.statistics(params, batch)
         return jax.tree.map(lambda leaf, p, fixed: jnp.zeros_like(p) if fixed else leaf, tree, params, statistics)
+
+
+def _check_gradients(network: Layer, gradients: Gradients, inputs: tuple[Params, jax.Array]) -> None:
+    """Raise an error that names the layer unless the gradients by hand are like what they are the gradients in."""
+    (found, dx), (params, x) = gradients, inputs
+    for path, layer, gradient, own in flattened(network, found, params):
+        place = f" (layer {'.'.join(map(str, path))})" if path else ""
+        check_like(f"{layer}{place}.backward", "gradients", gradient, own)
+    if jnp.issubdtype(jnp.result_type(x), jnp.floating):
+        check_like(f"{network}.backward", "dx", dx, x)
 
 
 def _shares_of_the_mean(output: jax.Array, weights: jax.Array | None, scale: float, where: object) -> jax.Array:
