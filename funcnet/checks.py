@@ -5,7 +5,7 @@ them, once, before anything is computed. What a network computes is checked by i
 them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -41,24 +41,27 @@ def check_number(where: object, name: str, value: Any, valid: Callable[[Any], An
         raise ValueError(message(where, f"{name} {expected}", value))
 
 
-def as_dtype(where: object, name: str, number: Any, dtype: Any) -> np.ndarray:
-    """Return a concrete number, or an array of them, as it becomes in ``dtype``: ``ValueError`` where it degenerates.
+def as_dtype(where: object, name: str, number: Any, dtype: Any, *, may_vanish: bool = False) -> Any:
+    """Return a number, or an array of them, as it becomes in ``dtype``: ``ValueError`` where it degenerates. Tracers pass.
 
-    A number other than 0 may not become 0, and a finite one not infinite. A subnormal number counts as 0, since
-    compiled programs on CPUs flush it to 0; those of float16 are computed in float32, and remain.
+    A finite number may not become infinite, and one other than 0 not 0, unless it ``may_vanish``. A subnormal number counts as 0, since
+    compiled programs on CPUs flush it to 0; those of float16, which is computed in float32, remain.
 
     >>> as_dtype("LayerNorm", "epsilon", 1e-50, np.float32)
     Traceback (most recent call last):
     ValueError: LayerNorm: expected epsilon that float32 does not round to 0, got 1e-50
     """
+    if not is_concrete(number):
+        return number
     exact, dtype = np.asarray(number, np.float64), np.dtype(dtype)
     with np.errstate(over="ignore", under="ignore"):
         rounded = exact.astype(dtype)
-    smallest = 0 if dtype == np.float16 else jnp.finfo(dtype).smallest_normal
-    if np.any(((rounded == 0) | (abs(rounded) < smallest)) & (exact != 0)):
+    smallest = 0 if dtype == np.float16 else float(jnp.finfo(dtype).smallest_normal)
+    size = abs(rounded.astype(np.float64))
+    if not may_vanish and np.any(((size == 0) | (size < smallest)) & (exact != 0)):
         raise ValueError(message(where, f"{name} that {dtype} does not round to 0", number))
-    if np.any(np.isinf(rounded) & np.isfinite(exact)):
-        raise ValueError(message(where, f"{name} that {dtype} does not round to infinity", number))
+    if np.any(np.isinf(size) & np.isfinite(exact)):
+        raise ValueError(message(where, f"{name} to be finite as {dtype}", f"{number}, which rounds to inf"))
     return rounded
 
 
@@ -67,10 +70,29 @@ def check_like(where: object, name: str, tree: Any, like: Any) -> None:
 
     Raises ``ValueError`` for another structure, ``ShapeError`` and ``DtypeError``, which name the leaf.
 
-    >>> check_like("apply_updates", "updates", {"w": np.ones((5, 2), "f")}, {"w": np.ones(2, "f")})
+    >>> check_like("mine", "gradients", {"w": np.ones((), "f")}, {"w": np.ones(2, "f")})
+    Traceback (most recent call last):
+    funcnet.errors.ShapeError: mine: expected gradients['w'] of shape (2,), got ()
+    """
+    for place, found, wanted in _of_one_shape(where, name, tree, like):
+        if jnp.result_type(found) != jnp.result_type(wanted):
+            raise DtypeError(where, f"{place} of dtype {jnp.result_type(wanted)}", jnp.result_type(found))
+
+
+def check_updates(where: object, updates: Any, params: Any) -> None:
+    """Raise an error unless updates have the structure and shapes of the parameters, and are floating where these are.
+
+    >>> check_updates("apply_updates", {"w": np.ones((5, 2), "f")}, {"w": np.ones(2, "f")})
     Traceback (most recent call last):
     funcnet.errors.ShapeError: apply_updates: expected updates['w'] of shape (2,), got (5, 2)
     """
+    for place, update, theta in _of_one_shape(where, "updates", updates, params):
+        if not is_floating(update) and (is_floating(theta) or jnp.iscomplexobj(update)):
+            raise DtypeError(where, f"{place} of a floating dtype", jnp.result_type(update))
+
+
+def _of_one_shape(where: object, name: str, tree: Any, like: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Yield the leaves of both trees with their place; an error for another structure or shape."""
     structure: Any = jax.tree.structure(like)
     if structure != jax.tree.structure(tree):
         raise ValueError(message(where, f"{name} of the structure {structure}", jax.tree.structure(tree)))
@@ -78,8 +100,16 @@ def check_like(where: object, name: str, tree: Any, like: Any) -> None:
         place = f"{name}{jax.tree_util.keystr(path)}"
         if np.shape(found) != np.shape(wanted):
             raise ShapeError(where, f"{place} of shape {np.shape(wanted)}", np.shape(found))
-        if jnp.result_type(found) != jnp.result_type(wanted):
-            raise DtypeError(where, f"{place} of dtype {jnp.result_type(wanted)}", jnp.result_type(found))
+        yield place, found, wanted
+
+
+def is_floating(value: Any) -> bool:
+    """Return whether an array or a number has a floating dtype.
+
+    >>> is_floating(1.0), is_floating(np.ones(2, int))
+    (True, False)
+    """
+    return bool(jnp.issubdtype(jnp.result_type(value), jnp.floating))
 
 
 def check_dy(layer: object, dy: Any, shape: tuple[int, ...], dtype: Any) -> None:
@@ -96,8 +126,8 @@ def check_dy(layer: object, dy: Any, shape: tuple[int, ...], dtype: Any) -> None
         raise DtypeError(layer, f"dy of dtype {dtype}", jnp.result_type(dy))
 
 
-def check_count(where: object, name: str, value: Any, minimum: int = 1) -> None:
-    """Raise ``TypeError`` or ``ValueError`` unless a value is an integer of at least ``minimum``.
+def check_count(where: object, name: str, value: Any, minimum: int = 1, maximum: int | None = None) -> None:
+    """Raise ``TypeError`` or ``ValueError`` unless a value is an integer from ``minimum`` to ``maximum``, if there is one.
 
     >>> check_count("fit", "epochs", 0)
     Traceback (most recent call last):
@@ -108,6 +138,17 @@ def check_count(where: object, name: str, value: Any, minimum: int = 1) -> None:
         raise TypeError(message(where, expected, repr(value)))
     if value < minimum:
         raise ValueError(message(where, expected, value))
+    if maximum is not None and value > maximum:
+        raise ValueError(message(where, f"{name} to be at most {maximum}", value))
+
+
+def next_count(count: jax.Array, more: int = 1) -> jax.Array:
+    """Return a count plus ``more``; it stays at the largest int32, where a sum would become negative.
+
+    >>> next_count(jnp.int32(7)), next_count(jnp.int32(LARGEST_COUNT))
+    (Array(8, dtype=int32), Array(2147483647, dtype=int32))
+    """
+    return jnp.minimum(count, LARGEST_COUNT - more) + more
 
 
 def check_key(where: object, key: Any) -> None:
@@ -213,6 +254,22 @@ def check_update_pair(where: str, optimizer: Any) -> None:
         raise TypeError(message(where, expected, f"a {type(optimizer).__name__}"))
 
 
+def check_optimizes(where: str, optimizer: Any) -> None:
+    """Raise ``TypeError`` unless this is a pair, and ``ValueError`` for one that is known not to go down the gradient.
+
+    Those are funcnet's transformations of gradients, such as clipping, without an optimizer after them. Of a pair of
+    another library it is not known what it does.
+
+    >>> import funcnet as fn
+    >>> check_optimizes("fit", fn.clip_by_value(1.0))
+    Traceback (most recent call last):
+    ValueError: fit: expected an optimizer, such as chain(clip_by_value(limit=1.0), sgd(0.1)), got clip_by_value(limit=1.0)
+    """
+    check_update_pair(where, optimizer)
+    if not getattr(optimizer, "descends", True):
+        raise ValueError(message(where, f"an optimizer, such as chain({optimizer}, sgd(0.1))", optimizer))
+
+
 def check_metrics(where: str, metrics: Any) -> None:
     """Raise ``TypeError`` or ``ValueError`` unless these are functions of different names."""
     if not isinstance(metrics, tuple | list):
@@ -304,6 +361,8 @@ def check_inputs(where: str, network: Any, x: Any, dtype: Any) -> jax.Array:
     x = real_array(where, "x", x)
     if x.ndim == 0 or len(x) == 0:
         raise ValueError(message(where, "x with at least one row", f"shape {x.shape}"))
+    if len(x) > LARGEST_COUNT:
+        raise ValueError(message(where, f"x with at most {LARGEST_COUNT} rows", f"shape {x.shape}"))
     if jnp.issubdtype(x.dtype, jnp.floating):
         return _finite(where, "x", x, dtype)
     kept = jax.dtypes.canonicalize_dtype(x.dtype) == x.dtype  # 64-bit integers may be cut to 32
@@ -345,6 +404,18 @@ def _finite(where: str, name: str, array: Any, dtype: Any) -> jax.Array:
         finite = np.isfinite(np.asarray(converted, np.float32 if converted.dtype.itemsize < 4 else None))
         check_values(where, f"{name} to be finite in {np.dtype(dtype)}", np.asarray(array), finite)
     return converted
+
+
+def check_penalty(where: str, penalty: Any, dtype: Any) -> None:
+    """Raise ``ValueError`` for a penalty with a number that degenerates in ``dtype``. None and tracers pass.
+
+    >>> import funcnet as fn
+    >>> check_penalty("fit", fn.l2(1e-50), np.float32)
+    Traceback (most recent call last):
+    ValueError: fit: expected the numbers of l2(1e-50) that float32 does not round to 0, got 1e-50
+    """
+    for number in jax.tree.leaves(penalty):
+        as_dtype(where, f"the numbers of {penalty}", number, dtype)
 
 
 def check_weights(where: str, weights: Any, dtype: Any) -> None:

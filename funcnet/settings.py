@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .checks import accumulator_dtype, check_count, check_number, is_concrete
+from .checks import accumulator_dtype, as_dtype, check_count, check_number, is_concrete
 from .configuration import Configuration
 from .errors import message
 
@@ -32,6 +32,7 @@ class Range(Configuration):
     words: str  # as an error says it: "in [0, 1)"
     contains: Callable[[Any], Any]
     scheduled: bool = False  # whether a schedule, step -> number, may stand for the number
+    special: float | None = None  # a number in the range to which no other number may be rounded, besides 0
 
     def __repr__(self) -> str:
         words = self.words.removeprefix("to be ")
@@ -62,12 +63,13 @@ class Count(Configuration):
         check_count(where, name, value, self.minimum)
 
 
-NOT_NEGATIVE = Range("to be finite and at least 0", lambda value: (value >= 0) & np.isfinite(value))
-POSITIVE = Range("to be finite and above 0", lambda value: (value > 0) & np.isfinite(value))
+# For a setting that a schedule may stand for, ``contains`` is also applied inside compiled programs.
+NOT_NEGATIVE = Range("to be finite and at least 0", lambda value: (value >= 0) & (value < np.inf))
+POSITIVE = Range("to be finite and above 0", lambda value: (value > 0) & (value < np.inf))
 ABOVE_ZERO = Range("above 0", lambda value: value > 0)
 AT_LEAST_ONE = Range("to be finite and at least 1", lambda value: (value >= 1) & np.isfinite(value))
 BELOW_ONE = Range("in [0, 1)", lambda value: (value >= 0) & (value < 1))
-FACTOR = Range("in (0, 1]", lambda value: (value > 0) & (value <= 1))
+FACTOR = Range("in (0, 1]", lambda value: (value > 0) & (value <= 1), special=1.0)  # 1 never decays
 SHARE = Range("in [0, 1]", lambda value: (value >= 0) & (value <= 1))
 
 
@@ -77,13 +79,35 @@ class Initial(Configuration):
     maker: str  # the name of the public function
     init: Callable[..., Any]
     settings: tuple[tuple[str, Any], ...]
+    descends: bool = True  # whether an optimizer, and not only a transformation of gradients, starts so
 
     def __call__(self, *args: Any) -> Any:
         """Return the state before the first step."""
         return self.init(*args, **dict(self.settings))
 
+    def as_argument(self) -> jax.tree_util.Partial:
+        """Return this function as a pytree whose leaves are the settings, which a compiled program takes."""
+        return jax.tree_util.Partial(self.init, **{name: _as_leaves(value) for name, value in self.settings})
+
     def __repr__(self) -> str:
         return f"{self.maker}({', '.join(f'{name}={value!r}' for name, value in self.settings)})"
+
+
+def as_argument(init: Callable[..., Any]) -> jax.tree_util.Partial:
+    """Return an optimizer's ``init`` as an argument of a compiled program: a pytree of its settings, if they are known.
+
+    >>> import funcnet as fn
+    >>> jax.tree.leaves(as_argument(fn.adam(0.5).init))
+    [array(0.5), array(0.9), array(0.999), array(1.e-07)]
+    """
+    return init.as_argument() if hasattr(init, "as_argument") else jax.tree_util.Partial(init)
+
+
+def _as_leaves(value: Any) -> Any:
+    """Return a setting as an argument of a compiled program; Python's numbers of all types become one type."""
+    if callable(value):
+        return jax.tree_util.Partial(value) if jax.tree_util.all_leaves([value]) else value
+    return value if isinstance(value, jax.Array) else np.asarray(value, np.float64)
 
 
 def described(value: Any) -> str:
@@ -146,6 +170,8 @@ def public_function(
     init: Callable[..., Any],
     update: Callable[..., Any],
     check: Callable[..., None] | None = None,
+    *,
+    descends: bool = True,
 ) -> Any:
     """Return the function that people call for a pair, with the rule's name, docstring and settings.
 
@@ -157,6 +183,7 @@ def public_function(
         init: The function that makes the state, with the settings by name.
         update: The pair's second function, one for all settings.
         check: A function of the settings that raises an error where they do not fit together; None for no such check.
+        descends: Whether the pair's updates are steps down a gradient; False for a transformation of gradients.
     """
     ranges, signature = ranges_of(rule, leading), inspect.signature(rule)
     parameters = list(signature.parameters.values())[leading:]
@@ -173,7 +200,7 @@ def public_function(
             ranges[each].check(name, each, value)
         if check is not None:
             check(**bound.arguments)
-        return pair(with_settings(name, init, tuple(bound.arguments.items())), update)
+        return pair(with_settings(name, init, tuple(bound.arguments.items()), descends), update)
 
     # The function belongs to the rule's module, since doctest looks there for its example.
     made: Any = types.FunctionType(make.__code__, rule.__globals__, rule.__name__, None, make.__closure__)
@@ -214,9 +241,9 @@ def settings_dtype(where: str, ranges: dict[str, Any], settings: dict[str, Any],
         settings: The settings by name.
         params: The parameters.
 
-    Raises ``ValueError`` for a setting that is out of its range as the number that it becomes in one of these dtypes.
-    A number other than 0 may not become 0. A subnormal number counts as 0, since compiled programs on CPUs flush it to
-    0. The real numbers of a schedule are checked for that alone.
+    Raises ``ValueError`` for a setting that is out of its range, or degenerates, as the number that it becomes in one
+    of these dtypes. The real numbers of a schedule, whose ranges are not known, may not degenerate; 1 counts as special
+    there, since it is the factor that never decays.
 
     >>> settings_dtype("adam", {"decay2": BELOW_ONE}, {"decay2": 0.99999999}, jnp.ones(3))
     Traceback (most recent call last):
@@ -226,18 +253,23 @@ def settings_dtype(where: str, ranges: dict[str, Any], settings: dict[str, Any],
     real = {name: value for name, value in settings.items() if isinstance(ranges[name], Range)}
     for name, value in real.items():
         for number in filter(is_concrete, jax.tree.leaves(value)):
-            if not jnp.issubdtype(getattr(number, "dtype", np.dtype(type(number))), jnp.floating):
-                continue
-            exact = np.asarray(number, np.float64)
-            for dtype in sorted(dtypes, key=str):
-                with np.errstate(over="ignore", under="ignore"):
-                    rounded = exact.astype(dtype)
-                if np.any((abs(rounded) < np.finfo(dtype).tiny) & (exact != 0)):
-                    raise ValueError(message(where, f"{name} that {dtype} does not round to 0", number))
-                if not callable(value) and not ranges[name].contains(rounded):
-                    got = f"{number}, which rounds to {rounded}"
-                    raise ValueError(message(where, f"{name} {ranges[name].words} as {dtype}", got))
+            if jnp.issubdtype(getattr(number, "dtype", np.dtype(type(number))), jnp.floating):
+                for dtype in sorted(dtypes, key=str):
+                    _check_rounded(where, name, number, dtype, None if callable(value) else ranges[name])
     return np.result_type(*dtypes)
+
+
+def _check_rounded(where: str, name: str, number: Any, dtype: np.dtype, valid: Range | None) -> None:
+    """Raise ``ValueError`` for a number that rounding makes leave its range, or become 0, infinite or special."""
+    with np.errstate(over="ignore", under="ignore"):
+        rounded = np.asarray(number, np.float64).astype(dtype)
+    got = f"{number}, which rounds to {rounded}"
+    if valid is not None and np.all(rounded != 0) and not np.all(valid.contains(rounded)):
+        raise ValueError(message(where, f"{name} {valid.words} as {dtype}", got))
+    as_dtype(where, name, number, dtype)
+    special = 1.0 if valid is None else valid.special
+    if special is not None and np.any((rounded == special) & (np.asarray(number, np.float64) != special)):
+        raise ValueError(message(where, f"{name} that {dtype} does not round to {special:g}", number))
 
 
 def as_array(value: Any, dtype: Any) -> Any:

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks import accumulator_dtype, check_finite, check_key, check_number, input_rows, is_concrete
+from ..checks import accumulator_dtype, as_dtype, check_finite, check_key, check_number, input_rows, is_concrete
 from ..errors import DtypeError, ShapeError, message
 from ..layers import DenseParams
 from .threshold import weighted_input
@@ -53,6 +53,7 @@ def linear_neuron(
             raise ValueError(message("linear_neuron", "key for the noise", None))
         return y
     check_key("linear_neuron", key)
+    as_dtype("linear_neuron", "noise", noise, y.dtype, may_vanish=True)
     return y + jnp.asarray(noise, y.dtype) * jax.random.normal(key, y.shape, y.dtype)
 
 

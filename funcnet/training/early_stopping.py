@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks import accumulator_dtype, check_count, check_number, params_dtype
+from ..checks import LARGEST_COUNT, accumulator_dtype, as_dtype, check_count, check_number, params_dtype
 from ..configuration import Configuration
 from ..errors import message
 from ..layer import Params
@@ -79,7 +79,7 @@ class EarlyStopping(Configuration):
     @property
     def limits(self) -> Limits:
         """The numbers of the decision."""
-        return Limits(int(self.patience), float(self.min_delta))
+        return Limits(min(int(self.patience), LARGEST_COUNT), float(self.min_delta))
 
     @property
     def smaller_is_better(self) -> bool:
@@ -115,9 +115,11 @@ def with_early_stopping(where: str, state: TrainState, stopping: EarlyStopping, 
         hint = ": pass validation= to record it" if f"val_{names[0]}" not in names else ""
         expected = f"early_stopping.monitor to be one of {', '.join(names)}"
         raise ValueError(message(where, expected, f"{stopping.monitor!r}{hint}"))
+    dtype = accumulator_dtype(params_dtype(state.params))
+    as_dtype(where, "early_stopping.min_delta", stopping.min_delta, dtype, may_vanish=True)
     smaller = stopping.smaller_is_better
     fresh = Best(
-        value=jnp.asarray(np.inf if smaller else -np.inf, accumulator_dtype(params_dtype(state.params))),
+        value=jnp.asarray(np.inf if smaller else -np.inf, dtype),
         epoch=state.epoch,
         params=state.params if stopping.restore_best else (),
         monitor=stopping.monitor,
