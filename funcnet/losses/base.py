@@ -90,8 +90,8 @@ def batch_mean(
 def sample_shares(weights: Any, samples: int, dtype: Any, where: object) -> jax.Array:
     """Return the shares wᵢ / Σ wᵢ of the samples in a mean: (batch,) of ``dtype``.
 
-    Where all weights are 0, all shares are 0. The weights are divided by the largest first, so that their sum does not
-    overflow. A negative or infinite weight, which cannot be refused inside a compiled program, makes a share NaN.
+    Where all weights are 0, all shares are 0. Very large weights are scaled by a power of two first, so that their sum
+    does not overflow. A negative or infinite weight, which cannot be refused inside a compiled program, makes a share NaN.
 
     Args:
         weights: (batch,), finite and at least 0.
@@ -105,6 +105,7 @@ def sample_shares(weights: Any, samples: int, dtype: Any, where: object) -> jax.
     weights = jnp.asarray(weights).astype(dtype)
     if weights.shape != (samples,):
         raise ShapeError(where, f"weights of shape ({samples},), one per sample", weights.shape)
-    largest = jnp.max(weights)
-    relative = jnp.where(weights >= 0, weights / jnp.where(largest > 0, largest, 1), jnp.nan)
-    return relative / jnp.maximum(jnp.sum(relative), 1)  # the sum is at least 1, or 0
+    unit = jnp.where(jnp.max(weights) > 2.0**64, 2.0**-100, 1.0).astype(dtype)
+    scaled = jnp.where(weights >= 0, unit * weights, jnp.nan)
+    total = jnp.sum(scaled)
+    return scaled / jnp.where(total == 0, 1, total)

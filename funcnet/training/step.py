@@ -249,21 +249,21 @@ def train_step(
     (50, True)
     """
     parts = make_step("train_step", network, loss, optimizer, gradients=gradients, metrics=metrics, penalty=penalty)
-    init = as_argument(optimizer.init)
-    checked = set()  # the dtypes of parameters in which the numbers were checked
+    inits: dict[Any, jax.tree_util.Partial] = {}  # the optimizer's init, its numbers on the device, by parameters' dtype
 
     def step(state: TrainState, batch: tuple[Any, ...]) -> tuple[TrainState, dict[str, jax.Array]]:
         if not isinstance(state, TrainState):
             raise TypeError(message("train_step", "state made by init_state", f"a {type(state).__name__}"))
         if not isinstance(batch, tuple | list) or len(batch) not in (2, 3):
             raise TypeError(message("train_step", "a batch (x, y) or (x, y, weights)", f"a {type(batch).__name__}"))
-        if (dtype := _first_dtype(state.params)) not in checked:
-            jax.eval_shape(optimizer.init, state.params)
+        if (dtype := _first_dtype(state.params)) not in inits:
+            jax.eval_shape(optimizer.init, state.params)  # which checks the numbers
             check_penalty("train_step", penalty, accumulator_dtype(dtype))
-            checked.add(dtype)
+            with jax.ensure_compile_time_eval():  # what is kept may not belong to a program that is being traced
+                inits[dtype] = jax.tree.map(jnp.asarray, as_argument(optimizer.init))
         if len(batch) == 3:
             check_weights("train_step", batch[2], accumulator_dtype(dtype))
-        return _compiled_step(parts, init, state, batch)
+        return _compiled_step(parts, inits[dtype], state, batch)
 
     return step
 
