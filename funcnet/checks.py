@@ -42,10 +42,11 @@ def check_number(where: object, name: str, value: Any, valid: Callable[[Any], An
 
 
 def as_dtype(where: object, name: str, number: Any, dtype: Any, *, may_vanish: bool = False) -> Any:
-    """Return a number, or an array of them, as it becomes in ``dtype``: ``ValueError`` where it degenerates. Tracers pass.
+    """Return a number, or an array of them, as it becomes in ``dtype``; ``ValueError`` where it degenerates.
 
-    A finite number may not become infinite, and one other than 0 not 0, unless it ``may_vanish``. A subnormal number counts as 0, since
-    compiled programs on CPUs flush it to 0; those of float16, which is computed in float32, remain.
+    A finite number may not become infinite, and one other than 0 not 0, unless it ``may_vanish``. A subnormal number
+    counts as 0, since compiled programs on CPUs flush it to 0; those of float16, which is computed in float32, remain.
+    Tracers pass.
 
     >>> as_dtype("LayerNorm", "epsilon", 1e-50, np.float32)
     Traceback (most recent call last):
@@ -127,7 +128,7 @@ def check_dy(layer: object, dy: Any, shape: tuple[int, ...], dtype: Any) -> None
 
 
 def check_count(where: object, name: str, value: Any, minimum: int = 1, maximum: int | None = None) -> None:
-    """Raise ``TypeError`` or ``ValueError`` unless a value is an integer from ``minimum`` to ``maximum``, if there is one.
+    """Raise ``TypeError`` or ``ValueError`` unless a value is an integer from ``minimum`` to ``maximum``, None for no end.
 
     >>> check_count("fit", "epochs", 0)
     Traceback (most recent call last):
@@ -263,11 +264,11 @@ def check_optimizes(where: str, optimizer: Any) -> None:
     >>> import funcnet as fn
     >>> check_optimizes("fit", fn.clip_by_value(1.0))
     Traceback (most recent call last):
-    ValueError: fit: expected an optimizer, such as chain(clip_by_value(limit=1.0), sgd(0.1)), got clip_by_value(limit=1.0)
+    ValueError: fit: expected an optimizer: one after it in a fn.chain, got only clip_by_value(limit=1.0)
     """
     check_update_pair(where, optimizer)
     if not getattr(optimizer, "descends", True):
-        raise ValueError(message(where, f"an optimizer, such as chain({optimizer}, sgd(0.1))", optimizer))
+        raise ValueError(message(where, "an optimizer: one after it in a fn.chain", f"only {optimizer}"))
 
 
 def check_metrics(where: str, metrics: Any) -> None:

@@ -187,9 +187,9 @@ def backprop(network: Layer, loss: Loss, *, with_output: bool = False) -> CostAn
     - BP2  δ^l = ((w^(l+1))ᵀ δ^(l+1)) ⊙ σ′(z^l), the dense layer's ``backward``, then the activation's;
     - BP3  ∂C/∂w^l = δ^l (a^(l−1))ᵀ and BP4  ∂C/∂b^l = δ^l, the dense layer's ``backward``.
 
-    A penalty Ω adds its own ``gradient`` ∂Ω/∂w^l. Weights (batch,) are at least 0 and finite (``ValueError``); where all
-    are 0, cost and gradients are 0. With ``with_output=True`` the first element is (cost, output),
-    so that metrics need no second forward pass.
+    A penalty Ω adds its own ``gradient`` ∂Ω/∂w^l. Weights (batch,) are at least 0 and finite (``ValueError``); where
+    all are 0, cost and gradients are 0. With ``with_output=True`` the first element is (cost, output), so that metrics
+    need no second forward pass.
 
     Rumelhart, Hinton, Williams (1986), in the notation of Nielsen (2015), chapter 2.
 

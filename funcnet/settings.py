@@ -93,16 +93,6 @@ class Initial(Configuration):
         return f"{self.maker}({', '.join(f'{name}={value!r}' for name, value in self.settings)})"
 
 
-def as_argument(init: Callable[..., Any]) -> jax.tree_util.Partial:
-    """Return an optimizer's ``init`` as an argument of a compiled program: a pytree of its settings, if they are known.
-
-    >>> import funcnet as fn
-    >>> jax.tree.leaves(as_argument(fn.adam(0.5).init))
-    [array(0.5), array(0.9), array(0.999), array(1.e-07)]
-    """
-    return init.as_argument() if hasattr(init, "as_argument") else jax.tree_util.Partial(init)
-
-
 def _as_leaves(value: Any) -> Any:
     """Return a setting as an argument of a compiled program; Python's numbers of all types become one type."""
     if callable(value):

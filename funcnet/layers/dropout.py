@@ -16,10 +16,10 @@ class Dropout(Layer):
 
     The gradient is ∂C/∂x = m ⊙ ∂C/∂y / (1 − rate). ``rate`` in [0, 1) is the share that is dropped, not the share that
     is kept. The key of ``forward`` draws a mask m for each sample; without a key, which means evaluation, y = x. x
-    (batch, ...) may have any shape and keeps its dtype, which must be floating (``DtypeError``). Raises ``ValueError`` for
-    a rate that float32 does not tell from 0 or 1. Srivastava, Hinton,
-    Krizhevsky, Sutskever, Salakhutdinov, "Dropout: A Simple Way to Prevent Neural Networks from Overfitting" (2014), in
-    the form of its section 10 that scales in training.
+    (batch, ...) may have any shape and keeps its dtype, which must be floating (``DtypeError``). Raises ``ValueError``
+    for a rate that float32 does not tell from 0 or 1. Srivastava, Hinton, Krizhevsky, Sutskever, Salakhutdinov,
+    "Dropout: A Simple Way to Prevent Neural Networks from Overfitting" (2014), in the form of its section 10 that
+    scales in training.
 
     >>> import funcnet as fn
     >>> dropout, x = fn.Dropout(0.75), jnp.ones((100, 100))

@@ -26,7 +26,8 @@ class LayerNorm(Layer):
         ∂C/∂γ = Σ ∂C/∂y ⊙ x̂,   ∂C/∂β = Σ ∂C/∂y,   ∂C/∂x = (ĝ − ⟨ĝ⟩ − x̂ ⟨ĝ ⊙ x̂⟩)/√(σ² + ε).
 
     The statistics are computed in float32 at least, and y has the dtype of x. Raises ``ShapeError`` and ``DtypeError``
-    where x does not fit the scale, and ``ValueError`` for an ε that is 0 in the statistics' dtype. Ba, Kiros, Hinton, "Layer Normalization" (2016), equation 4 with ε under the root.
+    where x does not fit the scale, and ``ValueError`` for an ε that is 0 in the statistics' dtype. Ba, Kiros, Hinton,
+    "Layer Normalization" (2016), equation 4 with ε under the root.
 
     >>> import funcnet as fn
     >>> layer = fn.LayerNorm()

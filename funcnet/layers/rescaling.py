@@ -17,7 +17,8 @@ class Rescaling(Layer):
     A floating x keeps its dtype; integers become ``dtype``. So images can be stored as bytes, a quarter of the memory
     of float32, and each batch is scaled inside the compiled program. ∂C/∂x = scale · ∂C/∂y. It has no parameters.
     Raises ``DtypeError`` for an x that is complex or boolean, and ``ValueError`` for a scale or an offset that is not
-    finite, or that the dtype of y rounds to 0 or to infinity. LeCun, Bottou, Orr, Müller, "Efficient BackProp" (1998), section 4.3, on why inputs are scaled.
+    finite, or that the dtype of y rounds to 0 or to infinity. LeCun, Bottou, Orr, Müller, "Efficient BackProp" (1998),
+    section 4.3, on why inputs are scaled.
 
     >>> import funcnet as fn
     >>> network = fn.Sequential(fn.Rescaling(1 / 255), fn.Dense(10))

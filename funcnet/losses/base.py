@@ -91,7 +91,7 @@ def sample_shares(weights: Any, samples: int, dtype: Any, where: object) -> jax.
     """Return the shares wᵢ / Σ wᵢ of the samples in a mean: (batch,) of ``dtype``.
 
     Where all weights are 0, all shares are 0. Very large weights are scaled by a power of two first, so that their sum
-    does not overflow. A negative or infinite weight, which cannot be refused inside a compiled program, makes a share NaN.
+    does not overflow. A negative or infinite weight, which a compiled program cannot refuse, makes a share NaN.
 
     Args:
         weights: (batch,), finite and at least 0.

@@ -7,8 +7,8 @@ import jax
 
 from ..configuration import Configuration
 from ..errors import message
-from ..settings import Initial, as_argument
-from .rule import Optimizer, Params, State
+from ..settings import Initial
+from .rule import Optimizer, Params, State, as_argument
 
 
 class _ChainInit(Configuration):
@@ -62,11 +62,11 @@ class _ChainUpdate(Configuration):
 def chain(*optimizers: Any) -> Optimizer:
     """Return the optimizer that applies (init, update) pairs in order, each to what the one before returned.
 
-    So clipping comes before the rule that makes the steps. One member is an optimizer: a second one would turn the steps
-    of the first round, up the gradient. The state is the tuple of the pairs' states. Pairs of
-    optax may stand among funcnet's. optax makes new functions for each pair, so a chain with another pair of optax
-    compiles anew; and what they do is not known. Raises ``TypeError`` for an argument that is not a pair, and
-    ``ValueError`` without arguments and for two optimizers of funcnet.
+    So clipping comes before the rule that makes the steps. One member is an optimizer: a second one would turn the
+    steps up the gradient. The state is the tuple of the pairs' states. Pairs of optax may stand
+    among funcnet's. optax makes new functions for each pair, so a chain with another pair of optax compiles anew; and
+    what they do is not known. Raises ``TypeError`` for an argument that is not a pair, and ``ValueError`` without
+    arguments and for two optimizers of funcnet.
 
     >>> import funcnet as fn
     >>> fn.chain(fn.clip_by_global_norm(1.0), fn.sgd(0.1))
@@ -81,5 +81,5 @@ def chain(*optimizers: Any) -> Optimizer:
     init = _ChainInit(optimizers)
     steps = [pair for pair in init.members if isinstance(pair.init, Initial) and pair.init.descends]
     if len(steps) > 1:
-        raise ValueError(message("chain", "one optimizer, besides transformations of gradients", f"{len(steps)}: {steps}"))
+        raise ValueError(message("chain", "at most one optimizer", " and ".join(map(str, steps))))
     return Optimizer(init, _ChainUpdate(tuple(optimizer.update for optimizer in optimizers)))

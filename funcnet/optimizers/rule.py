@@ -88,7 +88,7 @@ class Optimizer(NamedTuple):
 
     @property
     def descends(self) -> bool:
-        """Whether the updates may be steps down the gradient: not those of a transformation, such as clipping, alone."""
+        """Whether the updates may be steps down the gradient: not those of transformations, such as clipping."""
         return getattr(self.init, "descends", True)
 
 
@@ -131,7 +131,8 @@ def from_equation(
     """Return the decorator that makes an optimizer's public function out of its equation for one array.
 
     The function takes the hyper-parameters and returns an ``Optimizer``. Its ``State`` is a NamedTuple: ``step``, an
-    int32 that counts the steps taken and stays at 2³¹ − 1, the hyper-parameters, and the accumulators, float32 at least.
+    int32 that counts the steps taken and stays at 2³¹ − 1, the hyper-parameters, and the accumulators, float32 at
+    least.
 
     Args:
         state_name: The name of the state's type; by default it is made of the equation's.
@@ -205,6 +206,16 @@ def from_transformation(
         return public_function(transformation, 1, Optimizer, state, init, update, descends=False)
 
     return decorate
+
+
+def as_argument(init: Callable[..., Any]) -> jax.tree_util.Partial:
+    """Return an optimizer's ``init`` as an argument of a compiled program: a pytree of its settings, if they are known.
+
+    >>> import funcnet as fn
+    >>> jax.tree.leaves(as_argument(fn.adam(0.5).init))
+    [array(0.5), array(0.9), array(0.999), array(1.e-07)]
+    """
+    return init.as_argument() if hasattr(init, "as_argument") else jax.tree_util.Partial(init)
 
 
 def _update(equation: Callable[..., Any], ranges: dict[str, Any], accumulators: tuple[str, ...]) -> Any:

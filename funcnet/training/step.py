@@ -26,8 +26,8 @@ from ..layer import Layer, Params, Shape, check_contained_layers
 from ..losses import Loss
 from ..objective import Batch, Objective, Valued, autodiff, backprop
 from ..optimizers import Optimizer, apply_updates
+from ..optimizers.rule import as_argument
 from ..penalties import Penalty
-from ..settings import as_argument
 from .metrics import Metric, means
 
 GradientsOf = Callable[..., Any]  # fn.autodiff, fn.backprop or another function with their signature
@@ -220,7 +220,8 @@ def train_step(
     Steps of equal networks and losses share one compilation, whatever the optimizer's hyper-parameters and the
     penalty's strength.
 
-    The hyper-parameters are those of ``optimizer``, also where the state holds others: to change one, make another step.
+    The hyper-parameters are those of ``optimizer``, also where the state holds others: to change one, call
+    ``train_step`` again, which compiles nothing. In an optimizer of optax this applies to ``inject_hyperparams``.
     ``state.step`` and the optimizer's count stay at 2³¹ − 1: a schedule then stays at its last rate, and layers such as
     ``Dropout`` repeat their last random numbers.
 
@@ -249,7 +250,7 @@ def train_step(
     (50, True)
     """
     parts = make_step("train_step", network, loss, optimizer, gradients=gradients, metrics=metrics, penalty=penalty)
-    inits: dict[Any, jax.tree_util.Partial] = {}  # the optimizer's init, its numbers on the device, by parameters' dtype
+    inits: dict[Any, Any] = {}  # the optimizer's init with its numbers on the device, by the parameters' dtype
 
     def step(state: TrainState, batch: tuple[Any, ...]) -> tuple[TrainState, dict[str, jax.Array]]:
         if not isinstance(state, TrainState):
