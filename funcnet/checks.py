@@ -128,7 +128,7 @@ def check_dy(layer: object, dy: Any, shape: tuple[int, ...], dtype: Any) -> None
 
 
 def check_count(where: object, name: str, value: Any, minimum: int = 1, maximum: int | None = None) -> None:
-    """Raise ``TypeError`` or ``ValueError`` unless a value is an integer from ``minimum`` to ``maximum``, None for no end.
+    """Raise ``TypeError`` or ``ValueError`` unless a value is an integer from ``minimum`` to ``maximum``.
 
     >>> check_count("fit", "epochs", 0)
     Traceback (most recent call last):

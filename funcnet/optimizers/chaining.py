@@ -63,9 +63,9 @@ def chain(*optimizers: Any) -> Optimizer:
     """Return the optimizer that applies (init, update) pairs in order, each to what the one before returned.
 
     So clipping comes before the rule that makes the steps. One member is an optimizer: a second one would turn the
-    steps up the gradient. The state is the tuple of the pairs' states. Pairs of optax may stand
-    among funcnet's. optax makes new functions for each pair, so a chain with another pair of optax compiles anew; and
-    what they do is not known. Raises ``TypeError`` for an argument that is not a pair, and ``ValueError`` without
+    steps of the first up the gradient. The state is the tuple of the pairs' states. Pairs of optax may stand among
+    funcnet's; whether they are optimizers is not known. optax makes new functions for each pair, so a chain with
+    another pair of optax compiles anew. Raises ``TypeError`` for an argument that is not a pair, and ``ValueError`` without
     arguments and for two optimizers of funcnet.
 
     >>> import funcnet as fn

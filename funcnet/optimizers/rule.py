@@ -166,7 +166,7 @@ def from_equation(
 
         def init(params: Params, **hyperparameters: Any) -> State:
             dtype = settings_dtype(name, ranges, hyperparameters, params)
-            numbers = [as_array(value, dtype) for value in hyperparameters.values()]
+            numbers = [as_array(hyperparameters[each], dtype) for each in ranges]
             memory = [_accumulator(params, start) for start in accumulators.values()]
             return state(as_array(0, np.int32), *numbers, *memory)  # a float32 would stop counting at 2²⁴
 
@@ -195,7 +195,7 @@ def from_transformation(
 
         def init(params: Params, **settings: Any) -> State:
             dtype = settings_dtype(name, ranges, settings, params)
-            return state(*(as_array(value, dtype) for value in settings.values()))
+            return state(*(as_array(settings[each], dtype) for each in ranges))
 
         def update(gradients: Params, state: State, params: Params | None = None) -> tuple[Params, State]:
             _floating_leaves(name, gradients, params)
