@@ -52,7 +52,7 @@ def test_layernorm_is_checked_where_it_is_used_too():
 def test_a_rate_of_dropout_that_its_mask_cannot_have_is_refused(rate):
     """The mask is drawn with a probability in float32, whatever the parameters' dtype."""
     with pytest.raises(
-        ValueError, match="^Dropout: expected rate to be 0, or rate and 1 - rate to be below 1 in float32"
+        ValueError, match=r"^Dropout: expected rate to be 0, or rate and 1 - rate to be below 1 in float32"
     ):
         fn.Dropout(rate)
 
@@ -75,7 +75,7 @@ def test_an_initializer_that_degenerates_is_named(initializer, words):
 
 def test_a_number_that_is_not_finite_is_no_number_of_an_initializer():
     for number in (float("inf"), float("nan")):
-        with pytest.raises(ValueError, match="^uniform: expected limit to be finite and at least 0"):
+        with pytest.raises(ValueError, match=r"^uniform: expected limit to be finite and at least 0"):
             initializers.uniform(number)
 
 
@@ -113,12 +113,12 @@ def test_a_setting_of_a_search_that_degenerates_is_named(search, words):
 
 def test_numbers_of_a_run_that_become_infinite_are_named():
     for change in ({"goal": 1e39}, {"min_delta": 1e39}):
-        with pytest.raises(ValueError, match=rf"^run: expected {[*change][0]} to be finite as float32"):
+        with pytest.raises(ValueError, match=rf"^run: expected {next(iter(change))} to be finite as float32"):
             fn.search.run(fn.annealing(1.0), jnp.square, lambda key: jnp.ones(()), key=KEY, steps=1, **change)
     stopping = fn.EarlyStopping("loss", min_delta=1e39)
     with pytest.raises(ValueError, match=r"^fit: expected early_stopping\.min_delta to be finite as float32"):
         fn.fit(fn.mlp([3, 3]), fn.quadratic, fn.sgd(0.1), (X, Y), key=KEY, epochs=1, early_stopping=stopping)
-    with pytest.raises(ValueError, match="^train_perceptron: expected learning_rate that float32 does not round to 0"):
+    with pytest.raises(ValueError, match=r"^train_perceptron: expected learning_rate that float32 does not round to 0"):
         fn.neurons.train_perceptron(X, np.array([1, -1]), key=KEY, learning_rate=1e-50)
 
 
@@ -134,7 +134,7 @@ def test_counts_of_a_search_stay_at_the_largest_integer():
 
 def test_more_rows_than_an_int32_counts_are_refused():
     many = np.broadcast_to(np.float32(0), (2**31, 3))
-    with pytest.raises(ValueError, match="^predict: expected x with at most 2147483647 rows, got shape"):
+    with pytest.raises(ValueError, match=r"^predict: expected x with at most 2147483647 rows, got shape"):
         fn.predict(fn.mlp([3, 3]), (), many)
-    with pytest.raises(ValueError, match="^train_perceptron: expected steps to be at most 2147483647"):
+    with pytest.raises(ValueError, match=r"^train_perceptron: expected steps to be at most 2147483647"):
         fn.neurons.train_perceptron(X, np.array([1, -1]), key=KEY, steps=2**31)

@@ -65,8 +65,8 @@ def chain(*optimizers: Any) -> Optimizer:
     So clipping comes before the rule that makes the steps. One member is an optimizer: a second one would turn the
     steps of the first up the gradient. The state is the tuple of the pairs' states. Pairs of optax may stand among
     funcnet's; whether they are optimizers is not known. optax makes new functions for each pair, so a chain with
-    another pair of optax compiles anew. Raises ``TypeError`` for an argument that is not a pair, and ``ValueError`` without
-    arguments and for two optimizers of funcnet.
+    another pair of optax compiles anew. Raises ``TypeError`` for an argument that is not a pair, and ``ValueError``
+    without arguments and for two optimizers of funcnet.
 
     >>> import funcnet as fn
     >>> fn.chain(fn.clip_by_global_norm(1.0), fn.sgd(0.1))

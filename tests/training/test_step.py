@@ -189,7 +189,7 @@ def test_the_numbers_of_a_step_are_checked_in_the_dtype_of_its_state():
         ):
             with pytest.raises(ValueError, match=r"^adam: expected decay2 in \[0, 1\) as float32, got 0.99999999"):
                 run()
-    with pytest.raises(ValueError, match="^train_step: expected the numbers of l2.* float32 does not round to 0"):
+    with pytest.raises(ValueError, match=r"^train_step: expected the numbers of l2.* float32 does not round to 0"):
         fn.train_step(NETWORK, fn.quadratic, fn.adam(), penalty=fn.l2(1e-50))(start(fn.adam()), (X, Y))
 
 
@@ -254,7 +254,7 @@ def own_gradients(change):
     [
         (lambda c, g: (c, jax.tree.map(jnp.mean, g)), r"gradients\[0\].weight of shape \(4, 3\), got \(\)"),
         (
-            lambda c, g: (c, jax.tree.map(lambda l: l.astype("int32"), g)),
+            lambda c, g: (c, jax.tree.map(lambda each: each.astype("int32"), g)),
             r"gradients\[0\].weight of dtype float32, got",
         ),
         (lambda c, g: (c, [*g]), "gradients of the structure"),
