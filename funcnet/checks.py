@@ -5,7 +5,7 @@ them, once, before anything is computed. What a network computes is checked by i
 them.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -66,51 +66,25 @@ def as_dtype(where: object, name: str, number: Any, dtype: Any, *, may_vanish: b
     return rounded
 
 
-def check_like(where: object, name: str, tree: Any, like: Any) -> None:
+def check_like(where: object, name: str, tree: Any, like: Any, *, any_floating: bool = False) -> None:
     """Raise an error unless a tree has the structure, shapes and dtypes of another, whatever broadcasts.
 
-    Raises ``ValueError`` for another structure, ``ShapeError`` and ``DtypeError``, which name the leaf.
+    With ``any_floating`` a leaf may have any floating dtype. Raises ``ValueError`` for another structure, and
+    ``ShapeError`` and ``DtypeError``, which name the leaf.
 
-    >>> check_like("mine", "gradients", {"w": np.ones((), "f")}, {"w": np.ones(2, "f")})
-    Traceback (most recent call last):
-    funcnet.errors.ShapeError: mine: expected gradients['w'] of shape (2,), got ()
-    """
-    for place, found, wanted in _of_one_shape(where, name, tree, like):
-        if jnp.result_type(found) != jnp.result_type(wanted):
-            raise DtypeError(where, f"{place} of dtype {jnp.result_type(wanted)}", jnp.result_type(found))
-
-
-def check_updates(where: object, updates: Any, params: Any) -> None:
-    """Raise an error unless updates have the structure and shapes of the parameters, and are floating where these are.
-
-    >>> check_updates("apply_updates", {"w": np.ones((5, 2), "f")}, {"w": np.ones(2, "f")})
+    >>> check_like("apply_updates", "updates", {"w": np.ones((5, 2), "f")}, {"w": np.ones(2, "f")})
     Traceback (most recent call last):
     funcnet.errors.ShapeError: apply_updates: expected updates['w'] of shape (2,), got (5, 2)
     """
-    for place, update, theta in _of_one_shape(where, "updates", updates, params):
-        if not is_floating(update) and (is_floating(theta) or jnp.iscomplexobj(update)):
-            raise DtypeError(where, f"{place} of a floating dtype", jnp.result_type(update))
-
-
-def _of_one_shape(where: object, name: str, tree: Any, like: Any) -> Iterator[tuple[str, Any, Any]]:
-    """Yield the leaves of both trees with their place; an error for another structure or shape."""
     structure: Any = jax.tree.structure(like)
     if structure != jax.tree.structure(tree):
         raise ValueError(message(where, f"{name} of the structure {structure}", jax.tree.structure(tree)))
     for (path, wanted), found in zip(jax.tree_util.tree_leaves_with_path(like), jax.tree.leaves(tree), strict=True):
-        place = f"{name}{jax.tree_util.keystr(path)}"
+        place, dtype, other = f"{name}{jax.tree_util.keystr(path)}", jnp.result_type(wanted), jnp.result_type(found)
         if np.shape(found) != np.shape(wanted):
             raise ShapeError(where, f"{place} of shape {np.shape(wanted)}", np.shape(found))
-        yield place, found, wanted
-
-
-def is_floating(value: Any) -> bool:
-    """Return whether an array or a number has a floating dtype.
-
-    >>> is_floating(1.0), is_floating(np.ones(2, int))
-    (True, False)
-    """
-    return bool(jnp.issubdtype(jnp.result_type(value), jnp.floating))
+        if dtype != other and not (any_floating and jnp.issubdtype(other, jnp.floating)):
+            raise DtypeError(where, f"{place} of {'a floating dtype' if any_floating else f'dtype {dtype}'}", other)
 
 
 def check_dy(layer: object, dy: Any, shape: tuple[int, ...], dtype: Any) -> None:
@@ -242,32 +216,24 @@ def check_part(where: str, name: str, value: Any, kind: type, *, optional: bool 
         raise TypeError(message(where, f"{name} to be {kind.described_as}", _shortly(value)))  # type: ignore[attr-defined]
 
 
-def check_update_pair(where: str, optimizer: Any) -> None:
+def check_update_pair(where: str, optimizer: Any, *, descends: bool = True) -> None:
     """Raise ``TypeError`` unless this is an (init, update) pair, funcnet's or optax's.
+
+    With ``descends``, ``ValueError`` for a pair that is known not to go down the gradient: funcnet's transformations of
+    gradients, such as clipping, without an optimizer after them. What a pair of another library does is not known.
 
     >>> import funcnet as fn
     >>> check_update_pair("fit", fn.adam)
     Traceback (most recent call last):
     TypeError: fit: expected optimizer to have init and update, as fn.adam(0.001) has, got a function
+    >>> check_update_pair("fit", fn.clip_by_value(1.0))
+    Traceback (most recent call last):
+    ValueError: fit: expected an optimizer: one after it in a fn.chain, got only clip_by_value(limit=1.0)
     """
     if not (hasattr(optimizer, "init") and hasattr(optimizer, "update")):
         expected = "optimizer to have init and update, as fn.adam(0.001) has"
         raise TypeError(message(where, expected, f"a {type(optimizer).__name__}"))
-
-
-def check_optimizes(where: str, optimizer: Any) -> None:
-    """Raise ``TypeError`` unless this is a pair, and ``ValueError`` for one that is known not to go down the gradient.
-
-    Those are funcnet's transformations of gradients, such as clipping, without an optimizer after them. Of a pair of
-    another library it is not known what it does.
-
-    >>> import funcnet as fn
-    >>> check_optimizes("fit", fn.clip_by_value(1.0))
-    Traceback (most recent call last):
-    ValueError: fit: expected an optimizer: one after it in a fn.chain, got only clip_by_value(limit=1.0)
-    """
-    check_update_pair(where, optimizer)
-    if not getattr(optimizer, "descends", True):
+    if descends and not getattr(optimizer.init, "descends", True):
         raise ValueError(message(where, "an optimizer: one after it in a fn.chain", f"only {optimizer}"))
 
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .checks import accumulator_dtype, check_like, check_part, check_weights, params_dtype
-from .errors import ShapeError, message
+from .errors import DtypeError, ShapeError, message
 from .layer import Cache, Layer, Params
 from .layers.sequential import flattened
 from .losses import Loss, batch_mean, sample_shares
@@ -79,7 +79,9 @@ class Objective:
         scale = _scale(params, len(output))
         shares = _shares_of_the_mean(output, weights, scale, self.loss)
         delta = (shares * loss_gradient.astype(shares.dtype)).astype(output.dtype)  # ∂C/∂output
-        gradients, dx = _divided(self.network.backward(params, cache, delta), scale)
+        gradients, dx = self.network.backward(params, cache, delta)
+        if scale != 1:
+            gradients, dx = _divided((gradients, dx), scale)
         _check_gradients(self.network, (gradients, dx), (params, x))
         if self.penalty is not None:
             shrinking = self.penalty.gradient(params)
@@ -90,22 +92,18 @@ class Objective:
     def automatic(
         self, params: Params, batch: Batch, key: jax.Array | None = None, *, in_x: bool = False
     ) -> tuple[Valued, Gradients]:
-        """Return ``value`` and (∂C/∂params, ∂C/∂x) by ``jax.grad``; ∂C/∂x only if ``in_x``, for a floating x."""
-        scale = _scale(params, len(batch.x))
-
-        def scaled(params: Params, x: jax.Array) -> tuple[jax.Array, Valued]:
-            cost, returned = self.value(params, batch._replace(x=x), key)
-            return cost if scale == 1 else scale * cost, (cost, returned)
-
-        value_and_grad = jax.value_and_grad(
-            scaled,
-            argnums=(0, 1) if in_x else (0,),
+        """Return ``value`` and (∂C/∂params, ∂C/∂x) by ``jax.vjp``; ∂C/∂x only if ``in_x``, for a floating x."""
+        cost, pullback, returned = jax.vjp(
+            lambda params, x=batch.x: self.value(params, batch._replace(x=x), key),
+            *((params, batch.x) if in_x else (params,)),
             has_aux=True,
-            allow_int=self.network.keeps_statistics,  # a running statistic may be an integer, such as a count
         )
-        (_, valued), (gradients, *dx) = value_and_grad(params, batch.x)
+        scale = _scale(params, len(batch.x))
+        gradients, *dx = pullback(jnp.asarray(scale, cost.dtype))
         gradients = self._of_trained(gradients, params, batch)
-        return valued, (_divided(gradients, scale), _divided(dx[0], scale) if in_x else None)
+        if scale != 1:
+            gradients, dx = _divided((gradients, dx), scale)
+        return (cost, returned), (gradients, dx[0] if in_x else None)
 
     def statistics(self, params: Params, batch: Batch) -> Params:
         """Return which parameters are running statistics: a bool for each leaf, in the structure of ``params``.
@@ -138,10 +136,13 @@ def _check_gradients(network: Layer, gradients: Gradients, inputs: tuple[Params,
     """Raise an error that names the layer unless the gradients by hand are like what they are the gradients in."""
     (found, dx), (params, x) = gradients, inputs
     for path, layer, gradient, own in flattened(network, found, params):
-        place = f" (layer {'.'.join(map(str, path))})" if path else ""
-        check_like(f"{layer}{place}.backward", "gradients", gradient, own)
+        try:
+            check_like(layer, "gradients", gradient, own)
+        except (ShapeError, DtypeError) as error:
+            error.path = path
+            raise
     if jnp.issubdtype(jnp.result_type(x), jnp.floating):
-        check_like(f"{network}.backward", "dx", dx, x)
+        check_like(network, "dx", dx, x)
 
 
 def _shares_of_the_mean(output: jax.Array, weights: jax.Array | None, scale: float, where: object) -> jax.Array:
@@ -173,7 +174,7 @@ def _scale(params: Params, samples: int) -> float:
 
 def _divided(tree: Any, scale: float) -> Any:
     """Return the arrays of a tree divided by a power of two."""
-    return tree if scale == 1 else jax.tree.map(lambda leaf: (leaf / scale).astype(leaf.dtype), tree)
+    return jax.tree.map(lambda leaf: (leaf / scale).astype(leaf.dtype), tree)
 
 
 def backprop(network: Layer, loss: Loss, *, with_output: bool = False) -> CostAndGradient:
@@ -204,7 +205,7 @@ def backprop(network: Layer, loss: Loss, *, with_output: bool = False) -> CostAn
 
 
 def autodiff(network: Layer, loss: Loss, *, with_output: bool = False) -> CostAndGradient:
-    """Return the function that computes the cost and its automatic gradients, by ``jax.value_and_grad``.
+    """Return the function that computes the cost and its automatic gradients, by ``jax.vjp``.
 
     The function is called as that of ``backprop``. It uses the layers' ``forward`` and the ``value`` of the loss and of
     the penalty, and no hand-written derivative.

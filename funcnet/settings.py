@@ -10,6 +10,7 @@ From such a rule come the function that people call, the type of the state and t
 """
 
 import inspect
+import itertools
 import types
 import typing
 from collections import namedtuple
@@ -242,24 +243,21 @@ def settings_dtype(where: str, ranges: dict[str, Any], settings: dict[str, Any],
     dtypes = {accumulator_dtype(leaf.dtype) for leaf in jax.tree.leaves(params)} or {np.dtype(np.float32)}
     real = {name: value for name, value in settings.items() if isinstance(ranges[name], Range)}
     for name, value in real.items():
-        for number in filter(is_concrete, jax.tree.leaves(value)):
-            if jnp.issubdtype(getattr(number, "dtype", np.dtype(type(number))), jnp.floating):
-                for dtype in sorted(dtypes, key=str):
-                    _check_rounded(where, name, number, dtype, None if callable(value) else ranges[name])
+        numbers = [each for each in jax.tree.leaves(value) if is_concrete(each)]
+        special = 1.0 if callable(value) else ranges[name].special
+        for number, dtype in itertools.product(numbers, sorted(dtypes, key=str)):
+            if not jnp.issubdtype(getattr(number, "dtype", np.dtype(type(number))), jnp.floating):
+                continue
+            exact = np.asarray(number, np.float64)
+            with np.errstate(over="ignore", under="ignore"):
+                rounded = exact.astype(dtype)
+            if not callable(value) and np.all(rounded != 0) and not np.all(ranges[name].contains(rounded)):
+                got = f"{number}, which rounds to {rounded}"
+                raise ValueError(message(where, f"{name} {ranges[name].words} as {dtype}", got))
+            as_dtype(where, name, number, dtype)
+            if np.any((rounded == special) & (exact != special)):
+                raise ValueError(message(where, f"{name} that {dtype} does not round to {special:g}", number))
     return np.result_type(*dtypes)
-
-
-def _check_rounded(where: str, name: str, number: Any, dtype: np.dtype, valid: Range | None) -> None:
-    """Raise ``ValueError`` for a number that rounding makes leave its range, or become 0, infinite or special."""
-    with np.errstate(over="ignore", under="ignore"):
-        rounded = np.asarray(number, np.float64).astype(dtype)
-    got = f"{number}, which rounds to {rounded}"
-    if valid is not None and np.all(rounded != 0) and not np.all(valid.contains(rounded)):
-        raise ValueError(message(where, f"{name} {valid.words} as {dtype}", got))
-    as_dtype(where, name, number, dtype)
-    special = 1.0 if valid is None else valid.special
-    if special is not None and np.any((rounded == special) & (np.asarray(number, np.float64) != special)):
-        raise ValueError(message(where, f"{name} that {dtype} does not round to {special:g}", number))
 
 
 def as_array(value: Any, dtype: Any) -> Any:

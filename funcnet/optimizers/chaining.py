@@ -25,7 +25,7 @@ class _ChainInit(Configuration):
     @property
     def descends(self) -> bool:
         """Whether a member may be an optimizer: what pairs of another library do is not known."""
-        return any(getattr(pair, "descends", True) for pair in self.members)
+        return any(getattr(pair.init, "descends", True) for pair in self.members)
 
     def as_argument(self) -> jax.tree_util.Partial:
         """Return this function as a pytree whose leaves are the members' settings."""

@@ -36,7 +36,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks import accumulator_dtype, as_dtype, check_like, check_updates, is_floating, next_count, real_array
+from ..checks import accumulator_dtype, as_dtype, check_like, next_count, real_array
 from ..errors import DtypeError, ShapeError, message
 from ..settings import (
     ABOVE_ZERO,
@@ -85,11 +85,6 @@ class Optimizer(NamedTuple):
 
     def __repr__(self) -> str:
         return repr(self.init)
-
-    @property
-    def descends(self) -> bool:
-        """Whether the updates may be steps down the gradient: not those of transformations, such as clipping."""
-        return getattr(self.init, "descends", True)
 
 
 class OptimizerFunction(Protocol[P]):
@@ -227,7 +222,7 @@ def _update(equation: Callable[..., Any], ranges: dict[str, Any], accumulators: 
         memory = {each: leaves_like(gradients, getattr(state, each)) for each in accumulators}
         given = {each: getattr(state, each) for each in ranges}
         numbers = {
-            each: _scheduled(name, each, value(state.step), ranges[each]) if callable(value) else value
+            each: _scheduled(name, each, value(state.step), ranges[each], leaves) if callable(value) else value
             for each, value in given.items()
         }
         step = next_count(state.step)
@@ -244,9 +239,10 @@ def _update(equation: Callable[..., Any], ranges: dict[str, Any], accumulators: 
             dtype = accumulator_dtype(g.dtype)
             here = {each: values[index].astype(dtype) for each, values in memory.items()}
             at = At(t=step.astype(dtype), _theta=lambda i=index, dtype=dtype: thetas()[i].astype(dtype), **here)
-            cast = {each: _cast(name, each, number, dtype) for each, number in numbers.items()}
+            cast = {each: jnp.asarray(number, dtype) for each, number in numbers.items()}
             change, new = _checked_result(name, equation(g.astype(dtype), at, **cast), accumulators, g.shape)
-            updates.append(change.astype(g.dtype) if is_floating(g) else jnp.zeros_like(g))
+            is_trained = jnp.issubdtype(g.dtype, jnp.floating)
+            updates.append(change.astype(g.dtype) if is_trained else jnp.zeros_like(g))
             for each, values in after.items():
                 values.append(new[each].astype(dtype))
         trees = {each: jax.tree.unflatten(structure, values) for each, values in after.items()}
@@ -255,7 +251,7 @@ def _update(equation: Callable[..., Any], ranges: dict[str, Any], accumulators: 
     return update
 
 
-def _scheduled(where: str, name: str, number: Any, valid: Range) -> jax.Array:
+def _scheduled(where: str, name: str, number: Any, valid: Range, gradients: list[jax.Array]) -> jax.Array:
     """Return the number that a schedule returned: one real number in its range; a traced one is NaN out of it."""
     number = real_array(where, f"the result of the schedule {name}", number)
     if number.shape != ():
@@ -263,14 +259,11 @@ def _scheduled(where: str, name: str, number: Any, valid: Range) -> jax.Array:
     if not isinstance(number, jax.Array):  # a constant of the program
         if not valid.contains(number):
             raise ValueError(message(where, f"the result of the schedule {name} {valid.words}", number))
+        for g in gradients:
+            as_dtype(where, name, number, accumulator_dtype(g.dtype))
         return number
     number = number if jnp.issubdtype(number.dtype, jnp.floating) else number.astype(jnp.float32)
     return jnp.where(valid.contains(number), number, jnp.nan)
-
-
-def _cast(where: str, name: str, number: Any, dtype: np.dtype) -> jax.Array:
-    """Return a hyper-parameter in the dtype of an array's accumulators; a constant one may not degenerate there."""
-    return jnp.asarray(number if isinstance(number, jax.Array) else as_dtype(where, name, number, dtype), dtype)
 
 
 def _checked_result(where: str, result: Any, accumulators: tuple[str, ...], shape: tuple[int, ...]) -> EquationResult:
@@ -291,7 +284,7 @@ def _checked_result(where: str, result: Any, accumulators: tuple[str, ...], shap
             raise TypeError(message(where, f"the {each} from the equation to be an array", described(value)))
         if value.shape != shape:
             raise ShapeError(where, f"the {each} from the equation of shape {shape}", value.shape)
-        if not is_floating(value):
+        if not jnp.issubdtype(value.dtype, jnp.floating):
             raise DtypeError(where, f"the {each} from the equation of a floating dtype", value.dtype)
     return result
 
@@ -302,10 +295,10 @@ def _floating_leaves(where: str, gradients: Params, params: Params | None) -> li
     Parameters of another dtype, such as a running count, are not trained: their gradients pass, their updates are 0.
     """
     leaves = jax.tree.leaves(gradients)
-    if not all(map(is_floating, leaves)):
-        trained = [True] * len(leaves) if params is None else map(is_floating, leaves_like(gradients, params))
-        for g, is_trained in zip(leaves, trained, strict=True):
-            if is_trained and not is_floating(g):
+    for index, g in enumerate(leaves):
+        if not jnp.issubdtype(jnp.result_type(g), jnp.floating):
+            theta = jnp.float32 if params is None else jnp.result_type(leaves_like(gradients, params)[index])
+            if jnp.issubdtype(theta, jnp.floating):
                 raise DtypeError(where, "gradients of a floating dtype", jnp.result_type(g))
     return leaves
 
@@ -336,10 +329,10 @@ def apply_updates(params: Params, updates: Params) -> Params:
     """Return θ + update for every parameter θ, in the parameter's dtype.
 
     Raises ``ValueError`` unless the updates have the structure and shapes of the parameters, and ``DtypeError`` for an
-    update that is not floating, unless its parameter is not either.
+    update that neither is floating nor has the parameter's dtype.
 
     >>> apply_updates({"w": jnp.array([1.0, 2.0])}, {"w": jnp.array([0.5, -0.5])})
     {'w': Array([1.5, 1.5], dtype=float32)}
     """
-    check_updates("apply_updates", updates, params)
+    check_like("apply_updates", "updates", updates, params, any_floating=True)
     return jax.tree.map(lambda p, u: p + u.astype(p.dtype), params, updates)

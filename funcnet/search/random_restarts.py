@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from ..checks import check_count, check_optimizes, check_updates, next_count
+from ..checks import check_count, check_like, check_update_pair, next_count
 from ..configuration import Configuration
 from ..settings import Initial
 from .points import Cost, Params, Point, Start, as_pytree, best_of, better, checked_cost, finite_or_inf, first_points
@@ -48,7 +48,7 @@ def restarts(optimizer: Any, starts: int = 16) -> Search:
     >>> print(f"{state.best.params:.1f}", [f"{x:.1f}" for x in state.current.params[:4]])
     -1.0 ['-1.0', '1.0', '1.0', '-1.0']
     """
-    check_optimizes("restarts", optimizer)
+    check_update_pair("restarts", optimizer)
     check_count("restarts", "starts", starts)
     settings = (("optimizer", optimizer), ("starts", starts))
     return Search(Initial("restarts", _init, settings), _Step(optimizer.update))
@@ -78,7 +78,7 @@ class _Step(Configuration):
     def __call__(self, cost: Cost, state: RestartsState) -> RestartsState:
         """Return the state after one step of every start: θ ← θ + update."""
         updates, optimizer_state = jax.vmap(self.update)(state.gradients, state.optimizer_state, state.current.params)
-        check_updates("restarts", updates, state.current.params)
+        check_like("restarts", "updates", updates, state.current.params, any_floating=True)
         params = jax.tree.map(lambda p, u: p + u.astype(p.dtype), state.current.params, updates)
         points, gradients = _points_and_gradients(cost, params)
         return state._replace(

@@ -155,7 +155,8 @@ def make_plan(
     """Return the plan of a run; ``TypeError`` or ``ValueError`` that names the argument that is wrong."""
     step = make_step(where, *parts, gradients=gradients, metrics=metrics, penalty=penalty)
     check_count(where, "epochs", epochs)
-    check_penalty(where, penalty, accumulator_dtype(dtype))
+    if penalty is not None:
+        check_penalty(where, penalty, accumulator_dtype(dtype))
     check_part(where, "early_stopping", early_stopping, EarlyStopping, optional=True)
     names: tuple[str, ...] = ("loss", *map(metric_name, step.metrics))
     batch, held_out = Batch(*check_data(where, parts[0], data, dtype)), None

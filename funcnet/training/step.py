@@ -14,11 +14,10 @@ from ..checks import (
     check_key,
     check_like,
     check_metrics,
-    check_optimizes,
     check_part,
     check_penalty,
+    check_update_pair,
     check_weights,
-    is_floating,
     next_count,
 )
 from ..errors import ShapeError, message
@@ -76,7 +75,7 @@ def init_state(
     ((2, 4), 0)
     """
     check_part("init_state", "network", network, Layer)
-    check_optimizes("init_state", optimizer)
+    check_update_pair("init_state", optimizer)
     check_key("init_state", key)
     if params is None:
         params, _ = network.init(key, tuple(input_shape), dtype=dtype)
@@ -176,7 +175,7 @@ class Step:
         (cost, output), gradients = function(params, batch.x, batch.y, **keywords)
         where = getattr(self.gradients, "__name__", repr(self.gradients))
         check_like(where, "gradients", gradients, params)
-        if jnp.shape(cost) != () or not is_floating(cost):
+        if jnp.shape(cost) != () or not jnp.issubdtype(jnp.result_type(cost), jnp.floating):
             got = f"shape {jnp.shape(cost)} and dtype {jnp.result_type(cost)}"
             raise ShapeError(where, "a cost of shape () and a floating dtype", got)
         return (cost, (output, None)), gradients
@@ -196,7 +195,7 @@ def make_step(
     check_part(where, "network", network, Layer)
     check_contained_layers(network)
     check_part(where, "loss", loss, Loss)
-    check_optimizes(where, optimizer)
+    check_update_pair(where, optimizer)
     check_metrics(where, metrics)
     check_part(where, "penalty", penalty, Penalty, optional=True)
     check_gradient_function(where, network, gradients, (autodiff, backprop))

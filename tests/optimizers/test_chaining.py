@@ -89,6 +89,6 @@ def test_a_chain_of_two_optimizers_is_refused():
     for second in (optimizers.sgd(0.1), inner):
         with pytest.raises(ValueError, match=r"^chain: expected at most one optimizer, got adam\(.*\) and sgd\(.*\)$"):
             optimizers.chain(optimizers.adam(), second)
-    assert optimizers.chain(optax.clip(1.0), inner).descends
-    assert optimizers.chain(optax.clip(1.0), optimizers.clip_by_value(1.0)).descends  # optax's may be an optimizer
-    assert not optimizers.chain(optimizers.chain(optimizers.clip_by_value(1.0))).descends
+    assert optimizers.chain(optax.clip(1.0), inner).init.descends
+    assert optimizers.chain(optax.clip(1.0), optimizers.clip_by_value(1.0)).init.descends  # optax's may be an optimizer
+    assert not optimizers.chain(optimizers.chain(optimizers.clip_by_value(1.0))).init.descends
