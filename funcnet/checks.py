@@ -15,6 +15,8 @@ import numpy as np
 
 from .errors import DtypeError, ShapeError, message
 
+LARGEST_COUNT = 2**31 - 1  # of an int32, which counts steps, epochs, evaluations and rows
+
 
 def is_concrete(value: object) -> bool:
     """Return whether a value is known now: it is not a tracer of a JAX transformation."""
@@ -39,8 +41,68 @@ def check_number(where: object, name: str, value: Any, valid: Callable[[Any], An
         raise ValueError(message(where, f"{name} {expected}", value))
 
 
-def check_count(where: object, name: str, value: Any, minimum: int = 1) -> None:
-    """Raise ``TypeError`` or ``ValueError`` unless a value is an integer of at least ``minimum``.
+def as_dtype(where: object, name: str, number: Any, dtype: Any, *, may_vanish: bool = False) -> Any:
+    """Return a number, or an array of them, as it becomes in ``dtype``; ``ValueError`` where it degenerates.
+
+    A finite number may not become infinite, and one other than 0 not 0, unless it ``may_vanish``. A subnormal number
+    counts as 0, since compiled programs on CPUs flush it to 0; those of float16, which is computed in float32, remain.
+    Tracers pass.
+
+    >>> as_dtype("LayerNorm", "epsilon", 1e-50, np.float32)
+    Traceback (most recent call last):
+    ValueError: LayerNorm: expected epsilon that float32 does not round to 0, got 1e-50
+    """
+    if not is_concrete(number):
+        return number
+    exact, dtype = np.asarray(number, np.float64), np.dtype(dtype)
+    with np.errstate(over="ignore", under="ignore"):
+        rounded = exact.astype(dtype)
+    smallest = 0 if dtype == np.float16 else float(jnp.finfo(dtype).smallest_normal)
+    size = abs(rounded.astype(np.float64))
+    if not may_vanish and np.any(((size == 0) | (size < smallest)) & (exact != 0)):
+        raise ValueError(message(where, f"{name} that {dtype} does not round to 0", number))
+    if np.any(np.isinf(size) & np.isfinite(exact)):
+        raise ValueError(message(where, f"{name} to be finite as {dtype}", f"{number}, which rounds to inf"))
+    return rounded
+
+
+def check_like(where: object, name: str, tree: Any, like: Any, *, any_floating: bool = False) -> None:
+    """Raise an error unless a tree has the structure, shapes and dtypes of another, whatever broadcasts.
+
+    With ``any_floating`` a leaf may have any floating dtype. Raises ``ValueError`` for another structure, and
+    ``ShapeError`` and ``DtypeError``, which name the leaf.
+
+    >>> check_like("apply_updates", "updates", {"w": np.ones((5, 2), "f")}, {"w": np.ones(2, "f")})
+    Traceback (most recent call last):
+    funcnet.errors.ShapeError: apply_updates: expected updates['w'] of shape (2,), got (5, 2)
+    """
+    structure: Any = jax.tree.structure(like)
+    if structure != jax.tree.structure(tree):
+        raise ValueError(message(where, f"{name} of the structure {structure}", jax.tree.structure(tree)))
+    for (path, wanted), found in zip(jax.tree_util.tree_leaves_with_path(like), jax.tree.leaves(tree), strict=True):
+        place, dtype, other = f"{name}{jax.tree_util.keystr(path)}", jnp.result_type(wanted), jnp.result_type(found)
+        if np.shape(found) != np.shape(wanted):
+            raise ShapeError(where, f"{place} of shape {np.shape(wanted)}", np.shape(found))
+        if dtype != other and not (any_floating and jnp.issubdtype(other, jnp.floating)):
+            raise DtypeError(where, f"{place} of {'a floating dtype' if any_floating else f'dtype {dtype}'}", other)
+
+
+def check_dy(layer: object, dy: Any, shape: tuple[int, ...], dtype: Any) -> None:
+    """Raise ``ShapeError`` or ``DtypeError`` unless the ``dy`` of a layer's ``backward`` is like the layer's output.
+
+    >>> import funcnet as fn
+    >>> fn.tanh.backward((), np.zeros((5, 2), "f"), np.zeros((5, 1), "f"))
+    Traceback (most recent call last):
+    funcnet.errors.ShapeError: tanh: expected dy of shape (5, 2), got (5, 1)
+    """
+    if np.shape(dy) != shape:
+        raise ShapeError(layer, f"dy of shape {shape}", np.shape(dy))
+    if jnp.result_type(dy) != dtype:
+        raise DtypeError(layer, f"dy of dtype {dtype}", jnp.result_type(dy))
+
+
+def check_count(where: object, name: str, value: Any, minimum: int = 1, maximum: int | None = None) -> None:
+    """Raise ``TypeError`` or ``ValueError`` unless a value is an integer from ``minimum`` to ``maximum``.
 
     >>> check_count("fit", "epochs", 0)
     Traceback (most recent call last):
@@ -51,6 +113,17 @@ def check_count(where: object, name: str, value: Any, minimum: int = 1) -> None:
         raise TypeError(message(where, expected, repr(value)))
     if value < minimum:
         raise ValueError(message(where, expected, value))
+    if maximum is not None and value > maximum:
+        raise ValueError(message(where, f"{name} to be at most {maximum}", value))
+
+
+def next_count(count: jax.Array, more: int = 1) -> jax.Array:
+    """Return a count plus ``more``; it stays at the largest int32, where a sum would become negative.
+
+    >>> next_count(jnp.int32(7)), next_count(jnp.int32(LARGEST_COUNT))
+    (Array(8, dtype=int32), Array(2147483647, dtype=int32))
+    """
+    return jnp.minimum(count, LARGEST_COUNT - more) + more
 
 
 def check_key(where: object, key: Any) -> None:
@@ -172,17 +245,25 @@ def check_part(where: str, name: str, value: Any, kind: type, *, optional: bool 
             raise TypeError(message(where, f"{name} to have hashable fields", error)) from None
 
 
-def check_update_pair(where: str, optimizer: Any) -> None:
+def check_update_pair(where: str, optimizer: Any, *, descends: bool = True) -> None:
     """Raise ``TypeError`` unless this is an (init, update) pair, funcnet's or optax's.
+
+    With ``descends``, ``ValueError`` for a pair that is known not to go down the gradient: funcnet's transformations of
+    gradients, such as clipping, without an optimizer after them. What a pair of another library does is not known.
 
     >>> import funcnet as fn
     >>> check_update_pair("fit", fn.adam)
     Traceback (most recent call last):
     TypeError: fit: expected optimizer to have init and update, as fn.adam(0.001) has, got a function
+    >>> check_update_pair("fit", fn.clip_by_value(1.0))
+    Traceback (most recent call last):
+    ValueError: fit: expected an optimizer: one after it in a fn.chain, got only clip_by_value(limit=1.0)
     """
     if not (hasattr(optimizer, "init") and hasattr(optimizer, "update")):
         expected = "optimizer to have init and update, as fn.adam(0.001) has"
         raise TypeError(message(where, expected, f"a {type(optimizer).__name__}"))
+    if descends and not getattr(optimizer.init, "descends", True):
+        raise ValueError(message(where, "an optimizer: one after it in a fn.chain", f"only {optimizer}"))
 
 
 def check_metrics(where: str, metrics: Any) -> None:
@@ -281,6 +362,8 @@ def check_inputs(where: str, network: Any, x: Any, dtype: Any) -> jax.Array:
     x = real_array(where, "x", x)
     if x.ndim == 0 or len(x) == 0:
         raise ValueError(message(where, "x with at least one row", f"shape {x.shape}"))
+    if len(x) > LARGEST_COUNT:
+        raise ValueError(message(where, f"x with at most {LARGEST_COUNT} rows", f"shape {x.shape}"))
     if jnp.issubdtype(x.dtype, jnp.floating):
         return _finite(where, "x", x, dtype)
     kept = jax.dtypes.canonicalize_dtype(x.dtype) == x.dtype  # 64-bit integers may be cut to 32
@@ -328,6 +411,36 @@ def _finite(where: str, name: str, array: Any, dtype: Any) -> jax.Array:
         if not finite.all():
             check_values(where, f"{name} to be finite in {np.dtype(dtype)}", np.asarray(array), finite)
     return converted
+
+
+def check_penalty(where: str, penalty: Any, dtype: Any) -> None:
+    """Raise ``ValueError`` for a penalty with a number that degenerates in ``dtype``. None and tracers pass.
+
+    >>> import funcnet as fn
+    >>> check_penalty("fit", fn.l2(1e-50), np.float32)
+    Traceback (most recent call last):
+    ValueError: fit: expected the numbers of l2(1e-50) that float32 does not round to 0, got 1e-50
+    """
+    for number in jax.tree.leaves(penalty):
+        as_dtype(where, f"the numbers of {penalty}", number, dtype)
+
+
+def check_weights(where: str, weights: Any, dtype: Any) -> None:
+    """Raise ``TypeError`` or ``ValueError`` unless samples' weights are numbers of at least 0 that ``dtype`` can hold.
+
+    None and tracers pass. The shape is checked while the mean is traced.
+
+    >>> check_weights("train_step", [1.0, -1.0], np.float32)
+    Traceback (most recent call last):
+    ValueError: train_step: expected weights to be at least 0 and finite in float32, got -1 at index 1
+    """
+    known = all(is_concrete(each) and getattr(each, "is_fully_addressable", True) for each in jax.tree.leaves(weights))
+    if weights is None or not known:
+        return
+    values = np.asarray(real_array(where, "weights", weights)).astype(np.float64)
+    valid = (values >= 0) & (values <= jnp.finfo(dtype).max)
+    check_values(where, f"weights to be at least 0 and finite in {np.dtype(dtype)}", values, valid)
+    as_dtype(where, "the largest of the weights", values.max(initial=0), dtype)
 
 
 def _shortly(value: Any) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from .checks import set_number
+from .checks import as_dtype, set_number
 from .configuration import Configuration
 from .errors import ShapeError, message
 from .layer import Shape
@@ -37,6 +37,8 @@ _TRUNCATED_STDDEV = 0.87962566103423978
 
 class Initializer(Configuration):
     """The contract of an initializer: ``initializer(key, shape, dtype)`` returns an array.
+
+    Those of funcnet raise ``ValueError`` for a number that ``dtype`` rounds to 0, or whose values would be infinite.
 
     To define an initializer, subclass this and write ``__call__``.
     """
@@ -68,6 +70,7 @@ class normal(Initializer):  # noqa: N801 - read as the call that builds it
 
     def __call__(self, key: jax.Array, shape: Shape, dtype: Any = jnp.float32) -> jax.Array:
         """Return stddev · N(0, 1)."""
+        _check_largest(self, "stddev", self.stddev, 10, dtype)
         return jnp.asarray(self.stddev, dtype) * jax.random.normal(key, shape, dtype)
 
 
@@ -86,6 +89,7 @@ class truncated_normal(Initializer):  # noqa: N801
 
     def __call__(self, key: jax.Array, shape: Shape, dtype: Any = jnp.float32) -> jax.Array:
         """Return stddev/0.8796 · z, where z is N(0, 1) truncated at ±2."""
+        _check_largest(self, "stddev", self.stddev, 10, dtype)
         width = jnp.asarray(self.stddev / _TRUNCATED_STDDEV, dtype)
         return width * jax.random.truncated_normal(key, -2, 2, shape, dtype)
 
@@ -105,7 +109,14 @@ class uniform(Initializer):  # noqa: N801
 
     def __call__(self, key: jax.Array, shape: Shape, dtype: Any = jnp.float32) -> jax.Array:
         """Return values of U(−limit, limit)."""
+        _check_largest(self, "limit", self.limit, 2, dtype)  # the width of the interval
         return jax.random.uniform(key, shape, dtype, -self.limit, self.limit)
+
+
+def _check_largest(initializer: Initializer, name: str, number: float, factor: int, dtype: Any) -> None:
+    """Raise ``ValueError`` where a number is 0 in ``dtype``, or ``factor`` times the number is infinite."""
+    as_dtype(initializer, name, number, dtype)
+    as_dtype(initializer, f"{factor} * {name}", factor * number, dtype)
 
 
 class _Scaled(Initializer):

@@ -1,5 +1,6 @@
 """The objective: the cost of a network on data, its gradients by hand, and its automatic gradients."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -7,11 +8,13 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from .checks import check_part
-from .errors import message
+from .checks import accumulator_dtype, check_like, check_part, check_weights, params_dtype
+from .errors import DtypeError, ShapeError, message
 from .layer import Cache, Layer, Params
-from .losses import Loss, batch_mean
+from .layers.sequential import flattened
+from .losses import Loss, batch_mean, sample_shares
 from .penalties import Penalty
 
 CostAndGradient = Callable[..., tuple[Any, Params]]
@@ -34,6 +37,9 @@ Gradients = tuple[Params, jax.Array | None]  # ∂C/∂params and ∂C/∂x
 class Objective:
     """The cost C(θ, x) = Σᵢ wᵢ Lᵢ / Σᵢ wᵢ + Ω(θ) of a network f: Lᵢ is the loss of f(θ, xᵢ), Ω the penalty.
 
+    Where all weights are 0, there is nothing to learn from: the cost and its gradients are 0, without a penalty. A
+    negative or infinite weight makes them NaN.
+
     An immutable pytree. Its only leaf is the penalty's strength, so that another strength compiles nothing. All methods
     are pure. ``key`` None means evaluation. The gradient of running statistics is 0.
 
@@ -55,33 +61,49 @@ class Objective:
         """Return (C, (output, cache))."""
         x, y, weights = batch
         output, cache = self.network.call(params, x, key=key, weights=weights)
-        cost = batch_mean(self.loss.value(output, y), weights, where=self.loss)
+        self.loss.check(output, y)
+        cost = batch_mean(self.loss.value(output, y), weights, samples=len(output), where=self.loss)
         if self.penalty is not None:
-            cost += self.penalty.value(self._of_trained(params, params, batch)).astype(cost.dtype)
+            penalty = self.penalty.value(self._of_trained(params, params, batch))
+            if penalty.shape != ():
+                raise ShapeError(self.penalty, "a value of shape ()", penalty.shape)
+            cost += _if_any_counts(weights, penalty.astype(cost.dtype))
         return cost, (output, cache)
 
     def by_hand(self, params: Params, batch: Batch, key: jax.Array | None = None) -> tuple[Valued, Gradients]:
         """Return ``value`` and (∂C/∂params, ∂C/∂x) by the hand-written gradients of layers, loss and penalty."""
-        _, y, weights = batch
+        x, y, weights = batch
         cost, (output, cache) = self.value(params, batch, key)
-        delta = _share_of_the_mean(output, weights) * self.loss.gradient(output, y)  # ∂C/∂output
+        loss_gradient = self.loss.gradient(output, y)
+        check_like(self.loss, "gradient", loss_gradient, output)
+        scale = _scale(params, len(output))
+        shares = _shares_of_the_mean(output, weights, scale, self.loss)
+        delta = (shares * loss_gradient.astype(shares.dtype)).astype(output.dtype)  # ∂C/∂output
         gradients, dx = self.network.backward(params, cache, delta)
+        if scale != 1:
+            gradients, dx = _divided((gradients, dx), scale)
+        _check_gradients(self.network, (gradients, dx), (params, x))
         if self.penalty is not None:
-            gradients = jax.tree.map(jnp.add, gradients, self.penalty.gradient(params))
+            shrinking = self.penalty.gradient(params)
+            check_like(self.penalty, "gradient", shrinking, params)
+            gradients = jax.tree.map(lambda g, p: g + _if_any_counts(weights, p), gradients, shrinking)
         return (cost, (output, cache)), (self._of_trained(gradients, params, batch), dx)
 
     def automatic(
         self, params: Params, batch: Batch, key: jax.Array | None = None, *, in_x: bool = False
     ) -> tuple[Valued, Gradients]:
-        """Return ``value`` and (∂C/∂params, ∂C/∂x) by ``jax.grad``; ∂C/∂x only if ``in_x``, for a floating x."""
-        value_and_grad = jax.value_and_grad(
-            lambda params, x: self.value(params, batch._replace(x=x), key),
-            argnums=(0, 1) if in_x else (0,),
+        """Return ``value`` and (∂C/∂params, ∂C/∂x) by ``jax.vjp``; ∂C/∂x only if ``in_x``, for a floating x."""
+        cost, pullback, returned = jax.vjp(
+            lambda params, x=batch.x: self.value(params, batch._replace(x=x), key),
+            *((params, batch.x) if in_x else (params,)),
             has_aux=True,
-            allow_int=self.network.keeps_statistics,  # a running statistic may be an integer, such as a count
         )
-        valued, (gradients, *dx) = value_and_grad(params, batch.x)
-        return valued, (self._of_trained(gradients, params, batch), dx[0] if in_x else None)
+        scale = _scale(params, len(batch.x))
+        gradients, *dx = pullback(jnp.asarray(scale, cost.dtype))
+        gradients = self._of_trained(gradients, params, batch)
+        if scale != 1:
+            gradients, dx = _divided((gradients, dx), scale)
+        return (cost, returned), (gradients, dx[0] if in_x else None)
 
     def statistics(self, params: Params, batch: Batch) -> Params:
         """Return which parameters are running statistics: a bool for each leaf, in the structure of ``params``.
@@ -110,13 +132,49 @@ class Objective:
         return jax.tree.map(lambda leaf, p, fixed: jnp.zeros_like(p) if fixed else leaf, tree, params, statistics)
 
 
-def _share_of_the_mean(output: jax.Array, weights: jax.Array | None) -> jax.Array:
-    """Return each sample's share wᵢ / Σ wᵢ of the cost, 1/n without weights, to be broadcast with the output."""
+def _check_gradients(network: Layer, gradients: Gradients, inputs: tuple[Params, jax.Array]) -> None:
+    """Raise an error that names the layer unless the gradients by hand are like what they are the gradients in."""
+    (found, dx), (params, x) = gradients, inputs
+    for path, layer, gradient, own in flattened(network, found, params):
+        try:
+            check_like(layer, "gradients", gradient, own)
+        except (ShapeError, DtypeError) as error:
+            error.path = path
+            raise
+    if jnp.issubdtype(jnp.result_type(x), jnp.floating):
+        check_like(network, "dx", dx, x)
+
+
+def _shares_of_the_mean(output: jax.Array, weights: jax.Array | None, scale: float, where: object) -> jax.Array:
+    """Return each sample's share wᵢ / Σ wᵢ of the cost, 1/n without weights, times a scale, to be broadcast with the
+    output. It is in the dtype of the mean, since 1/n has few digits in float16 and bfloat16."""
+    samples, dtype = len(output), accumulator_dtype(output.dtype)
     if weights is None:
-        return jnp.asarray(1 / output.shape[0], output.dtype)
-    weights = jnp.asarray(weights)
-    share = weights / jnp.sum(weights)
-    return share.astype(output.dtype).reshape(-1, *(1,) * (output.ndim - 1))
+        return jnp.asarray(scale / samples, dtype)
+    shares = sample_shares(weights, samples, dtype, where).reshape(-1, *(1,) * (output.ndim - 1))
+    return shares if scale == 1 else scale * shares
+
+
+def _if_any_counts(weights: jax.Array | None, term: jax.Array) -> jax.Array:
+    """Return a penalty's term, and 0 where all weights are 0."""
+    return term if weights is None else jnp.where(jnp.any(jnp.asarray(weights) != 0), term, jnp.zeros_like(term))
+
+
+def _scale(params: Params, samples: int) -> float:
+    """Return the power of two by which the cost is multiplied while its gradients are computed.
+
+    It is 1 but for more than 2048 samples in float16: the share 1/n of a sample, which the automatic derivative rounds
+    to float16, is kept above 2⁻¹², since numbers below 2⁻¹⁴ lose their digits. The scale is at most 2¹³, so that
+    gradients below 4 do not overflow.
+    """
+    if params_dtype(params) != np.float16:
+        return 1.0
+    return 2.0 ** min(max(math.ceil(math.log2(samples)) - 11, 0), 13)
+
+
+def _divided(tree: Any, scale: float) -> Any:
+    """Return the arrays of a tree divided by a power of two."""
+    return jax.tree.map(lambda leaf: (leaf / scale).astype(leaf.dtype), tree)
 
 
 def backprop(network: Layer, loss: Loss, *, with_output: bool = False) -> CostAndGradient:
@@ -130,8 +188,9 @@ def backprop(network: Layer, loss: Loss, *, with_output: bool = False) -> CostAn
     - BP2  δ^l = ((w^(l+1))ᵀ δ^(l+1)) ⊙ σ′(z^l), the dense layer's ``backward``, then the activation's;
     - BP3  ∂C/∂w^l = δ^l (a^(l−1))ᵀ and BP4  ∂C/∂b^l = δ^l, the dense layer's ``backward``.
 
-    A penalty Ω adds its own ``gradient`` ∂Ω/∂w^l. With ``with_output=True`` the first element is (cost, output),
-    so that metrics need no second forward pass.
+    A penalty Ω adds its own ``gradient`` ∂Ω/∂w^l. Weights (batch,) are at least 0 and finite (``ValueError``); where
+    all are 0, cost and gradients are 0. With ``with_output=True`` the first element is (cost, output), so that metrics
+    need no second forward pass.
 
     Rumelhart, Hinton, Williams (1986), in the notation of Nielsen (2015), chapter 2.
 
@@ -146,7 +205,7 @@ def backprop(network: Layer, loss: Loss, *, with_output: bool = False) -> CostAn
 
 
 def autodiff(network: Layer, loss: Loss, *, with_output: bool = False) -> CostAndGradient:
-    """Return the function that computes the cost and its automatic gradients, by ``jax.value_and_grad``.
+    """Return the function that computes the cost and its automatic gradients, by ``jax.vjp``.
 
     The function is called as that of ``backprop``. It uses the layers' ``forward`` and the ``value`` of the loss and of
     the penalty, and no hand-written derivative.
@@ -174,6 +233,7 @@ def _cost_and_gradient(
         penalty: Penalty | None = None,
     ) -> tuple[Any, Params]:
         check_part("gradients", "penalty", penalty, Penalty, optional=True)
+        check_weights("gradients", weights, accumulator_dtype(params_dtype(params)))
         (cost, (output, _)), (gradients, _) = route(
             Objective(network, loss, penalty), params, Batch(x, y, weights), key
         )

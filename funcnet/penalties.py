@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .checks import accumulator_dtype, check_number, floating_array, is_concrete, params_dtype
+from .checks import accumulator_dtype, as_dtype, check_number, floating_array, is_concrete, params_dtype
 from .configuration import Configuration
 from .errors import message
 from .layer import Params
@@ -86,7 +86,7 @@ class _Norm(Penalty):
         for path, leaf in jax.tree.leaves_with_path(params):
             if _is_weight(path):
                 total += self.norm(self._wide(leaf)).astype(dtype)
-        return jnp.asarray(self.strength, dtype) * total
+        return jnp.asarray(as_dtype(self, "strength", self.strength, dtype), dtype) * total
 
     def gradient(self, params: Params) -> Params:
         """Return s ∂‖w‖/∂w for the weights, and 0 for the other parameters."""
@@ -95,7 +95,8 @@ class _Norm(Penalty):
             if not _is_weight(path):
                 return jnp.zeros_like(leaf)
             w = self._wide(leaf)
-            return (jnp.asarray(self.strength, w.dtype) * self.derivative(w)).astype(leaf.dtype)
+            strength = as_dtype(self, "strength", self.strength, w.dtype)
+            return (jnp.asarray(strength, w.dtype) * self.derivative(w)).astype(leaf.dtype)
 
         return jax.tree.map_with_path(of_leaf, params)
 

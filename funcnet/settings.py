@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .checks import accumulator_dtype, check_count, check_number, is_concrete
+from .checks import accumulator_dtype, as_dtype, check_count, check_number, is_concrete
 from .configuration import Configuration
 from .errors import message
 
@@ -32,6 +32,7 @@ class Range(Configuration):
     words: str  # as an error says it: "in [0, 1)"
     contains: Callable[[Any], Any]
     scheduled: bool = False  # whether a schedule, step -> number, may stand for the number
+    special: float | None = None  # a number in the range to which no other number may be rounded, besides 0
 
     def __repr__(self) -> str:
         words = self.words.removeprefix("to be ")
@@ -62,12 +63,13 @@ class Count(Configuration):
         check_count(where, name, value, self.minimum)
 
 
-NOT_NEGATIVE = Range("to be finite and at least 0", lambda value: (value >= 0) & np.isfinite(value))
-POSITIVE = Range("to be finite and above 0", lambda value: (value > 0) & np.isfinite(value))
+# For a setting that a schedule may stand for, ``contains`` is also applied inside compiled programs.
+NOT_NEGATIVE = Range("to be finite and at least 0", lambda value: (value >= 0) & (value < np.inf))
+POSITIVE = Range("to be finite and above 0", lambda value: (value > 0) & (value < np.inf))
 ABOVE_ZERO = Range("above 0", lambda value: value > 0)
 AT_LEAST_ONE = Range("to be finite and at least 1", lambda value: (value >= 1) & np.isfinite(value))
 BELOW_ONE = Range("in [0, 1)", lambda value: (value >= 0) & (value < 1))
-FACTOR = Range("in (0, 1]", lambda value: (value > 0) & (value <= 1))
+FACTOR = Range("in (0, 1]", lambda value: (value > 0) & (value <= 1), special=1.0)  # 1 never decays
 SHARE = Range("in [0, 1]", lambda value: (value >= 0) & (value <= 1))
 
 
@@ -77,10 +79,15 @@ class Initial(Configuration):
     maker: str  # the name of the public function
     init: Callable[..., Any]
     settings: tuple[tuple[str, Any], ...]
+    descends: bool = True  # whether an optimizer, and not only a transformation of gradients, starts so
 
     def __call__(self, *args: Any) -> Any:
         """Return the state before the first step."""
         return self.init(*args, **dict(self.settings))
+
+    def as_argument(self) -> jax.tree_util.Partial:
+        """Return this function as a pytree whose leaves are the settings, which a compiled program takes."""
+        return jax.tree_util.Partial(self.init, **{name: as_leaves(value, np.float64) for name, value in self.settings})
 
     def __repr__(self) -> str:
         return f"{self.maker}({', '.join(f'{name}={value!r}' for name, value in self.settings)})"
@@ -146,6 +153,8 @@ def public_function(
     init: Callable[..., Any],
     update: Callable[..., Any],
     check: Callable[..., None] | None = None,
+    *,
+    descends: bool = True,
 ) -> Any:
     """Return the function that people call for a pair, with the rule's name, docstring and settings.
 
@@ -157,6 +166,7 @@ def public_function(
         init: The function that makes the state, with the settings by name.
         update: The pair's second function, one for all settings.
         check: A function of the settings that raises an error where they do not fit together; None for no such check.
+        descends: Whether the pair's updates are steps down a gradient; False for a transformation of gradients.
     """
     ranges, signature = ranges_of(rule, leading), inspect.signature(rule)
     parameters = list(signature.parameters.values())[leading:]
@@ -173,7 +183,7 @@ def public_function(
             ranges[each].check(name, each, value)
         if check is not None:
             check(**bound.arguments)
-        return pair(with_settings(name, init, tuple(bound.arguments.items())), update)
+        return pair(with_settings(name, init, tuple(bound.arguments.items()), descends), update)
 
     # The function belongs to the rule's module, since doctest looks there for its example.
     made: Any = types.FunctionType(make.__code__, rule.__globals__, rule.__name__, None, make.__closure__)
@@ -214,9 +224,9 @@ def settings_dtype(where: str, ranges: dict[str, Any], settings: dict[str, Any],
         settings: The settings by name.
         params: The parameters.
 
-    Raises ``ValueError`` for a setting that is out of its range as the number that it becomes in one of these dtypes.
-    A number other than 0 may not become 0. A subnormal number counts as 0, since compiled programs on CPUs flush it to
-    0. The real numbers of a schedule are checked for that alone.
+    Raises ``ValueError`` for a setting that is out of its range, or degenerates, as the number that it becomes in one
+    of these dtypes. The real numbers of a schedule, whose ranges are not known, may not degenerate; 1 counts as special
+    there, since it is the factor that never decays.
 
     >>> settings_dtype("adam", {"decay2": BELOW_ONE}, {"decay2": 0.99999999}, jnp.ones(3))
     Traceback (most recent call last):
@@ -234,23 +244,25 @@ def settings_dtype(where: str, ranges: dict[str, Any], settings: dict[str, Any],
 
 
 def _check_rounded(where: str, name: str, valid: Range | None, number: Any, dtype: np.dtype) -> None:
-    """Raise ``ValueError`` for a real number that rounds to 0 in a dtype, or to a number that is not valid."""
+    """Raise ``ValueError`` for a real number that degenerates in a dtype, or becomes a number that is not valid."""
     if not jnp.issubdtype(getattr(number, "dtype", np.dtype(type(number))), jnp.floating):
         return
     exact = np.asarray(number, np.float64)
     with np.errstate(over="ignore", under="ignore"):
         rounded = exact.astype(dtype)
-    if np.any((abs(rounded) < np.finfo(dtype).tiny) & (exact != 0)):
-        raise ValueError(message(where, f"{name} that {dtype} does not round to 0", number))
-    if valid is not None and not valid.contains(rounded):
+    if valid is not None and np.all(rounded != 0) and not np.all(valid.contains(rounded)):
         got = f"{number}, which rounds to {rounded}"
         raise ValueError(message(where, f"{name} {valid.words} as {dtype}", got))
+    as_dtype(where, name, number, dtype)
+    special = 1.0 if valid is None else valid.special
+    if np.any((rounded == special) & (exact != special)):
+        raise ValueError(message(where, f"{name} that {dtype} does not round to {special:g}", number))
 
 
 _check_float = lru_cache(_check_rounded)  # the same numbers come again in every run
 
 
-def as_argument(value: Any, dtype: Any) -> Any:
+def as_leaves(value: Any, dtype: Any) -> Any:
     """Return a setting as an argument of a program: a number as an array, a schedule as a pytree."""
     if callable(value):
         return jax.tree_util.Partial(value) if jax.tree_util.all_leaves([value]) else value
@@ -263,7 +275,7 @@ def as_array(value: Any, dtype: Any) -> Any:
     The real numbers of a schedule become such arrays, and its integers, such as counts of steps, int32. A plain
     function becomes a ``jax.tree_util.Partial``: with another function programs are compiled anew.
     """
-    value = as_argument(value, dtype)
+    value = as_leaves(value, dtype)
     if not callable(value):
         return _own_array(value, dtype=dtype)
 

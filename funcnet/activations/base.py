@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ..checks import check_dtype, floating_array
+from ..checks import check_dtype, check_dy, floating_array
 from ..layer import Cache, Layer, Params, Shape
 
 
@@ -55,4 +55,5 @@ class Activation(Layer):
     def backward(self, params: Params, cache: Cache, dy: jax.Array) -> tuple[Params, jax.Array]:
         """Return ∂C/∂z = ∂C/∂a ⊙ σ′(z)."""
         z = cache
+        check_dy(self, dy, z.shape, z.dtype)
         return (), dy * self.derivative(z)

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ..checks import set_number
+from ..checks import as_dtype, set_number
 from .base import Activation
 
 
@@ -103,6 +103,7 @@ class LeakyReLU(Activation):
 
     def value(self, z: jax.Array) -> jax.Array:
         """Return z where z ≥ 0, else slope · z."""
+        as_dtype(self, "negative_slope", self.negative_slope, z.dtype)
         return jnp.where(z < 0, self.negative_slope * z, z)
 
     def derivative(self, z: jax.Array) -> jax.Array:
@@ -131,6 +132,7 @@ class ELU(Activation):
 
     def value(self, z: jax.Array) -> jax.Array:
         """Return z where z ≥ 0, else α(e^z − 1), by ``expm1`` where z is near 0."""
+        as_dtype(self, "alpha", self.alpha, z.dtype)
         z_minus = _negative_part(z)
         # Far from 0 the difference loses no digits, while JAX 0.10 differentiates expm1 as expm1 + 1, which becomes 0.
         difference = jnp.where(z_minus < -1, jnp.exp(z_minus) - 1, jnp.expm1(z_minus))

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from ..checks import check_dtype, floating_array, set_number
+from ..checks import as_dtype, check_dtype, check_dy, floating_array, set_number
 from ..errors import DtypeError
 from ..layer import Cache, Shape
 from .base import Activation
@@ -57,7 +57,7 @@ class PReLU(Activation):
         return self._initial_params(check_dtype(self, dtype)), tuple(input_shape)
 
     def _initial_params(self, dtype: Any) -> PReLUParams:
-        return PReLUParams(jnp.asarray(self.initial_slope, dtype))
+        return PReLUParams(jnp.asarray(as_dtype(self, "initial_slope", self.initial_slope, dtype), dtype))
 
     def forward(self, params: PReLUParams, x: jax.Array) -> tuple[jax.Array, Cache]:
         """Return z where z ≥ 0, else slope · z, and z for ``backward``."""
@@ -85,5 +85,6 @@ class PReLU(Activation):
     def backward(self, params: PReLUParams, cache: Cache, dy: jax.Array) -> tuple[PReLUParams, jax.Array]:
         """Return ∂C/∂slope = Σ ∂C/∂a ⊙ ∂a/∂slope over the batch and the layer, and ∂C/∂z = ∂C/∂a ⊙ ∂a/∂z."""
         z = cache
+        check_dy(self, dy, z.shape, z.dtype)
         slope_gradient = jnp.sum(dy * self.slope_derivative(params, z))
         return PReLUParams(slope_gradient), dy * self.z_derivative(params, z)

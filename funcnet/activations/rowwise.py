@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from ..checks import check_dy
 from ..layer import Cache, Params
 from .base import Activation
 
@@ -42,6 +43,7 @@ class Softmax(Activation):
         The division by Σ e^z comes last: a very small aₖ would be rounded to 0 before it is multiplied by the large
         ∂C/∂aₖ that a logarithm gives it.
         """
+        check_dy(self, dy, cache.shape, cache.dtype)
         exponential = jnp.exp(below_largest(cache))
         total = jnp.sum(exponential, axis=-1, keepdims=True)
         mean = jnp.sum(exponential * dy, axis=-1, keepdims=True) / total

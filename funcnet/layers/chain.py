@@ -75,10 +75,11 @@ class Chain(Layer, init=False):
         """Return the tuple of the layers' gradients and ∂C/∂x, from the last layer to the first."""
         self.check_params(params)
         gradients = []
-        for layer, layer_params, layer_cache in zip(
-            reversed(self.layers), reversed(params), reversed(cache), strict=True
+        for index, (layer, layer_params, layer_cache) in reversed(
+            [*enumerate(zip(self.layers, params, cache, strict=True))]
         ):
-            gradient, dy = layer.backward(layer_params, layer_cache, dy)
+            with _inside(index):
+                gradient, dy = layer.backward(layer_params, layer_cache, dy)
             gradients.append(gradient)
         return tuple(reversed(gradients)), dy
 

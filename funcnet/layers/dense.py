@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ..checks import check_count, check_dtype
+from ..checks import check_count, check_dtype, check_dy
 from ..errors import DtypeError, ShapeError, message
 from ..initializers import Initializer, glorot_uniform, zeros
 from ..layer import Cache, Layer, Shape
@@ -84,6 +84,7 @@ class Dense(Layer):
         With δ = ``dy`` (batch, units): ∂C/∂w = δᵀ x, ∂C/∂b = Σ δ over the batch, ∂C/∂x = δ w.
         """
         x, delta = cache, dy
+        check_dy(self, dy, (len(x), self.units), x.dtype)
         weight_gradient = _contract(delta, 0, x, 0)
         bias_gradient = jnp.sum(delta, axis=0)
         return DenseParams(weight_gradient, bias_gradient), _contract(delta, 1, params.weight, 0)

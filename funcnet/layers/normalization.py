@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from ..checks import accumulator_dtype, check_dtype, floating_array, set_number
+from ..checks import accumulator_dtype, as_dtype, check_dtype, check_dy, floating_array, set_number
 from ..errors import DtypeError, ShapeError
 from ..layer import Cache, Layer, Shape
 
@@ -26,7 +26,8 @@ class LayerNorm(Layer):
         ∂C/∂γ = Σ ∂C/∂y ⊙ x̂,   ∂C/∂β = Σ ∂C/∂y,   ∂C/∂x = (ĝ − ⟨ĝ⟩ − x̂ ⟨ĝ ⊙ x̂⟩)/√(σ² + ε).
 
     The statistics are computed in float32 at least, and y has the dtype of x. Raises ``ShapeError`` and ``DtypeError``
-    where x does not fit the scale. Ba, Kiros, Hinton, "Layer Normalization" (2016), equation 4 with ε under the root.
+    where x does not fit the scale, and ``ValueError`` for an ε that is 0 in the statistics' dtype. Ba, Kiros, Hinton,
+    "Layer Normalization" (2016), equation 4 with ε under the root.
 
     >>> import funcnet as fn
     >>> layer = fn.LayerNorm()
@@ -43,6 +44,7 @@ class LayerNorm(Layer):
     def init(self, key: jax.Array, input_shape: Shape, *, dtype: Any = jnp.float32) -> tuple[LayerNormParams, Shape]:
         """Return the scale 1 and the shift 0, (features,) each, and the input's shape."""
         dtype = check_dtype(self, dtype)
+        as_dtype(self, "epsilon", self.epsilon, accumulator_dtype(dtype))
         if len(input_shape) == 0:
             raise ShapeError(self, "an input of shape (..., features)", tuple(input_shape))
         features = input_shape[-1]
@@ -56,6 +58,7 @@ class LayerNorm(Layer):
             raise ShapeError(self, f"x of shape (batch, ..., {features})", x.shape)
         if x.dtype != params.scale.dtype:
             raise DtypeError(self, f"x of dtype {params.scale.dtype} as the scale", x.dtype)
+        as_dtype(self, "epsilon", self.epsilon, accumulator_dtype(x.dtype))
         scale, shift, wide = (_wide(each) for each in (*params, x))
         centred = wide - _mean(wide)
         variance = _mean(centred**2)
@@ -67,6 +70,7 @@ class LayerNorm(Layer):
     def backward(self, params: LayerNormParams, cache: Cache, dy: jax.Array) -> tuple[LayerNormParams, jax.Array]:
         """Return ∂C/∂γ, ∂C/∂β and ∂C/∂x by the equations above."""
         normalized, inverse = cache
+        check_dy(self, dy, normalized.shape, params.scale.dtype)
         delta, others = _wide(dy), tuple(range(dy.ndim - 1))
         scale_gradient = jnp.sum(delta * normalized, axis=others)
         shift_gradient = jnp.sum(delta, axis=others)

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks import check_dtype, check_number
+from ..checks import as_dtype, check_dtype, check_number
 from ..errors import DtypeError
 from ..layer import Cache, Layer, Params, Shape
 
@@ -17,7 +17,8 @@ class Rescaling(Layer):
     A floating x keeps its dtype; integers become ``dtype``. So images can be stored as bytes, a quarter of the memory
     of float32, and each batch is scaled inside the compiled program. ∂C/∂x = scale · ∂C/∂y. It has no parameters.
     Raises ``DtypeError`` for an x that is complex or boolean, and ``ValueError`` for a scale or an offset that is not
-    finite. LeCun, Bottou, Orr, Müller, "Efficient BackProp" (1998), section 4.3, on why inputs are scaled.
+    finite, or that the dtype of y rounds to 0 or to infinity. LeCun, Bottou, Orr, Müller, "Efficient BackProp" (1998),
+    section 4.3, on why inputs are scaled.
 
     >>> import funcnet as fn
     >>> network = fn.Sequential(fn.Rescaling(1 / 255), fn.Dense(10))
@@ -49,6 +50,8 @@ class Rescaling(Layer):
             x = x.astype(self.dtype)
         elif not jnp.issubdtype(x.dtype, jnp.floating):
             raise DtypeError(self, "x of a floating or integer dtype", x.dtype)
+        for name in ("scale", "offset"):
+            as_dtype(self, name, getattr(self, name), x.dtype)
         return jnp.asarray(self.scale, x.dtype) * x + jnp.asarray(self.offset, x.dtype), ()
 
     def backward(self, params: Params, cache: Cache, dy: jax.Array) -> tuple[Params, jax.Array]:

@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from ..checks import check_like
 from ..errors import ShapeError
 from ..layer import Cache, Shape
 from .chain import Chain
@@ -54,4 +55,5 @@ class Residual(Chain, init=False):
     def backward(self, params: tuple[Any, ...], cache: Cache, dy: jax.Array) -> tuple[tuple[Any, ...], jax.Array]:
         """Return the layers' gradients, and ∂C/∂x = ∂C/∂y + (∂f/∂x)ᵀ ∂C/∂y."""
         gradients, branch_dx = super().backward(params, cache, dy)
+        check_like(self, "dx of the layers' backward", branch_dx, dy)
         return gradients, dy + branch_dx

@@ -8,6 +8,7 @@ scores of the hinge into numbers between 0 and 1; other losses return the output
 
 from .base import Loss
 from .base import batch_mean as batch_mean
+from .base import sample_shares as sample_shares
 from .logits import sigmoid_cross_entropy, softmax_cross_entropy
 from .margin import hinge
 from .probabilities import binary_cross_entropy, categorical_cross_entropy, kl_divergence

@@ -15,7 +15,8 @@ class Loss(Configuration):
 
     To define a loss, subclass this and write ``value`` and ``gradient``. Both take an output (..., outputs) of a
     floating dtype and a target of the same shape, and keep the output's dtype; ``check`` raises ``ShapeError`` or
-    ``DtypeError`` otherwise.
+    ``DtypeError`` otherwise. Training and evaluation call ``check`` as well, so that nothing broadcasts in a loss that
+    does not; a loss whose targets have another shape overrides it.
 
     >>> import funcnet as fn
     >>> class FourthPower(fn.Loss):
@@ -61,20 +62,51 @@ class Loss(Configuration):
         return output, target.astype(output.dtype)
 
 
-def batch_mean(values: jax.Array, weights: Any = None, *, where: object = "batch_mean") -> jax.Array:
+def batch_mean(
+    values: jax.Array, weights: Any = None, *, samples: int | None = None, where: object = "batch_mean"
+) -> jax.Array:
     """Return the weighted mean Σ wᵢ vᵢ / Σ wᵢ over the samples, in float32 at least; without weights the plain mean.
 
-    Values and weights are (batch,), batch ≥ 1. Raises ``ShapeError``, which names ``where``, for other shapes.
+    Args:
+        values: (batch,), batch ≥ 1.
+        weights: (batch,), as ``sample_shares`` takes them: where all are 0, the mean is 0.
+        samples: how many values there must be; None for any number.
+        where: what made the values, for errors.
+
+    Raises ``ShapeError`` for other shapes.
 
     >>> batch_mean(jnp.array([1.0, 2.0, 60.0]), weights=jnp.array([1.0, 1.0, 0.0]))
     Array(1.5, dtype=float32)
     """
-    if values.ndim != 1 or values.size == 0:
-        raise ShapeError(where, "one value per sample: shape (batch,), batch at least 1", values.shape)
+    if jnp.ndim(values) != 1 or values.size == 0:
+        raise ShapeError(where, "one value per sample: shape (batch,), batch at least 1", jnp.shape(values))
+    if samples not in (None, len(values)):
+        raise ShapeError(where, f"one value per sample: shape ({samples},)", values.shape)
     values = values.astype(accumulator_dtype(values.dtype))
     if weights is None:
         return jnp.mean(values)
-    weights = jnp.asarray(weights).astype(values.dtype)
-    if weights.shape != values.shape:
-        raise ShapeError(where, f"weights of shape {values.shape}, one per sample", weights.shape)
-    return jnp.sum(weights / jnp.sum(weights) * values)
+    return jnp.sum(sample_shares(weights, len(values), values.dtype, where) * values)
+
+
+def sample_shares(weights: Any, samples: int, dtype: Any, where: object) -> jax.Array:
+    """Return the shares wᵢ / Σ wᵢ of the samples in a mean: (batch,) of ``dtype``.
+
+    Where all weights are 0, all shares are 0. Very large weights are scaled by a power of two first, so that their sum
+    does not overflow. A negative or infinite weight, which a compiled program cannot refuse, makes a share NaN.
+
+    Args:
+        weights: (batch,), finite and at least 0.
+        samples: the batch's size.
+        dtype: the dtype of the mean.
+        where: what the mean is of, for errors.
+
+    >>> sample_shares(jnp.array([3e38, 3e38]), 2, jnp.float32, "mean"), sample_shares([0, 0], 2, jnp.float32, "mean")
+    (Array([0.5, 0.5], dtype=float32), Array([0., 0.], dtype=float32))
+    """
+    weights = jnp.asarray(weights).astype(dtype)
+    if weights.shape != (samples,):
+        raise ShapeError(where, f"weights of shape ({samples},), one per sample", weights.shape)
+    unit = jnp.where(jnp.max(weights) > 2.0**64, 2.0**-100, 1.0).astype(dtype)
+    scaled = jnp.where(weights >= 0, unit * weights, jnp.nan)
+    total = jnp.sum(scaled)
+    return scaled / jnp.where(total == 0, 1, total)

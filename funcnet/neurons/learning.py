@@ -9,6 +9,8 @@ import numpy as np
 from jax import lax
 
 from ..checks import (
+    LARGEST_COUNT,
+    as_dtype,
     check_count,
     check_dtype,
     check_key,
@@ -78,7 +80,8 @@ def train_perceptron(
     check_number("train_perceptron", "learning_rate", learning_rate, lambda rate: (rate > 0) & np.isfinite(rate),
                  "to be finite and above 0")  # fmt: skip
     if is_concrete(steps) and not isinstance(steps, jax.Array):
-        check_count("train_perceptron", "steps", steps, minimum=0)
+        check_count("train_perceptron", "steps", steps, minimum=0, maximum=LARGEST_COUNT)
+    as_dtype("train_perceptron", "learning_rate", learning_rate, x.dtype)
     return _train(x, y, key, jnp.asarray(learning_rate, x.dtype), jnp.asarray(steps, jnp.int32))
 
 
@@ -158,6 +161,7 @@ def separable_samples(
     check_number("separable_samples", "margin", margin, lambda m: (m >= 0) & np.isfinite(m),
                  "to be finite and at least 0")  # fmt: skip
     dtype = check_dtype("separable_samples", dtype)
+    as_dtype("separable_samples", "margin", margin, dtype, may_vanish=True)
     return _separable(key, jnp.asarray(margin, dtype), n, inputs)
 
 

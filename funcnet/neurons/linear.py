@@ -8,6 +8,7 @@ import numpy as np
 
 from ..checks import (
     accumulator_dtype,
+    as_dtype,
     check_finite,
     check_key,
     check_number,
@@ -61,6 +62,7 @@ def linear_neuron(
             raise ValueError(message("linear_neuron", "key for the noise", None))
         return y
     check_key("linear_neuron", key)
+    as_dtype("linear_neuron", "noise", noise, y.dtype, may_vanish=True)
     return y + jnp.asarray(noise, y.dtype) * jax.random.normal(key, y.shape, y.dtype)
 
 

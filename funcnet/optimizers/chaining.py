@@ -3,9 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
+import jax
+
 from ..configuration import Configuration
 from ..errors import message
-from .rule import Optimizer, Params, State
+from ..settings import Initial
+from .rule import Optimizer, Params, State, as_argument
 
 
 class _ChainInit(Configuration):
@@ -13,12 +16,31 @@ class _ChainInit(Configuration):
 
     optimizers: tuple[Any, ...]
 
+    @property
+    def members(self) -> tuple[Any, ...]:
+        """The pairs, those of chains within the chain one by one."""
+        inits = [getattr(optimizer.init, "members", (optimizer,)) for optimizer in self.optimizers]
+        return tuple(pair for pairs in inits for pair in pairs)
+
+    @property
+    def descends(self) -> bool:
+        """Whether a member may be an optimizer: what pairs of another library do is not known."""
+        return any(getattr(pair.init, "descends", True) for pair in self.members)
+
+    def as_argument(self) -> jax.tree_util.Partial:
+        """Return this function as a pytree whose leaves are the members' settings."""
+        return jax.tree_util.Partial(_chain, tuple(as_argument(pair.init) for pair in self.optimizers))
+
     def __call__(self, params: Params) -> tuple[State, ...]:
         """Return every member's state before the first step."""
-        return tuple(optimizer.init(params) for optimizer in self.optimizers)
+        return _chain(tuple(optimizer.init for optimizer in self.optimizers), params)
 
     def __repr__(self) -> str:
         return f"chain({', '.join(map(repr, self.optimizers))})"
+
+
+def _chain(inits: tuple[Callable[[Params], State], ...], params: Params) -> tuple[State, ...]:
+    return tuple(init(params) for init in inits)
 
 
 class _ChainUpdate(Configuration):
@@ -40,9 +62,11 @@ class _ChainUpdate(Configuration):
 def chain(*optimizers: Any) -> Optimizer:
     """Return the optimizer that applies (init, update) pairs in order, each to what the one before returned.
 
-    So clipping comes before the rule that makes the steps. The state is the tuple of the pairs' states. Pairs of
-    optax may stand among funcnet's. optax makes new functions for each pair, so a chain with another pair of optax
-    compiles anew. Raises ``TypeError`` for an argument that is not a pair, and ``ValueError`` without arguments.
+    So clipping comes before the rule that makes the steps. One member is an optimizer: a second one would turn the
+    steps of the first up the gradient. The state is the tuple of the pairs' states. Pairs of optax may stand among
+    funcnet's; whether they are optimizers is not known. optax makes new functions for each pair, so a chain with
+    another pair of optax compiles anew. Raises ``TypeError`` for an argument that is not a pair, and ``ValueError``
+    without arguments and for two optimizers of funcnet.
 
     >>> import funcnet as fn
     >>> fn.chain(fn.clip_by_global_norm(1.0), fn.sgd(0.1))
@@ -54,4 +78,8 @@ def chain(*optimizers: Any) -> Optimizer:
         if not (hasattr(optimizer, "init") and hasattr(optimizer, "update")):
             expected = f"optimizer {i} to have init and update, as fn.adam(0.001) has"
             raise TypeError(message("chain", expected, f"a {type(optimizer).__name__}"))
-    return Optimizer(_ChainInit(optimizers), _ChainUpdate(tuple(optimizer.update for optimizer in optimizers)))
+    init = _ChainInit(optimizers)
+    steps = [pair for pair in init.members if isinstance(pair.init, Initial) and pair.init.descends]
+    if len(steps) > 1:
+        raise ValueError(message("chain", "at most one optimizer", " and ".join(map(str, steps))))
+    return Optimizer(init, _ChainUpdate(tuple(optimizer.update for optimizer in optimizers)))

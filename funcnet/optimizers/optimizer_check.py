@@ -95,7 +95,7 @@ def check_optimizer(optimizer: Any, equation: Equation | None = None) -> Optimiz
     >>> fn.check_optimizer(fn.nesterov(0.1), momentum).ok
     False
     """
-    check_update_pair("check_optimizer", optimizer)
+    check_update_pair("check_optimizer", optimizer, descends=False)
     if equation is not None and not callable(equation):
         expected = "equation to be a function (g, theta, t, memory) -> update"
         raise TypeError(message("check_optimizer", expected, described(equation)))

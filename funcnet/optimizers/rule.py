@@ -36,16 +36,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks import accumulator_dtype, real_array
-from ..errors import message
+from ..checks import accumulator_dtype, as_dtype, check_like, next_count, real_array
+from ..errors import DtypeError, ShapeError, message
 from ..settings import (
     ABOVE_ZERO,
     BELOW_ONE,
     NOT_NEGATIVE,
     POSITIVE,
     Range,
-    as_argument,
     as_array,
+    as_leaves,
     check_name,
     check_parentheses,
     described,
@@ -127,7 +127,8 @@ def from_equation(
     """Return the decorator that makes an optimizer's public function out of its equation for one array.
 
     The function takes the hyper-parameters and returns an ``Optimizer``. Its ``State`` is a NamedTuple: ``step``, an
-    int32 that counts the steps taken, the hyper-parameters, and the accumulators, float32 at least.
+    int32 that counts the steps taken and stays at 2³¹ − 1, the hyper-parameters, and the accumulators, float32 at
+    least.
 
     Args:
         state_name: The name of the state's type; by default it is made of the equation's.
@@ -140,8 +141,11 @@ def from_equation(
 
     The function raises ``TypeError`` and ``ValueError`` for hyper-parameters out of their ranges. ``init`` knows the
     dtype and raises ``ValueError`` too: 0.99999999 is 1 in float32. ``update`` raises ``TypeError`` for an equation
-    that does not return the tuple (update, {accumulator: new value}) of arrays, and for a schedule that does not return
-    a real number. It raises ``ValueError`` for accumulators of other names.
+    that does not return the tuple (update, {accumulator: new value}) of floating arrays, for a schedule that does not
+    return a real number, and for gradients that are not floating, unless their parameters are not either. It raises
+    ``ValueError`` for accumulators of other names, for arrays of other shapes, and for a schedule that returns a number
+    out of range. A rate that is computed inside a compiled program cannot be refused: where it is out of range, as
+    below 0, it becomes NaN, and so do the parameters.
     """
     check_parentheses("from_equation", state_name)
 
@@ -158,10 +162,10 @@ def from_equation(
 
         def init(params: Params, **hyperparameters: Any) -> State:
             dtype = settings_dtype(name, ranges, hyperparameters, params)
-            numbers = [as_argument(value, dtype) for value in hyperparameters.values()]
+            numbers = [as_leaves(hyperparameters[each], dtype) for each in ranges]
             return state(*_first_arrays(params, numbers, dtype, tuple(accumulators.values())))
 
-        update = _update(equation, tuple(ranges), tuple(accumulators))
+        update = _update(equation, ranges, tuple(accumulators))
         return public_function(equation, 2, Optimizer, state, init, update)
 
     return decorate
@@ -172,7 +176,8 @@ def from_transformation(
 ) -> Callable[[Callable[Concatenate[Params, P], Params]], OptimizerFunction[P]]:
     """Return the decorator that makes the public function of a transformation of all gradients.
 
-    The transformation is a function of the gradients' tree and of settings with ranges, which alone are its state.
+    The transformation is a function of the gradients' tree and of settings with ranges, which alone are its state. What
+    it returns is like the gradients. It stands before or after an optimizer in a ``chain``: alone it makes no steps.
 
     Raises ``TypeError`` for the decorator without parentheses and for a setting without a range, and ``ValueError`` for
     a setting whose name is in use.
@@ -185,37 +190,48 @@ def from_transformation(
 
         def init(params: Params, **settings: Any) -> State:
             dtype = settings_dtype(name, ranges, settings, params)
-            return state(*(as_array(value, dtype) for value in settings.values()))
+            return state(*(as_array(settings[each], dtype) for each in ranges))
 
         def update(gradients: Params, state: State, params: Params | None = None) -> tuple[Params, State]:
-            return transformation(gradients, **state._asdict()), state  # type: ignore[call-arg]
+            _floating_leaves(name, gradients, params)
+            transformed = transformation(gradients, **state._asdict())  # type: ignore[call-arg]
+            check_like(name, "result", transformed, gradients)
+            return transformed, state
 
-        return public_function(transformation, 1, Optimizer, state, init, update)
+        return public_function(transformation, 1, Optimizer, state, init, update, descends=False)
 
     return decorate
 
 
-def _update(equation: Callable[..., Any], hyperparameters: tuple[str, ...], accumulators: tuple[str, ...]) -> Any:
+def as_argument(init: Callable[..., Any]) -> jax.tree_util.Partial:
+    """Return an optimizer's ``init`` as an argument of a compiled program: a pytree of its settings, if they are known.
+
+    >>> import funcnet as fn
+    >>> jax.tree.leaves(as_argument(fn.adam(0.5).init))
+    [array(0.5), array(0.9), array(0.999), array(1.e-07)]
+    """
+    return init.as_argument() if hasattr(init, "as_argument") else jax.tree_util.Partial(init)
+
+
+def _update(equation: Callable[..., Any], ranges: dict[str, Any], accumulators: tuple[str, ...]) -> Any:
     """Return the ``update`` that applies an equation to every array of the gradients."""
     name = equation.__name__
 
     def update(gradients: Params, state: State, params: Params | None = None) -> tuple[Params, State]:
-        leaves, structure = jax.tree.flatten(gradients)
-        memory = {each: leaves_like(structure, getattr(state, each)) for each in accumulators}
-        given = {each: getattr(state, each) for each in hyperparameters}
+        leaves, structure = _floating_leaves(name, gradients, params), jax.tree.structure(gradients)
+        memory = {each: leaves_like(gradients, getattr(state, each)) for each in accumulators}
+        given = {each: getattr(state, each) for each in ranges}
         numbers = {
-            each: real_array(name, f"the result of the schedule {each}", value(state.step))
-            if callable(value)
-            else value
+            each: _scheduled(name, each, value(state.step), ranges[each], leaves) if callable(value) else value
             for each, value in given.items()
         }
-        step = state.step + 1
+        step = next_count(state.step)
 
         @cache
         def thetas() -> list[jax.Array]:
             if params is None:
                 raise TypeError(message(name, "params in update(gradients, state, params)", None))
-            return leaves_like(structure, params)
+            return leaves_like(gradients, params)
 
         updates: list[jax.Array] = []
         after: dict[str, list[jax.Array]] = {each: [] for each in accumulators}
@@ -224,8 +240,9 @@ def _update(equation: Callable[..., Any], hyperparameters: tuple[str, ...], accu
             here = {each: values[index].astype(dtype) for each, values in memory.items()}
             at = At(t=step.astype(dtype), _theta=lambda i=index, dtype=dtype: thetas()[i].astype(dtype), **here)
             cast = {each: jnp.asarray(number, dtype) for each, number in numbers.items()}
-            change, new = _checked_result(name, equation(g.astype(dtype), at, **cast), accumulators)
-            updates.append(change.astype(g.dtype))
+            change, new = _checked_result(name, equation(g.astype(dtype), at, **cast), accumulators, g.shape)
+            is_trained = jnp.issubdtype(g.dtype, jnp.floating)
+            updates.append(change.astype(g.dtype) if is_trained else jnp.zeros_like(g))
             for each, values in after.items():
                 values.append(new[each].astype(dtype))
         trees = {each: jax.tree.unflatten(structure, values) for each, values in after.items()}
@@ -234,27 +251,68 @@ def _update(equation: Callable[..., Any], hyperparameters: tuple[str, ...], accu
     return update
 
 
-def _checked_result(where: str, result: Any, accumulators: tuple[str, ...]) -> EquationResult:
-    """Return an equation's result. Raises ``TypeError`` for another form and ``ValueError`` for other accumulators."""
+def _scheduled(where: str, name: str, number: Any, valid: Range, gradients: list[jax.Array]) -> jax.Array:
+    """Return the number that a schedule returned: one real number in its range; a traced one is NaN out of it."""
+    number = real_array(where, f"the result of the schedule {name}", number)
+    if number.shape != ():
+        raise ShapeError(where, f"the result of the schedule {name} of shape ()", number.shape)
+    if not isinstance(number, jax.Array):  # a constant of the program
+        if not valid.contains(number):
+            raise ValueError(message(where, f"the result of the schedule {name} {valid.words}", number))
+        for g in gradients:
+            as_dtype(where, name, number, accumulator_dtype(g.dtype))
+        return number
+    number = number if jnp.issubdtype(number.dtype, jnp.floating) else number.astype(jnp.float32)
+    return jnp.where(valid.contains(number), number, jnp.nan)
+
+
+def _checked_result(where: str, result: Any, accumulators: tuple[str, ...], shape: tuple[int, ...]) -> EquationResult:
+    """Return an equation's result for an array of a shape.
+
+    Raises ``TypeError`` for another form or another dtype, ``ValueError`` for other accumulators and other shapes.
+    """
     is_pair = isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], dict)
     if not is_pair or not hasattr(result[0], "astype"):
         parts = f" of {', '.join(map(described, result))}" if isinstance(result, tuple) and result else ""
         expected = "the tuple (update, {accumulator: new value}) of arrays from the equation"
         raise TypeError(message(where, expected, described(result) + parts))
-    new = result[1]
+    update, new = result
     if new.keys() != set(accumulators):
         raise ValueError(message(where, f"the accumulators {[*accumulators]} from the equation", [*new]))
-    for each, value in new.items():
+    for each, value in {"update": update, **{f"new {each}": value for each, value in new.items()}}.items():
         if not hasattr(value, "astype"):
-            raise TypeError(message(where, f"the new {each} from the equation to be an array", described(value)))
+            raise TypeError(message(where, f"the {each} from the equation to be an array", described(value)))
+        if value.shape != shape:
+            raise ShapeError(where, f"the {each} from the equation of shape {shape}", value.shape)
+        if not jnp.issubdtype(value.dtype, jnp.floating):
+            raise DtypeError(where, f"the {each} from the equation of a floating dtype", value.dtype)
     return result
 
 
-def leaves_like(structure: Any, tree: Any) -> list[jax.Array]:
-    """Return the leaves of a tree. Raises ``ValueError`` unless it has the structure of the gradients."""
+def _floating_leaves(where: str, gradients: Params, params: Params | None) -> list[jax.Array]:
+    """Return the gradients' arrays. Raises ``DtypeError`` for one that is not floating.
+
+    Parameters of another dtype, such as a running count, are not trained: their gradients pass, their updates are 0.
+    """
+    leaves = jax.tree.leaves(gradients)
+    for index, g in enumerate(leaves):
+        if not jnp.issubdtype(jnp.result_type(g), jnp.floating):
+            theta = jnp.float32 if params is None else jnp.result_type(leaves_like(gradients, params)[index])
+            if jnp.issubdtype(theta, jnp.floating):
+                raise DtypeError(where, "gradients of a floating dtype", jnp.result_type(g))
+    return leaves
+
+
+def leaves_like(gradients: Params, tree: Any) -> list[jax.Array]:
+    """Return the leaves of a tree. Raises ``ValueError`` unless it has the structure and shapes of the gradients."""
     leaves, other = jax.tree.flatten(tree)
+    structure: Any = jax.tree.structure(gradients)
     if other != structure:
         raise ValueError(message("update", f"parameters and state structured as the gradients, {structure}", other))
+    for (path, g), leaf in zip(jax.tree_util.tree_leaves_with_path(gradients), leaves, strict=True):
+        if np.shape(leaf) != np.shape(g):
+            place = f"gradients{jax.tree_util.keystr(path)}"
+            raise ShapeError("update", f"{place} of shape {np.shape(leaf)}, as the parameters", np.shape(g))
     return leaves
 
 
@@ -277,7 +335,11 @@ def _first_arrays(params: Params, numbers: list[Any], dtype: np.dtype, starts: t
 def apply_updates(params: Params, updates: Params) -> Params:
     """Return θ + update for every parameter θ, in the parameter's dtype.
 
+    Raises ``ValueError`` unless the updates have the structure and shapes of the parameters, and ``DtypeError`` for an
+    update that neither is floating nor has the parameter's dtype.
+
     >>> apply_updates({"w": jnp.array([1.0, 2.0])}, {"w": jnp.array([0.5, -0.5])})
     {'w': Array([1.5, 1.5], dtype=float32)}
     """
+    check_like("apply_updates", "updates", updates, params, any_floating=True)
     return jax.tree.map(lambda p, u: p + u.astype(p.dtype), params, updates)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from ..checks import check_count, check_update_pair
+from ..checks import check_count, check_like, check_update_pair, next_count
 from ..configuration import Configuration
 from ..settings import Initial
 from .points import Cost, Params, Point, Start, as_pytree, best_of, better, checked_cost, finite_or_inf, first_points
@@ -32,7 +32,8 @@ def restarts(optimizer: Any, starts: int = 16) -> Search:
     ``optimizer`` is a pair (init, update) of funcnet, or one of optax that needs only gradients, state and parameters;
     n = ``starts``. A step is one step of the optimizer, with one evaluation of the cost and its gradient, for every
     start. A start whose cost becomes infinite or NaN does not affect the others. Other hyper-parameters of a funcnet
-    optimizer compile nothing. Raises ``TypeError`` for an ``optimizer`` that is not a pair, and ``TypeError`` or
+    optimizer compile nothing. Raises ``TypeError`` for an ``optimizer`` that is not a pair, ``ValueError`` for
+    one that only transforms gradients, and ``TypeError`` or
     ``ValueError`` for ``starts`` that is not an integer of at least 1.
 
     Multistart: Rinnooy Kan, Timmer, "Stochastic Global Optimization Methods, Part I: Clustering Methods" (1987).
@@ -77,15 +78,16 @@ class _Step(Configuration):
     def __call__(self, cost: Cost, state: RestartsState) -> RestartsState:
         """Return the state after one step of every start: θ ← θ + update."""
         updates, optimizer_state = jax.vmap(self.update)(state.gradients, state.optimizer_state, state.current.params)
+        check_like("restarts", "updates", updates, state.current.params, any_floating=True)
         params = jax.tree.map(lambda p, u: p + u.astype(p.dtype), state.current.params, updates)
         points, gradients = _points_and_gradients(cost, params)
         return state._replace(
-            step=state.step + 1,
+            step=next_count(state.step),
             current=points,
             gradients=gradients,
             optimizer_state=optimizer_state,
             best=better(best_of(points), state.best),
-            evaluations=state.evaluations + len(points.cost),
+            evaluations=next_count(state.evaluations, len(points.cost)),
         )
 
 

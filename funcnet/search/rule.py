@@ -10,10 +10,10 @@ A search is a pair (init, step) of pure functions, with the settings in the stat
 compiles nothing. The state of every search is a NamedTuple with these fields among others:
 
 - ``key``: the run's random key, which never changes; the key of a step is made of it and the count of steps;
-- ``step``: int32 (), the number of steps taken;
+- ``step``: int32 (), the number of steps taken; it stays at 2³¹ − 1, where the random numbers repeat;
 - ``current``: the present ``Point``, or several along a leading axis;
 - ``best``: the ``Point`` of the lowest cost of all that were evaluated;
-- ``evaluations``: int32 (), the number of evaluations of the cost, with or without its gradient.
+- ``evaluations``: int32 (), the number of evaluations of the cost, with or without its gradient; it stays at 2³¹ − 1.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks import check_key
+from ..checks import check_key, next_count
 from ..errors import message
 from ..settings import (
     Count,
@@ -140,10 +140,10 @@ def from_step(
             evaluated = evaluated._replace(cost=finite_or_inf(evaluated.cost))
             lowest = best_of(evaluated) if counts else evaluated
             return state._replace(
-                step=state.step + 1,
+                step=next_count(state.step),
                 current=current,
                 best=better(lowest, state.best),
-                evaluations=state.evaluations + evaluated.cost.size,
+                evaluations=next_count(state.evaluations, evaluated.cost.size),
                 **changed,
             )
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from ..checks import check_count, check_number
+from ..checks import LARGEST_COUNT, as_dtype, check_count, check_number
 from ..ending import Ending, ending
 from ..errors import message
 from ..settings import NOT_NEGATIVE
@@ -17,7 +17,6 @@ from .points import Cost, Params, Start, as_pytree
 from .rule import Search, State, check_call
 
 STEPS_PER_BLOCK = 256
-MAX_EVALUATIONS = 2**31 - 1  # the largest int32
 
 
 class SearchResult(NamedTuple):
@@ -101,14 +100,17 @@ def run(
     NOT_NEGATIVE.check("run", "min_delta", min_delta)
     state = search.init(cost, start, key)
     evaluations = (int(steps) + 1) * state.current.cost.size
-    if evaluations > MAX_EVALUATIONS:
-        raise ValueError(message("run", f"steps for at most {MAX_EVALUATIONS} evaluations", evaluations))
+    if evaluations > LARGEST_COUNT:
+        raise ValueError(message("run", f"steps for at most {LARGEST_COUNT} evaluations", evaluations))
     dtype = state.best.cost.dtype
+    for name, number in (("goal", goal), ("min_delta", min_delta)):
+        if number is not None:
+            as_dtype("run", name, number, dtype, may_vanish=True)
     return _run(
         state,
         as_pytree(cost),
         np.array(-np.inf, dtype) if goal is None else jnp.asarray(goal, dtype),
-        jnp.asarray(steps if patience is None else patience, jnp.int32),
+        jnp.asarray(steps if patience is None else min(patience, steps), jnp.int32),
         jnp.asarray(min_delta, dtype),
         step=search.step,
         steps=int(steps),

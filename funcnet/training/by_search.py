@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ..checks import check_data, check_dtype, check_key, check_part
+from ..checks import accumulator_dtype, check_data, check_dtype, check_key, check_part, check_penalty
 from ..configuration import Configuration
 from ..errors import message
 from ..layer import Layer, Params, Shape, check_contained_layers
@@ -70,6 +70,7 @@ def fit_by_search(
     check_key("fit_by_search", key)
     if network.keeps_statistics:
         raise TypeError(message("fit_by_search", "a network without running statistics", network))
+    check_penalty("fit_by_search", penalty, accumulator_dtype(check_dtype("fit_by_search", dtype)))
     batch = Batch(*check_data("fit_by_search", network, data, check_dtype("fit_by_search", dtype)))
     cost = jax.tree_util.Partial(_cost, Objective(network, loss, penalty), batch)
     start = _Start(network, batch.x.shape[1:], jnp.dtype(dtype))

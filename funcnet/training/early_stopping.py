@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks import accumulator_dtype, check_count, params_dtype, set_number
+from ..checks import LARGEST_COUNT, accumulator_dtype, as_dtype, check_count, params_dtype, set_number
 from ..configuration import Configuration
 from ..errors import message
 from ..layer import Params
@@ -78,7 +78,7 @@ class EarlyStopping(Configuration):
     @property
     def limits(self) -> Limits:
         """The numbers of the decision."""
-        return Limits(int(self.patience), self.min_delta)
+        return Limits(min(int(self.patience), LARGEST_COUNT), self.min_delta)
 
     @property
     def smaller_is_better(self) -> bool:
@@ -115,6 +115,7 @@ def with_early_stopping(where: str, state: TrainState, stopping: EarlyStopping, 
         expected = f"early_stopping.monitor to be one of {', '.join(names)}"
         raise ValueError(message(where, expected, f"{stopping.monitor!r}{hint}"))
     smaller, dtype = stopping.smaller_is_better, accumulator_dtype(params_dtype(state.params))
+    as_dtype(where, "early_stopping.min_delta", stopping.min_delta, dtype, may_vanish=True)
     largest = np.finfo(dtype).max
     fresh = Best(
         value=jnp.asarray(largest if smaller else -largest, dtype),  # infinity would stop it under jax_debug_infs

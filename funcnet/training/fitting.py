@@ -20,7 +20,7 @@ from ..optimizers import Optimizer
 from ..penalties import Penalty
 from .early_stopping import EarlyStopping, with_early_stopping
 from .metrics import Metric
-from .run import Plan, epochs_of, make_plan
+from .run import Plan, check_counts, epochs_of, make_plan
 from .step import GradientsOf, TrainState, copy_for_donation, first_state, resumed
 
 _MAX_EPOCHS_PER_CALL = 1024  # epochs in one call of the compiled program at most: the length of its history
@@ -112,6 +112,7 @@ def fit(
         gradients=gradients,
     )
     state = _starting_state(network, optimizer, plan.data.x.shape[1:], key, params, state)
+    check_counts("fit", plan, state, epochs)
     if early_stopping is None:
         state = state._replace(best=())
     else:

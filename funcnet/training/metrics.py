@@ -52,7 +52,8 @@ def means(
 ) -> dict[str, jax.Array]:
     """Return the mean of every metric over the batch, by the metric's name."""
     named = {metric_name(metric): metric(prediction, target) for metric in metrics}
-    return {name: batch_mean(values, weights, where=name) for name, values in named.items()}
+    samples = len(target)
+    return {name: batch_mean(values, weights, samples=samples, where=name) for name, values in named.items()}
 
 
 def predicted_classes(prediction: jax.Array) -> jax.Array:

@@ -13,7 +13,17 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ..checks import accumulator_dtype, check_count, check_data, check_part, params_dtype
+from ..checks import (
+    LARGEST_COUNT,
+    accumulator_dtype,
+    check_count,
+    check_data,
+    check_part,
+    check_penalty,
+    is_concrete,
+    next_count,
+    params_dtype,
+)
 from ..errors import message
 from ..layer import Layer, Params
 from ..losses import Loss
@@ -103,6 +113,7 @@ def run_epochs(
         early_stopping=early_stopping,
         gradients=gradients,
     )
+    check_counts("run_epochs", plan, state, epochs)
     state = resumed("run_epochs", state, optimizer)
     if early_stopping is None:
         state = state._replace(best=())
@@ -148,6 +159,8 @@ def make_plan(
     """Return the plan of a run; ``TypeError`` or ``ValueError`` that names the argument that is wrong."""
     step = make_step(where, *parts, gradients=gradients, metrics=metrics, penalty=penalty)
     check_count(where, "epochs", epochs)
+    if penalty is not None:
+        check_penalty(where, penalty, accumulator_dtype(dtype))
     check_part(where, "early_stopping", early_stopping, EarlyStopping, optional=True)
     names: tuple[str, ...] = ("loss", *map(metric_name, step.metrics))
     batch, held_out = Batch(*check_data(where, parts[0], data, dtype)), None
@@ -159,6 +172,19 @@ def make_plan(
             raise ValueError(message(where, expected, repeated[0]))
     limits = None if early_stopping is None else early_stopping.limits
     return Plan(step, batch, held_out, limits, effective_batch_size(where, batch_size, len(batch.x)), names)
+
+
+def check_counts(where: str, plan: Plan, state: TrainState, epochs: int) -> None:
+    """Raise ``ValueError`` where a run would count more epochs or steps than an int32 can.
+
+    Inside a compiled program, where they are not known, the counts stay at the largest. Then every epoch has the same
+    order, and early stopping, which counts epochs, does not stop.
+    """
+    steps = epochs * -(-len(plan.data.x) // plan.batch_size)
+    for name, count, more in (("epochs", state.epoch, epochs), ("steps", state.step, steps)):
+        if is_concrete(count) and int(count) + more > LARGEST_COUNT:
+            got = f"{int(count) + more}: start a new run from the parameters, params="
+            raise ValueError(message(where, f"at most {LARGEST_COUNT} {name} in a run", got))
 
 
 def epochs_of(plan: Plan, state: TrainState, epochs: int | jax.Array, *, rows: int) -> Run:
@@ -215,7 +241,7 @@ def _train_epoch(
     if batch_size == len(data.x):  # the full set: its mean does not depend on the order
         state, row = step(state, data)
         row = {name: value.astype(dtype) for name, value in row.items()}
-        return state._replace(epoch=state.epoch + 1), row, used
+        return state._replace(epoch=next_count(state.epoch)), row, used
     key = jax.random.fold_in(jax.random.fold_in(state.key, SHUFFLE), state.epoch)
     order = random_order(key, len(data.x))
     batch_of_x, batch_of_y = (shuffled(array, order, batch_size) for array in (data.x, data.y))
@@ -226,4 +252,4 @@ def _train_epoch(
         return (state, before.params if keeps else ()), row
 
     (state, used), row = scan_batches(one_batch, (state, used), names, len(data.x), batch_size, dtype)
-    return state._replace(epoch=state.epoch + 1), row, used
+    return state._replace(epoch=next_count(state.epoch)), row, used

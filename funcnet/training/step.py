@@ -10,19 +10,25 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..checks import (
+    accumulator_dtype,
     check_gradient_function,
     check_key,
+    check_like,
     check_metrics,
     check_part,
+    check_penalty,
     check_update_pair,
+    check_weights,
     is_concrete,
+    next_count,
 )
 from ..compilation import QUICK
-from ..errors import message
+from ..errors import ShapeError, message
 from ..layer import Layer, Params, Shape, check_contained_layers
 from ..losses import Loss
 from ..objective import Batch, Objective, Valued, autodiff, backprop
 from ..optimizers import Optimizer, apply_updates
+from ..optimizers.rule import as_argument
 from ..penalties import Penalty
 from .metrics import Metric, means
 
@@ -39,8 +45,8 @@ class TrainState(NamedTuple):
     params: Params  # the network's parameters
     optimizer_state: Any  # what the optimizer's init and update return
     key: jax.Array  # the run's one random key; it never changes
-    step: jax.Array  # int32 (): steps taken
-    epoch: jax.Array  # int32 (): epochs finished
+    step: jax.Array  # int32 (): steps taken; stays at 2³¹ − 1
+    epoch: jax.Array  # int32 (): epochs finished; stays at 2³¹ − 1
     best: Any = ()  # the best epoch so far, if early stopping is used
 
 
@@ -118,29 +124,47 @@ def copy_for_donation(tree: Any) -> Any:
 def resumed(where: str, state: TrainState, optimizer: Optimizer) -> TrainState:
     """Return the state with its own accumulators and the given optimizer's hyper-parameters.
 
-    Raises ``ValueError`` where the state is another optimizer's.
+    Raises ``ValueError`` and ``DtypeError`` where the state is another optimizer's.
     """
     fresh = optimizer.init(state.params)
-    taken_over = _with_hyperparameters(state.optimizer_state, fresh)
+    return state._replace(optimizer_state=_taken_over(where, state.optimizer_state, fresh, str(optimizer)))
+
+
+def _taken_over(where: str, state: Any, fresh: Any, optimizer: str) -> Any:
+    """Return an optimizer's state with the hyper-parameters of a fresh one, which has the same form."""
+    taken_over = _with_hyperparameters(state, fresh)
     structure: Any = jax.tree.structure(fresh)
-    shapes = [[np.shape(leaf) for leaf in jax.tree.leaves(tree)] for tree in (fresh, taken_over)]
-    if structure != jax.tree.structure(taken_over) or shapes[0] != shapes[1]:
-        owner = type(state.optimizer_state).__name__
-        raise ValueError(message(where, f"the state of a run with {optimizer}", f"an optimizer_state {owner}"))
-    return state._replace(optimizer_state=taken_over)
+    if structure != jax.tree.structure(taken_over):
+        got = f"an optimizer_state {type(state).__name__}"
+        if type(state) is type(fresh):
+            got += f" of the structure {jax.tree.structure(taken_over)}"
+        raise ValueError(message(where, f"the state of a run with {optimizer}", got))
+    check_like(where, "optimizer_state", taken_over, fresh)
+    return taken_over
 
 
 def _with_hyperparameters(state: Any, fresh: Any) -> Any:
-    """Return an optimizer's state with the hyper-parameters, at any depth, of a fresh one."""
-    if type(state) is not type(fresh) or not isinstance(state, tuple) or len(state) != len(fresh):
+    """Return an optimizer's state with the hyper-parameters, at any depth, of a fresh one.
+
+    They are the fields that the type of a state names in ``settings``, and dicts in a field ``hyperparams``, where
+    optax's ``inject_hyperparams`` keeps them.
+    """
+    (old, structure), (new, other) = _children(state), _children(fresh)
+    if structure != other or jax.tree_util.treedef_is_leaf(structure):
         return state
-    names = getattr(state, "_fields", (None,) * len(state))
-    settings: frozenset[str] = getattr(state, "settings", frozenset())
-    parts = [
-        new if name in settings else _with_hyperparameters(old, new)
-        for name, old, new in zip(names, state, fresh, strict=True)
-    ]
-    return type(state)(*parts) if hasattr(state, "_fields") else tuple(parts)
+    settings = getattr(type(state), "settings", None)
+    parts = []
+    for (path, part), (_, fresh_part) in zip(old, new, strict=True):
+        name = getattr(path[0], "name", None)
+        is_setting = isinstance(settings, frozenset) and name in settings
+        is_injected = name == "hyperparams" and isinstance(part, dict)
+        parts.append(fresh_part if is_setting or is_injected else _with_hyperparameters(part, fresh_part))
+    return jax.tree.unflatten(structure, parts)
+
+
+def _children(tree: Any) -> tuple[list[tuple[Any, Any]], Any]:
+    """Return the parts of a tree one level down, with their paths, and their structure."""
+    return jax.tree_util.tree_flatten_with_path(tree, is_leaf=lambda part: part is not tree)
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=("objective",), meta_fields=("update", "gradients", "metrics"))
@@ -162,10 +186,11 @@ class Step:
         params = apply_updates(state.params, updates)
         if network.keeps_statistics:
             params = network.learn(params, cache)
+            check_like(network, "params from learn", params, state.params)
         info = {"loss": cost}
         if self.metrics:
             info |= means(self.metrics, loss.predict(output), batch.y, batch.weights)
-        return state._replace(params=params, optimizer_state=optimizer_state, step=state.step + 1), info
+        return state._replace(params=params, optimizer_state=optimizer_state, step=next_count(state.step)), info
 
     def _cost_and_gradients(self, params: Params, batch: Batch, key: jax.Array) -> tuple[Valued, Params]:
         objective = self.objective
@@ -178,6 +203,11 @@ class Step:
             keywords["penalty"] = objective.penalty
         function = self.gradients(objective.network, objective.loss, with_output=True)
         (cost, output), gradients = function(params, batch.x, batch.y, **keywords)
+        where = getattr(self.gradients, "__name__", repr(self.gradients))
+        check_like(where, "gradients", gradients, params)
+        if jnp.shape(cost) != () or not jnp.issubdtype(jnp.result_type(cost), jnp.floating):
+            got = f"shape {jnp.shape(cost)} and dtype {jnp.result_type(cost)}"
+            raise ShapeError(where, "a cost of shape () and a floating dtype", got)
         return (cost, (output, None)), gradients
 
 
@@ -214,8 +244,15 @@ def train_step(
     """Return the compiled pure step ``state, info = step(state, (x, y))``, for your own training loop.
 
     ``info`` holds the batch's "loss" and each metric by name, as means over the batch before the update. A batch may
-    be (x, y, weights) with weights (batch,): samples of weight 0 are ignored, but must be finite. Steps of equal
-    networks and losses share one compilation, whatever the optimizer's hyper-parameters and the penalty's strength.
+    be (x, y, weights) with weights (batch,): samples of weight 0 are ignored, but must be finite. Where all weights are
+    0, the "loss" and the metrics are 0 and ``state.step`` advances; parameters, optimizer state and its own count stay.
+    Steps of equal networks and losses share one compilation, whatever the optimizer's hyper-parameters and the
+    penalty's strength.
+
+    The hyper-parameters are those of ``optimizer``, also where the state holds others: to change one, call
+    ``train_step`` again, which compiles nothing. In an optimizer of optax this applies to ``inject_hyperparams``.
+    ``state.step`` and the optimizer's count stay at 2³¹ − 1: a schedule then stays at its last rate, and layers such as
+    ``Dropout`` repeat their last random numbers.
 
     Args:
         network: the network to train.
@@ -227,7 +264,9 @@ def train_step(
         penalty: such as ``fn.l2(0.0001)``; it is part of the "loss".
 
     Raises:
-        TypeError, ValueError: an argument has the wrong type, or two metrics have one name.
+        TypeError, ValueError: an argument has the wrong type, two metrics have one name, or ``optimizer`` only
+            transforms gradients. The step raises them for a state of another optimizer, for hyper-parameters that
+            degenerate in the state's dtype, and for weights that are known to be negative or not finite.
 
     >>> import funcnet as fn
     >>> network, optimizer = fn.mlp([2, 1]), fn.sgd(0.1)
@@ -240,13 +279,41 @@ def train_step(
     (50, True)
     """
     parts = make_step("train_step", network, loss, optimizer, gradients=gradients, metrics=metrics, penalty=penalty)
-    return partial(_compiled_step, parts)
+    inits: dict[Any, Any] = {}  # the optimizer's init with its numbers on the device, by the parameters' dtype
+
+    def step(state: TrainState, batch: tuple[Any, ...]) -> tuple[TrainState, dict[str, jax.Array]]:
+        if not isinstance(state, TrainState):
+            raise TypeError(message("train_step", "state made by init_state", f"a {type(state).__name__}"))
+        if not isinstance(batch, tuple | list) or len(batch) not in (2, 3):
+            raise TypeError(message("train_step", "a batch (x, y) or (x, y, weights)", f"a {type(batch).__name__}"))
+        if (dtype := _first_dtype(state.params)) not in inits:
+            jax.eval_shape(optimizer.init, state.params)  # which checks the numbers
+            check_penalty("train_step", penalty, accumulator_dtype(dtype))
+            with jax.ensure_compile_time_eval():  # what is kept may not belong to a program that is being traced
+                inits[dtype] = jax.tree.map(jnp.asarray, as_argument(optimizer.init))
+        if len(batch) == 3:
+            check_weights("train_step", batch[2], accumulator_dtype(dtype))
+        return _compiled_step(parts, inits[dtype], state, batch)
+
+    return step
+
+
+def _first_dtype(params: Params) -> Any:
+    return next((leaf.dtype for leaf in jax.tree.leaves(params)), None)
 
 
 @jax.jit
-def _compiled_step(step: Step, state: TrainState, batch: Any) -> tuple[TrainState, dict[str, jax.Array]]:
-    if not isinstance(state, TrainState):
-        raise TypeError(message("train_step", "state made by init_state", f"a {type(state).__name__}"))
-    if not isinstance(batch, tuple | list) or len(batch) not in (2, 3):
-        raise TypeError(message("train_step", "a batch (x, y) or (x, y, weights)", f"a {type(batch).__name__}"))
-    return step(state, Batch(*batch))
+def _compiled_step(
+    step: Step, init: jax.tree_util.Partial, state: TrainState, batch: tuple[Any, ...]
+) -> tuple[TrainState, dict[str, jax.Array]]:
+    """Return the next state by a step with the optimizer's numbers, which are arguments, and what it found."""
+    optimizer = init.func.__qualname__.strip("_").partition(".")[0]
+    optimizer_state = _taken_over("train_step", state.optimizer_state, init(state.params), optimizer)
+    state, (x, y, *weights) = state._replace(optimizer_state=optimizer_state), batch
+    after, info = step(state, Batch(x, y, *weights))
+    if weights:
+        counts = jnp.any(jnp.asarray(weights[0]) != 0)
+        unchanged = {"params": state.params, "optimizer_state": optimizer_state}
+        changed = {name: getattr(after, name) for name in unchanged}
+        after = after._replace(**jax.tree.map(lambda new, old: jnp.where(counts, new, old), changed, unchanged))
+    return after, info

@@ -82,3 +82,13 @@ def test_chains_of_what_is_no_pair_are_named():
     expected = r"chain: expected optimizer 1 to have init and update, as fn\.adam\(0\.001\) has, got a function"
     with pytest.raises(TypeError, match=expected):
         optimizers.chain(optimizers.sgd(0.1), optimizers.adam)
+
+
+def test_a_chain_of_two_optimizers_is_refused():
+    inner = optimizers.chain(optimizers.clip_by_value(1.0), optimizers.sgd(0.1))
+    for second in (optimizers.sgd(0.1), inner):
+        with pytest.raises(ValueError, match=r"^chain: expected at most one optimizer, got adam\(.*\) and sgd\(.*\)$"):
+            optimizers.chain(optimizers.adam(), second)
+    assert optimizers.chain(optax.clip(1.0), inner).init.descends
+    assert optimizers.chain(optax.clip(1.0), optimizers.clip_by_value(1.0)).init.descends  # optax's may be an optimizer
+    assert not optimizers.chain(optimizers.chain(optimizers.clip_by_value(1.0))).init.descends

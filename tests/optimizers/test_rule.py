@@ -251,3 +251,114 @@ def test_the_parameters_may_have_another_structure_where_the_rule_does_not_read_
     optimizer.update(gradients, state, (jnp.ones(2),))
     with pytest.raises(ValueError, match="update: expected parameters and state structured as the gradients"):
         fn.adamw().update(gradients, fn.adamw().init(gradients), (jnp.ones(2),))
+
+
+@pytest.mark.parametrize("make", [fn.sgd, fn.adam, fn.clip_by_value, fn.clip_by_global_norm])
+def test_gradients_that_are_not_floating_are_refused(make):
+    optimizer, params = make(0.1), jnp.ones(2)
+    for given in (None, params):
+        for gradients in (jnp.array([1, 2]), jnp.array([True, False]), jnp.array([1j, 2])):
+            with pytest.raises(fn.DtypeError, match=r"^[a-z_]+: expected gradients of a floating dtype, got"):
+                optimizer.update(gradients, optimizer.init(params), given)
+
+
+def test_an_integer_parameter_is_not_trained():
+    params = {"count": jnp.array([7, 8]), "w": jnp.ones(2)}
+    optimizer = fn.adamw(1.0, weight_decay=1.0)
+    updates, _ = optimizer.update(params, optimizer.init(params), params)
+    np.testing.assert_array_equal(fn.apply_updates(params, updates)["count"], [7, 8])
+
+
+@pytest.mark.parametrize("make", [fn.momentum, fn.adam, fn.adamw])
+def test_gradients_of_another_shape_than_the_parameters_are_refused(make):
+    optimizer, params = make(0.1), {"w": jnp.ones(2)}
+    for shape in ((5, 2), (1,), ()):
+        with pytest.raises(
+            fn.ShapeError, match=r"^update: expected gradients\['w'\] of shape \(2,\), as the parameters"
+        ):
+            optimizer.update({"w": jnp.ones(shape)}, optimizer.init(params), params)
+
+
+@pytest.mark.parametrize(
+    ("updates", "words"),
+    [
+        ({"w": np.ones((5, 2), "f")}, r"updates\['w'\] of shape \(2,\), got \(5, 2\)"),
+        ({"w": np.float32(1)}, r"updates\['w'\] of shape \(2,\), got \(\)"),
+        ({"w": np.ones(2, int)}, r"updates\['w'\] of a floating dtype, got int"),
+        ({"w": np.ones(2, "F")}, r"updates\['w'\] of a floating dtype, got complex64"),
+        ([np.ones(2, "f")], "updates of the structure"),
+    ],
+)
+def test_updates_are_compared_with_the_parameters(updates, words):
+    with pytest.raises((ValueError, TypeError), match=f"^apply_updates: expected {words}"):
+        fn.apply_updates({"w": jnp.ones(2)}, updates)
+
+
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [
+        (lambda g, at: (jnp.sum(g), {"mean": g}), r"the update from the equation of shape \(2,\), got \(\)"),
+        (lambda g, at: (g, {"mean": jnp.sum(g)}), r"the new mean from the equation of shape \(2,\), got \(\)"),
+        (lambda g, at: (g.astype("int32"), {"mean": g}), "the update from the equation of a floating dtype, got int32"),
+    ],
+)
+def test_what_an_equation_returns_has_the_gradients_form(result, words):
+    optimizer = returning(result)
+    with pytest.raises((ValueError, TypeError), match=f"^rule: expected {words}"):
+        optimizer.update(jnp.ones(2), optimizer.init(jnp.ones(2)))
+
+    @from_transformation()
+    def total(gradients, limit: LearningRate):
+        return jnp.sum(gradients)
+
+    with pytest.raises(fn.ShapeError, match=r"^total: expected result of shape \(2,\), got \(\)"):
+        total(0.1).update(jnp.ones(2), total(0.1).init(jnp.ones(2)))
+
+
+@pytest.mark.parametrize("case", registry.OPTIMIZERS, ids=repr)
+def test_the_count_of_steps_stays_at_the_largest_integer(case):
+    schedule = schedules.cosine(0.1, 2**31 - 1, final=0.01)
+    optimizer, params = case.make(**{**case.settings, "learning_rate": schedule}), jnp.ones(2)
+    state, update = optimizer.init(params)._replace(step=jnp.int32(2**31 - 2)), jax.jit(optimizer.update)
+    for _ in range(3):
+        updates, state = update(params, state, params)
+        assert np.all(updates < 0)
+    assert state.step == 2**31 - 1
+
+
+@pytest.mark.parametrize(
+    ("schedule", "words"),
+    [
+        (lambda step: -0.1, r"to be finite and at least 0, got -0\.1"),
+        (lambda step: float("nan"), "to be finite and at least 0, got nan"),
+        (lambda step: 1e-50, "learning_rate that float32 does not round to 0, got 1e-50"),
+        (lambda step: jnp.ones(2), r"of shape \(\), got \(2,\)"),
+        (lambda step: np.ones((1, 1)), r"of shape \(\), got \(1, 1\)"),
+    ],
+)
+def test_a_schedule_that_is_none_is_named_while_a_program_is_traced(schedule, words):
+    optimizer, params = fn.sgd(schedule), jnp.ones(2)
+    with pytest.raises(ValueError, match=f"^sgd: expected .*{words}"):
+        jax.eval_shape(optimizer.update, params, optimizer.init(params))
+
+
+def test_a_rate_that_becomes_negative_makes_the_step_not_a_number():
+    optimizer, params = fn.sgd(lambda step: 0.1 - 0.06 * step.astype(jnp.float32)), jnp.ones(2)
+    state, update, found = optimizer.init(params), jax.jit(optimizer.update), []
+    for _ in range(3):
+        updates, state = update(params, state)
+        found.append(float(updates[0]))
+    np.testing.assert_allclose(found, [-0.1, -0.04, np.nan], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: fn.sgd(schedules.constant(1e39)), "learning_rate to be finite as float32"),
+        (lambda: fn.sgd(schedules.step_decay(0.1, 0.99999999, 1)), "learning_rate that float32 does not round to 1"),
+        (lambda: fn.clip_by_global_norm(1e39), "max_norm to be finite as float32"),
+    ],
+)
+def test_numbers_that_float32_makes_others_are_refused(make, words):
+    with pytest.raises(ValueError, match=f"^[a-z_]+: expected {words}"):
+        make().init(jnp.ones(2))
