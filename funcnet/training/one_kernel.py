@@ -1,4 +1,4 @@
-"""Small loops: one kernel each on a CPU, fewer waits for the host on a GPU. The only module whose sole purpose is speed.
+"""Small loops: one kernel each on a CPU, fewer waits for the host on a GPU. This module's sole purpose is speed.
 
 On a CPU every operation of a compiled program is a kernel of its own, and each call of a kernel takes about 50 ns. For
 arrays as small as XOR's this is most of the time. XLA can compile a whole loop into one kernel. From JAX 0.12 on it
