@@ -39,7 +39,7 @@ PEERS = {
     "torch compile": Entry("peers.torch_peer", "Compiled", "torch"),
     "torch compile, 1 thread": Entry("peers.torch_peer", "CompiledOneThread", "torch", ALL[:-1]),
     "keras": Entry("peers.keras_peer", "Keras", "keras"),
-    "keras, 100 steps": Entry("peers.keras_peer", "HundredSteps", "keras"),
+    "keras, 100 steps": Entry("peers.keras_peer", "HundredSteps", "keras", (*BATCHED, "predict", "cold")),
     "flax": Entry("peers.flax_peer", "Flax", "flax"),
     "flax scan": Entry("peers.flax_peer", "Scanned", "flax", BATCHED),
     "equinox": Entry("peers.equinox_peer", "Equinox", "equinox"),
