@@ -48,8 +48,9 @@ MAX_OPERATIONS = 400  # operations: above this, compiling one kernel takes longe
 MAX_ELEMENTS = 2**11  # elements of an array, and terms of a product
 MAX_MATRIX_SIDE = 7  # rows or columns of a matrix in a product of two
 
-# On a GPU launching a small step's kernels takes tens of microseconds, as a wait for the host does; so one wait in 32
-# steps is little, and the steps that are dropped at the end of a run take a millisecond or two.
+# Estimates, which scripts/benchmarks/accelerator.py checks where there is a GPU: launching a small step's kernels takes
+# tens of microseconds, and a wait for the host as long. So one wait in 32 steps costs little, and the steps that are
+# dropped at the end of a call take a millisecond or two.
 STEPS_BETWEEN_WAITS = 32  # steps
 SMALL_STEP = 2**24  # products: a GPU computes them in less time than it takes to launch a step's kernels
 
