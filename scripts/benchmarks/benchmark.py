@@ -36,7 +36,7 @@ def main(argv=None):
     add = parser.add_argument
     add("--recipes", nargs="+", choices=RECIPES, default=list(RECIPES), help="what is measured (default: all)")
     add("--contenders", nargs="+", choices=PEERS, default=list(PEERS), help="who is measured (default: all)")
-    add("--rounds", type=positive_integer, default=5, help="measured rounds of each contender (default: 5)")
+    add("--rounds", type=positive_integer, default=3, help="measured rounds of each contender (default: 3)")
     add("--json", type=Path, metavar="FILE", help="write every figure there too")
     options = parser.parse_args(argv)
     machine = {"processors": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
