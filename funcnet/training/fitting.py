@@ -23,7 +23,9 @@ from .metrics import Metric
 from .run import Plan, check_counts, epochs_of, make_plan
 from .step import GradientsOf, TrainState, copy_for_donation, first_state, resumed
 
-_MAX_EPOCHS_PER_CALL = 1024  # epochs in one call of the compiled program at most: the length of its history
+# Epochs in one call of the compiled program at most: the length of its history, of which one kernel can hold no more.
+# With 1024 a line through 100 points took 0.68 µs of processor time per epoch, with 2048 0.40 (JAX 0.10.1).
+_MAX_EPOCHS_PER_CALL = 2048
 _SECONDS_PER_CALL = 0.5  # seconds that a call of the compiled program should take, so that progress is shown
 _SECONDS_BETWEEN_LINES = 1.0  # seconds
 

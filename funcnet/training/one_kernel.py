@@ -1,4 +1,4 @@
-"""Small loops as one kernel each: the only module whose sole purpose is speed.
+"""Small loops: one kernel each on a CPU, fewer waits for the host on a GPU. This module's sole purpose is speed.
 
 On a CPU every operation of a compiled program is a kernel of its own, and each call of a kernel takes about 50 ns. For
 arrays as small as XOR's this is most of the time. XLA can compile a whole loop into one kernel. From JAX 0.12 on it
@@ -13,16 +13,25 @@ JAX      XOR           a line        64-30-10, batch 1
 0.11.2   1.79, 1.75    0.48, 1.18    1.43, 3.80
 0.12.0.1 0.37, 0.34    0.33, 0.35    1.05, 1.08
 ======== ============= ============= =============
+
+On a GPU the host launches every kernel, and a loop whose end depends on data makes it wait for the device in each turn.
+A loop of a fixed number of turns does not (XLA, ``WhileThunk``: a known trip count). So small epochs run several at a
+time in such a loop, and what is computed after the end is dropped.
+
+Both decisions are made while tracing, by JAX's default backend. A program that is traced for another device than the
+default one gives the same results, but its loops have the other form.
 """
 
 import platform
 from collections.abc import Callable
+from functools import partial
 from itertools import islice
 from math import prod
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jax.custom_batching import custom_vmap
 from jax.experimental.xla_metadata import set_xla_metadata
 
@@ -31,12 +40,19 @@ from ..jaxprs import operations
 ONE_KERNEL = {"xla_cpu_small_call": "true", "inlineable": "false"}
 TESTED_PROCESSORS = "x86_64", "AMD64"  # processors, as Python names them
 FIRST_VERSION_WITHOUT_HINT = (0, 12)  # JAX's first version whose XLA makes one kernel of such loops by itself
+HINT_PAYS = platform.machine() in TESTED_PROCESSORS and jax.__version_info__ < FIRST_VERSION_WITHOUT_HINT
 THREEFRY = "key<fry>"  # keys of JAX's default kind, whose random bits are computed by ordinary operations
 
 MAX_OPERATIONS = 400  # operations: above this, compiling one kernel takes longer than separate kernels
 # Above slightly larger sizes XLA makes kernels of sums and products that cannot be part of another kernel.
 MAX_ELEMENTS = 2**11  # elements of an array, and terms of a product
 MAX_MATRIX_SIDE = 7  # rows or columns of a matrix in a product of two
+
+# Estimates, which scripts/benchmarks/accelerator.py checks where there is a GPU: launching a small step's kernels takes
+# tens of microseconds, and a wait for the host as long. So one wait in 32 steps costs little, and the steps that are
+# dropped at the end of a call take a millisecond or two.
+STEPS_BETWEEN_WAITS = 32  # steps
+SMALL_STEP = 2**24  # products: a GPU computes them in less time than it takes to launch a step's kernels
 
 # The operations that a kernel may hold: no library calls, sorts, scatters or callbacks.
 _ARITHMETIC = (
@@ -65,7 +81,7 @@ def as_one_kernel(function: Callable[..., Any], *operands: Any) -> Any:
     >>> jax.jit(halved)(jnp.ones(2), 3)
     Array([0.125, 0.125], dtype=float32)
     """
-    if not _hint_pays():
+    if not (HINT_PAYS and on_one_cpu()):
         return function(*operands)
     program, shapes = jax.make_jaxpr(function, return_shape=True)(*operands)
     leaves = jax.tree.leaves(operands)
@@ -101,10 +117,38 @@ def _hinted(jaxpr: Any) -> Callable[..., Any]:
     return hinted
 
 
-def _hint_pays() -> bool:
-    """Return whether a hint to XLA helps: only on one device, because a kernel cannot contain communication."""
-    one_cpu = jax.default_backend() == "cpu" and jax.device_count() == 1
-    return one_cpu and platform.machine() in TESTED_PROCESSORS and jax.__version_info__ < FIRST_VERSION_WITHOUT_HINT
+def few_waits(
+    function: Callable[[Any], Any], unfinished: Callable[[Any], jax.Array], steps: int, products: int
+) -> Callable[[Any], Any]:
+    """Return a function that applies ``function`` several times, a fixed number, and keeps results while unfinished.
+
+    The body of a ``while_loop`` on a GPU; large bodies are returned as they are. The results are those of ``function``
+    applied once per turn.
+
+    Args:
+        function: the body of the loop.
+        unfinished: the condition of the loop: whether ``function`` should be applied to a value.
+        steps: how many training steps ``function`` has.
+        products: multiplications and additions of a step, about.
+
+    >>> body = few_waits(lambda x: x + 1, lambda x: x < 5, steps=1, products=1)
+    >>> body(jnp.int32(0))
+    Array(5, dtype=int32)
+    """
+    turns = STEPS_BETWEEN_WAITS // (steps * (1 + products // SMALL_STEP))
+    if turns <= 1:
+        return function
+
+    def one_turn(value: Any, _: None) -> tuple[Any, None]:
+        new = lax.optimization_barrier(function(value))  # kernels merged with the selection would round otherwise
+        return jax.tree.map(partial(lax.select, unfinished(value)), new, value), None
+
+    return lambda value: lax.scan(one_turn, value, length=turns)[0]
+
+
+def on_one_cpu() -> bool:
+    """Return whether programs run on one CPU device: a kernel, or a loop over rows, cannot contain communication."""
+    return jax.default_backend() == "cpu" and jax.device_count() == 1
 
 
 def _is_small(operation: Any) -> bool:

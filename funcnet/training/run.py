@@ -4,7 +4,7 @@ Everything random is derived from the run's key and the state's counts of epochs
 into several calls is the same run to the last bit.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -34,7 +34,7 @@ from .batches import effective_batch_size, random_order, scan_batches, shuffled
 from .early_stopping import EarlyStopping, Limits, is_stopped, update_best, with_early_stopping
 from .evaluation import EVALUATION_BATCH, sample_means
 from .metrics import Metric, metric_name
-from .one_kernel import as_one_kernel
+from .one_kernel import as_one_kernel, few_waits
 from .step import SHUFFLE, GradientsOf, Step, TrainState, make_step, resumed
 
 
@@ -226,7 +226,12 @@ def epochs_of(plan: Plan, state: TrainState, epochs: int | jax.Array, *, rows: i
     history = {name: jnp.zeros(rows, dtype) for name in plan.names}  # NaN would stop a run under jax_debug_nans
     stopped = jnp.bool_(False) if limits is None else is_stopped(state, limits.patience)
     start = Run(state, jnp.int32(0), jnp.bool_(True), stopped, history)
-    return as_one_kernel(lambda start: lax.while_loop(unfinished, one_epoch, start), start)
+    body: Callable[[Run], Run] = one_epoch
+    if jax.default_backend() == "gpu":
+        steps = -(-len(plan.data.x) // plan.batch_size) + (validation is not None)
+        products = plan.batch_size * sum(leaf.size for leaf in jax.tree.leaves(state.params))
+        body = few_waits(one_epoch, unfinished, steps, products)
+    return as_one_kernel(lambda start: lax.while_loop(unfinished, body, start), start)
 
 
 def _train_epoch(

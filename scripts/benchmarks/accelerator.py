@@ -4,11 +4,17 @@ Every time is a steady one: the time of a longer call of ``fn.fit`` minus that o
 compiles. On a CPU the wide network is a small one, and products of float32 are always float32. An NVIDIA GPU
 that has TensorFloat32 uses it for them by default and for "tensorfloat32", and float32 for "highest"; a TPU
 takes one, three and six passes of bfloat16 for the three (the documentation of ``jax.lax.Precision``).
+
+The loops of small recipes are measured in processes of their own: with a wait for the host in every epoch and with few
+waits (``funcnet.training.one_kernel.few_waits``), each with XLA's defaults and with its command buffers for loops.
 """
 
 import argparse
 import json
+import os
 import statistics
+import subprocess
+import sys
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -32,6 +38,9 @@ MODES = {  # dtype, and what jax.default_matmul_precision is for products of flo
     "tf32": (jnp.float32, "tensorfloat32"),
     "bfloat16": (jnp.bfloat16, "default"),
 }
+LOOPED = ("linear", "xor")  # the recipes of one small step per epoch
+FORMS = ("a wait per epoch", "few waits")
+LOOP_FLAGS = ("", "--xla_gpu_enable_command_buffer=+WHILE")  # no names: XLA's defaults
 MEASURED = ("mnist", "zero_one", "digits_one", "xor")
 
 
@@ -98,6 +107,54 @@ def recipe_figures(recipe, options):
     return figures
 
 
+def loop_figures(form, samples, seed):
+    """Return {recipe: steady seconds of a step} of the small recipes, their loop in one of the forms for a GPU.
+
+    On a CPU, too, the program is the one for a GPU.
+    """
+    from funcnet.training import run
+
+    jax.default_backend = lambda: "gpu"
+    if form == FORMS[0]:
+        run.few_waits = lambda function, *rest: function
+    result = {}
+    for name in LOOPED:
+        recipe = RECIPES[name]
+        x, y = (jnp.asarray(array[:samples]) for array in arrays_of(recipe)[:2])
+        parts = network_of(recipe), LOSSES[recipe.loss], optimizer_of(recipe)
+        settings = {"key": jax.random.key(seed), "batch_size": None, "progress": False}
+        result[name] = steady(lambda epochs: fn.fit(*parts, (x, y), epochs=epochs, **settings), 1)[0]  # noqa: B023
+    return result
+
+
+def loops(options):
+    """Return [{"form", "flags", "seconds" or "error"}, ...] of the loops, each measured in a process of its own."""
+    rows = []
+    for form in FORMS:
+        for flags in LOOP_FLAGS:
+            command = [sys.executable, __file__, "--loop", form, "--seed", str(options.seed)]
+            command += [] if options.samples is None else ["--samples", str(options.samples)]
+            environment = {**os.environ, "XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} {flags}"}
+            environment |= {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}  # this process holds the device's memory
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+            row = {"form": form, "flags": flags}
+            if done.returncode:
+                row["error"] = (done.stderr.strip().splitlines() or ["no message"])[-1]
+            else:
+                row["seconds"] = json.loads(done.stdout.splitlines()[-1])
+            rows.append(row)
+    return rows
+
+
+def loops_table(rows):
+    """Return the figures of the loops as text."""
+    lines = ["Steps of the small recipes, in µs, by the form of the loop and XLA's flags"]
+    for row in rows:
+        shown = row.get("error") or "  ".join(f"{name} {s * 1e6:.2f}" for name, s in row["seconds"].items())
+        lines.append(f"{row['form']:18}{row['flags'] or 'defaults':44}{shown}")
+    return "\n".join(lines)
+
+
 def matrix_rate(size, dtype):
     """Return the operations a second of the product of two square matrices, by the precision that is set."""
     a, b = (jax.random.normal(jax.random.key(k), (size, size), dtype) for k in (0, 1))
@@ -154,6 +211,7 @@ def parsed(argv):
     add("--epochs", type=positive_integer, default=4, help="of the longer call at least, after its first (default: 4)")
     add("--recipes", nargs="+", choices=MEASURED, default=MEASURED, help="which are measured (default: all)")
     add("--samples", type=positive_integer, help="how many of each recipe's samples (default: all)")
+    add("--loop", choices=FORMS, help="measure the loops of the small recipes in this form alone, and print JSON")
     add("--json", type=Path, metavar="FILE", help="write every figure there too")
     return options.parse_args(argv)
 
@@ -176,6 +234,10 @@ def falls(of):
 def main(argv=None):
     """Measure everything, print it, and return the figures; end with an error where a check failed."""
     options = parsed(argv)
+    if options.loop:
+        figures = loop_figures(options.loop, options.samples, options.seed)
+        print(json.dumps(figures))
+        return figures
     device = device_figures()
     on_cpu = device["platform"] == "cpu"
     width, batch_size = options.width or (256 if on_cpu else 4096), options.batch or (256 if on_cpu else 8192)
@@ -198,6 +260,8 @@ def main(argv=None):
         rates = f"{row['rate'] / 1e12:.3g} of {row['matrix rate'] / 1e12:.3g} TFLOP/s, a share of {row['share']:.2f}"
         start = f"{mode:10}{row['step'] * 1e3:10.3f} ms a step  {rates:44}"
         print(f"{start}{told(row['first loss'], row['last loss'])}", flush=True)
+    figures["loops"] = loops(options)
+    print(f"\n{loops_table(figures['loops'])}")
     if options.json:
         options.json.write_text(json.dumps(figures, indent=1))
     if wrong := failures(figures):

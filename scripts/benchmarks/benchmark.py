@@ -11,7 +11,7 @@ from pathlib import Path
 from peers import PEERS, floor, process, report, serve
 from peers.recipes import RECIPES
 
-MNIST_SAMPLES = 60_000
+FLOORS = {"mnist": 60_000, "zero_one": 12_665}  # the recipes whose products have a floor, and their samples
 LIBRARIES = ("funcnet", "jax", "jaxlib", "numpy", "torch", "keras", "flax", "optax", "equinox")
 
 
@@ -36,7 +36,7 @@ def main(argv=None):
     add = parser.add_argument
     add("--recipes", nargs="+", choices=RECIPES, default=list(RECIPES), help="what is measured (default: all)")
     add("--contenders", nargs="+", choices=PEERS, default=list(PEERS), help="who is measured (default: all)")
-    add("--rounds", type=positive_integer, default=5, help="measured rounds of each contender (default: 5)")
+    add("--rounds", type=positive_integer, default=3, help="measured rounds of each contender (default: 3)")
     add("--json", type=Path, metavar="FILE", help="write every figure there too")
     options = parser.parse_args(argv)
     machine = {"processors": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
@@ -46,14 +46,15 @@ def main(argv=None):
         + ", ".join(f"{name} {v}" for name, v in versions().items())
     )
     recipes = {name: replace(RECIPES[name], seed=options.seed) for name in options.recipes}
-    figures = {"machine": machine, "versions": versions(), "rounds": options.rounds, "recipes": {}}
+    figures = {"machine": machine, "versions": versions(), "rounds": options.rounds, "recipes": {}, "floors": {}}
     for name, recipe in recipes.items():
         figures["recipes"][name] = process.measure(recipe, options.contenders, options.rounds)
         print(f"\n{report.table(recipe, figures['recipes'][name])}", flush=True)
-    if "mnist" in recipes:
-        figures["floor"] = floor.measure(__file__, recipes["mnist"], MNIST_SAMPLES, options.rounds)
-        print(f"\n{report.floor_table(figures['floor'])}")
-    figures["summary"] = report.summary(recipes, figures["recipes"], figures.get("floor"))
+    for name in filter(FLOORS.get, recipes):
+        figures["floors"][name] = floor.measure(__file__, recipes[name], FLOORS[name], options.rounds)
+        print(f"\n{report.floor_table(name, figures['floors'][name])}")
+    print(f"\n{report.best_table(recipes, figures['recipes'])}")
+    figures["summary"] = report.summary(recipes, figures["recipes"], figures["floors"].get("mnist"))
     if figures["summary"]:
         print(f"\n{report.summary_table(figures['summary'])}")
     if report.draw(recipes, figures["recipes"], options.picture):

@@ -21,6 +21,10 @@ def test_a_small_run_on_the_cpu(tmp_path, capsys):
         assert of["share"] == pytest.approx(of["rate"] / of["matrix rate"])
         operations = 2 * 8 * 16 * 16 * (3 * 5 - 1)
         assert of["rate"] * of["step"] == pytest.approx(operations)
+    assert [(row["form"], row["flags"]) for row in figures["loops"]] == [
+        (form, flags) for form in accelerator.FORMS for flags in accelerator.LOOP_FLAGS
+    ]
+    assert all(set(row["seconds"]) == {"linear", "xor"} for row in figures["loops"])
     told = capsys.readouterr().out
     assert told.startswith(f"{jax.devices()[0].device_kind} (cpu, ")
     assert "this is a CPU" in told
@@ -82,3 +86,11 @@ def test_epochs_that_take_no_time_are_not_timed_for_ever(monkeypatch):
     monkeypatch.setattr(accelerator, "median_seconds", lambda action, epochs: (1.0, None))
     with pytest.raises(RuntimeError, match="8 epochs take hardly longer than one"):
         accelerator.steady(lambda epochs: None, 1)
+
+
+def test_a_flag_that_xla_does_not_know_is_told(monkeypatch):
+    monkeypatch.setattr(accelerator, "LOOP_FLAGS", ("--xla_no_such_flag=1",))
+    monkeypatch.setattr(accelerator, "FORMS", accelerator.FORMS[1:])
+    rows = accelerator.loops(accelerator.parsed([]))
+    assert "xla_no_such_flag" in rows[0]["error"]
+    assert rows[0]["error"] in accelerator.loops_table(rows)

@@ -5,12 +5,14 @@ from dataclasses import replace
 import benchmark
 import jax
 import numpy as np
+import peers
 import pytest
 from peers import PEERS, floor, process, report
-from peers.funcnet_peer import LOSSES, Autodiff, Backprop
+from peers.c_peer import PlainLoop
+from peers.funcnet_peer import LOSSES, Autodiff, Backprop, Floats
 from peers.judge import accuracy_of, judge, loss_of, outputs_of
 from peers.numpy_peer import Numpy
-from peers.recipes import RECIPES, initial_weights, load, prepare, scaled
+from peers.recipes import RECIPES, initial_weights, load, prepare, scaled, whole_batches
 from peers.serve import begun, peak_memory, turn, work_of
 
 import funcnet as fn
@@ -40,7 +42,8 @@ def test_both_routes_and_plain_numpy_learn_the_same(name, tolerance, tmp_path):
     ours, peer, arrays = judged(recipe, Autodiff, tmp_path)
     start = loss_of(recipe, outputs_of(recipe, initial_weights(recipe, arrays), arrays["x"]), arrays["y"])
     assert name == "predict" or ours["loss"] < 0.8 * start
-    for other in (Backprop, Numpy):
+    in_c = (PlainLoop,) if name in PEERS["C loop"].recipes and not PEERS["C loop"].missing() else ()
+    for other in (Backprop, Floats, Numpy, *in_c):
         theirs, other_peer, _ = judged(recipe, other, tmp_path)
         assert theirs["loss"] == pytest.approx(ours["loss"], rel=tolerance)
         if tolerance < 1e-3:
@@ -49,6 +52,42 @@ def test_both_routes_and_plain_numpy_learn_the_same(name, tolerance, tmp_path):
                 np.testing.assert_allclose(mine[1], its[1], rtol=1e-3, atol=1e-5)
     if name == "digits":
         assert ours["accuracy"] > 0.85
+
+
+IN_BATCHES = replace(
+    RECIPES["digits_one"], hidden="tanh", sizes=(64, 12, 10), batch_size=100, learning_rate=0.1, epochs=8
+)
+OTHERS = [name for name, entry in PEERS.items() if entry.library != "funcnet"]
+
+
+@pytest.fixture(scope="module")
+def ours():
+    """Return funcnet's loss of that recipe, whose last batch is partial."""
+    return process.measure(IN_BATCHES, ["funcnet autodiff"], 1)["funcnet autodiff"]["loss"]
+
+
+@pytest.mark.parametrize("contender", OTHERS)
+def test_every_setting_of_every_peer_learns_the_same(contender, ours):
+    if PEERS[contender].missing():
+        pytest.skip(PEERS[contender].missing())
+    figures = process.measure(IN_BATCHES, [contender], 1)[contender]
+    assert figures.get("error") is None
+    assert figures["loss"] == pytest.approx(ours, rel=0.1)
+
+
+def test_a_contender_takes_part_in_its_recipes_alone():
+    assert process.measure(replace(QUICK["linear"], epochs=1), ["keras, 100 steps", "flax scan"], 1) == {}
+
+
+def test_rows_of_an_epoch_are_whole_batches_and_a_rest():
+    full, rest = whole_batches(IN_BATCHES, np.random.default_rng(0), 250)
+    assert full.shape == (2, 100)
+    np.testing.assert_array_equal(np.sort(np.concatenate([full.ravel(), rest])), np.arange(250))
+
+
+def test_without_a_compiler_the_loop_in_c_is_left_out(monkeypatch):
+    monkeypatch.setattr(peers, "C_COMPILERS", ("no_such_cc", "no_such_gcc"))
+    assert PEERS["C loop"].missing() == "no C compiler found: no_such_cc or no_such_gcc"
 
 
 @pytest.mark.parametrize("peer_class", [Autodiff, Numpy])
@@ -90,7 +129,7 @@ def test_the_judge_says_what_evaluate_says(loss, outputs, tmp_path):
 
 
 def test_units():
-    assert RECIPES["mnist"].units(60_000) == 5
+    assert RECIPES["mnist"].units(60_000) == 2
     assert RECIPES["zero_one"].units(12_665) == 5 * 396
     assert RECIPES["linear"].units(100) == 1000
     assert RECIPES["cold"].units(60_000) == 1
@@ -123,7 +162,7 @@ def test_no_ratio_where_losses_disagree():
 
 
 def test_the_examples_in_the_report_are_right():
-    assert doctest.testmod(report) == (0, 2 + 2)
+    assert doctest.testmod(report) == (0, 2 + 2 + 4)
 
 
 def test_a_loss_that_is_not_a_number_disagrees():
@@ -136,15 +175,25 @@ def test_every_row_that_is_asked_is_told():
     for of in results.values():
         of["funcnet autodiff"] = figures(1.0, 0.02, memory=80.0)
     rows = report.summary(RECIPES, results, {"epoch_seconds": 0.9})
-    assert len(rows) == len(report.ASKED) + 4
+    assert len(rows) == len(report.ASKED) + 5
     told = report.summary_table(rows)
     measured = {(row["workload"], row["against"]): row["measured"] for row in rows}
     assert measured["mnist", "the floor"] == 0.9
     assert measured["zero_one", "backprop to autodiff"] == 0.5
+    assert measured["zero_one", "float32 to bytes"] == 2.0
     assert measured["mnist", "keras, peak memory"] == 0.8
     assert measured["cold", "torch eager"] == 2.0
     lines = [line for line in told.splitlines() if "torch eager" in line and line.startswith("mnist")]
     assert lines[0].split() == ["mnist", "torch", "eager", "≥", "3", "2.00", "missed"]
+
+
+def test_the_best_setting_of_each_peer_is_told():
+    results = {"funcnet autodiff": figures(1.0, 0.02), "funcnet float32": figures(1.2, 0.02),
+               "keras": figures(5.0, 0.02), "keras, 100 steps": figures(2.0, 0.02),
+               "torch eager": figures(3.0, 0.02), "torch compile": figures(0.1, 2.3),
+               "flax": {"error": "not installed"}}  # fmt: skip
+    line = report.best_table(RECIPES, {"zero_one": results}).splitlines()[-1]
+    assert line.split(maxsplit=1)[1] == "float32 1.20 ×; keras, 100 steps 2.00 ×; torch eager 3.00 ×"
 
 
 def test_the_chart_has_a_bar_for_every_ratio(tmp_path):
@@ -184,7 +233,8 @@ def test_the_floor_is_the_sum_of_the_best():
     assert told["bandwidth"]["library"] == "jax"
     assert told["optimizer_seconds"] == pytest.approx(3 * 5e-5)  # six passes, and a copy is two
     assert told["epoch_seconds"] == pytest.approx(469 * (5e-3 + 1.5e-4))
-    assert report.floor_table(told).splitlines()[-1].split() == ["an", "epoch", "2.42", "s"]
+    assert report.floor_table("mnist", told).splitlines()[-1].split() == ["an", "epoch", "2.42", "s"]
+    assert told["step_seconds"] == pytest.approx(5e-3 + 1.5e-4)
 
 
 def test_the_command_measures_in_processes_and_leaves_out_what_is_not_installed(tmp_path, capsys, monkeypatch):

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from funcnet.training.batches import random_order
+from funcnet.training.batches import random_order, shuffled
+from funcnet.training.one_kernel import on_one_cpu
 
 
 @lru_cache(maxsize=1)  # the most expensive are asked for several times in a row
@@ -103,3 +104,23 @@ def test_another_key_is_another_order():
     one, other = orders(60_000, 2)
     assert (one == other).mean() < 0.001
     assert abs(np.corrcoef(one, other)[0, 1]) < 0.02
+
+
+@pytest.mark.parametrize(("dtype", "width"), [(np.uint8, 300), (np.float32, 3), (np.float32, 80)])
+def test_a_batch_is_the_rows_of_the_order(dtype, width):
+    """Bytes are copied, short rows of floats gathered, and long ones copied row by row: the values are the same."""
+    array = np.random.default_rng(0).integers(0, 255, (11, width)).astype(dtype)
+    order = np.random.default_rng(1).permutation(11).astype(np.int32)
+
+    def batch(array, order, start):
+        return shuffled(array, order, 4)(start)
+
+    program = jax.jit(batch).trace(array, order, jnp.int32(5))
+    assert ("scan" in str(program.jaxpr)) == (on_one_cpu() and dtype == np.float32 and width == 80)
+    np.testing.assert_array_equal(program.lower().compile()(array, order, jnp.int32(5)), array[order[5:9]])
+
+
+def test_on_other_devices_rows_are_gathered(monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    program = jax.make_jaxpr(lambda array, order: shuffled(array, order, 4)(2))(np.ones((11, 80)), np.arange(11))
+    assert "scan" not in str(program)

@@ -17,7 +17,9 @@ from tests import registry
 from tests.agreement import worst_error
 from tests.training.loops import looped
 
-pytestmark = pytest.mark.skipif(not one_kernel._hint_pays(), reason="no hint is given to XLA here")
+pytestmark = pytest.mark.skipif(
+    not (one_kernel.HINT_PAYS and one_kernel.on_one_cpu()), reason="no hint is given to XLA here"
+)
 
 
 def both_ways(network, loss, optimizer, x, y, gradients=fn.autodiff, penalty=None):

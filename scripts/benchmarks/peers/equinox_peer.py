@@ -7,7 +7,7 @@ import numpy as np
 
 from .base import Peer
 from .optax_recipe import loss_of, optimizer_of
-from .recipes import PREDICTED, batches, initial_weights
+from .recipes import PREDICTED, batches, initial_weights, whole_batches
 
 HIDDEN = {"relu": jax.nn.relu, "sigmoid": jax.nn.sigmoid, "tanh": jnp.tanh}
 
@@ -54,14 +54,23 @@ class Equinox(Peer):
         self.best, self.best_loss = None, np.inf
         self.random = np.random.default_rng(recipe.seed)
 
-        @eqx.filter_jit(donate="all-except-first")
         def step(data, network, state, rows):
             x, y = data if rows is None else (data[0][rows], data[1][rows])
             loss, gradients = eqx.filter_value_and_grad(lambda n: loss_function(jax.vmap(n)(x), y))(network)
             updates, state = optimizer.update(gradients, state, network)
             return eqx.apply_updates(network, updates), state, loss
 
-        self.step = step
+        def steps(data, network, state, rows):
+            arrays, static = eqx.partition(network, eqx.is_array)
+
+            def body(carry, rows):
+                network, state, loss = step(data, eqx.combine(carry[0], static), carry[1], rows)
+                return (eqx.filter(network, eqx.is_array), state), loss
+
+            (arrays, state), losses = jax.lax.scan(body, (arrays, state), rows)
+            return eqx.combine(arrays, static), state, losses
+
+        self.step, self.steps = (eqx.filter_jit(f, donate="all-except-first") for f in (step, steps))
 
     def train(self, epochs):
         """Continue the training, and return when it is finished."""
@@ -85,3 +94,16 @@ class Equinox(Peer):
         """Return (weight (out, in), bias) of every layer."""
         network = self.network if self.best is None else self.best
         return [(np.asarray(layer.weight), np.asarray(layer.bias)) for layer in network.layers]
+
+
+class Scanned(Equinox):
+    """All full batches of an epoch in one call: the step within ``jax.lax.scan``. The partial last one is a step."""
+
+    def train(self, epochs):
+        """Continue the training, and return when it is finished."""
+        for _ in range(epochs):
+            full, rest = whole_batches(self.recipe, self.random, len(self.data[0]))
+            self.network, self.state, _ = self.steps(self.data, self.network, self.state, full)
+            if len(rest):
+                self.network, self.state, _ = self.step(self.data, self.network, self.state, rest)
+        jax.block_until_ready(eqx.filter(self.network, eqx.is_array))

@@ -1,7 +1,5 @@
 """Flax's linen with optax: one jitted step for each batch, the state donated."""
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,7 +8,7 @@ from flax.training.train_state import TrainState
 
 from .base import Peer
 from .optax_recipe import loss_of, optimizer_of
-from .recipes import PREDICTED, batches, initial_weights
+from .recipes import PREDICTED, batches, initial_weights, whole_batches
 
 
 class Network(nn.Module):
@@ -45,14 +43,16 @@ class Flax(Peer):
         self.apply = jax.jit(network.apply)
         loss_function = loss_of(recipe)
 
-        @partial(jax.jit, donate_argnums=0)
         def step(state, x, y, rows):
             x, y = (x, y) if rows is None else (x[rows], y[rows])
             cost = jax.value_and_grad(lambda params: loss_function(state.apply_fn(params, x), y))
             loss, gradients = cost(state.params)
             return state.apply_gradients(grads=gradients), loss
 
-        self.step = step
+        def steps(state, x, y, rows):
+            return jax.lax.scan(lambda state, rows: step(state, x, y, rows), state, rows)
+
+        self.step, self.steps = jax.jit(step, donate_argnums=0), jax.jit(steps, donate_argnums=0)
 
     def train(self, epochs):
         """Continue the training, and return when it is finished."""
@@ -76,3 +76,16 @@ class Flax(Peer):
         """Return (weight (out, in), bias) of every layer."""
         layers = (self.state.params if self.best is None else self.best)["params"]
         return [(np.asarray(layers[name]["kernel"]).T, np.asarray(layers[name]["bias"])) for name in sorted(layers)]
+
+
+class Scanned(Flax):
+    """All full batches of an epoch in one call: the step within ``jax.lax.scan``. The partial last one is a step."""
+
+    def train(self, epochs):
+        """Continue the training, and return when it is finished."""
+        for _ in range(epochs):
+            full, rest = whole_batches(self.recipe, self.random, len(self.x))
+            self.state, _ = self.steps(self.state, self.x, self.y, full)
+            if len(rest):
+                self.state, _ = self.step(self.state, self.x, self.y, rest)
+        jax.block_until_ready(self.state.params)

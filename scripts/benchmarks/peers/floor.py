@@ -17,8 +17,9 @@ import numpy as np
 
 LIBRARIES = ("numpy", "torch", "jax")
 REPETITIONS = 300
-PASSES = 6  # of the optimizer over as many numbers as parameters: it reads and writes them and their mean squares,
-# and their gradient is written and read
+# Passes of the optimizer over as many numbers as parameters: it reads and writes them and their accumulators, and their
+# gradient is written and read.
+PASSES = {"sgd": 4, "rmsprop": 6, "adam": 8}
 
 
 def products(sizes, batch):
@@ -148,14 +149,15 @@ def summed(figures, recipe, samples):
         a, b, _, axis = ways[0]
         operations = 2 * a[0] * a[1] * b[1 - axis]
         best[name] = {"seconds": seconds, "gflops": operations / seconds / 1e9, "library": library}
-    numbers = 4 * parameters(recipe.sizes)
+    numbers, passes = 4 * parameters(recipe.sizes), PASSES[recipe.optimizer]
     copy_seconds, copier = min((turn["copy"], library) for library, turn in turns)
     bandwidth = 2 * numbers / copy_seconds
-    step = sum(product["seconds"] for product in best.values()) + PASSES * numbers / bandwidth
+    step = sum(product["seconds"] for product in best.values()) + passes * numbers / bandwidth
     return {
         "products": best,
         "bandwidth": {"bytes_per_second": bandwidth, "library": copier},
-        "optimizer_seconds": PASSES * numbers / bandwidth,
+        "optimizer_seconds": passes * numbers / bandwidth,
+        "step_seconds": step,
         "epoch_seconds": step * ceil(samples / recipe.batch_size),
         "by_library": figures,
     }

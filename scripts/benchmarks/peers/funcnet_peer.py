@@ -22,11 +22,11 @@ def optimizer_of(recipe):
     }[recipe.optimizer]()
 
 
-def network_of(recipe):
+def network_of(recipe, keeps_bytes=True):
     """Return the recipe's network, which first scales its input where that is bytes."""
     network = fn.mlp(recipe.sizes, hidden=fn.activation(recipe.hidden))
     scale = scale_of(recipe)
-    return network if scale == 1 else fn.Sequential(fn.Rescaling(scale), *network.layers)
+    return network if scale == 1 or not keeps_bytes else fn.Sequential(fn.Rescaling(scale), *network.layers)
 
 
 def params_of(network, layers):
@@ -46,7 +46,7 @@ class Autodiff(Peer):
 
     def __init__(self, recipe, arrays):
         self.recipe = recipe
-        self.network = network_of(recipe)
+        self.network = network_of(recipe, self.keeps_bytes)
         self.data = jnp.asarray(arrays["x"]), jnp.asarray(arrays["y"])
         self.x_test = jnp.asarray(arrays["x_test"])
         self.optimizer = optimizer_of(recipe)
@@ -89,3 +89,9 @@ class Backprop(Autodiff):
     """``fn.fit`` with the hand-written gradients."""
 
     gradients = staticmethod(fn.backprop)
+
+
+class Floats(Autodiff):
+    """``fn.fit`` with images as float32 numbers, as the other libraries have them."""
+
+    keeps_bytes = False

@@ -35,7 +35,9 @@ LOSSES = {
 
 
 class Keras(Peer):
-    """``model.fit`` with the data in NumPy arrays."""
+    """``model.fit`` with the data in NumPy arrays, one batch per call of the compiled step, as is the default."""
+
+    steps_per_execution = 1
 
     def __init__(self, recipe, arrays):
         keras.utils.set_random_seed(recipe.seed)
@@ -45,7 +47,10 @@ class Keras(Peer):
         hidden = [keras.layers.Dense(size, activation=recipe.hidden) for size in recipe.sizes[1:-1]]
         self.model = keras.Sequential([keras.Input(recipe.sizes[:1]), *hidden, keras.layers.Dense(recipe.sizes[-1])])
         self.model.set_weights([part for w, b in initial_weights(recipe, arrays) for part in (w.T, b)])
-        self.model.compile(optimizer_of(recipe), LOSSES[recipe.loss](), jit_compile=True)
+        execution = {
+            "steps_per_execution": self.steps_per_execution
+        }  # jit_compile is "auto": on this backend, compiled
+        self.model.compile(optimizer_of(recipe), LOSSES[recipe.loss](), **execution)
 
     def train(self, epochs):
         """Continue the training, and return when it is finished."""
@@ -68,3 +73,9 @@ class Keras(Peer):
         """Return (weight (out, in), bias) of every layer."""
         arrays = self.model.get_weights()
         return [(weight.T, bias) for weight, bias in zip(arrays[::2], arrays[1::2], strict=True)]
+
+
+class HundredSteps(Keras):
+    """``steps_per_execution=100``: up to that many batches of an epoch per call of the compiled step."""
+
+    steps_per_execution = 100

@@ -1,7 +1,6 @@
 """Contenders as the parent sees them: processes that wait until they are asked, and run a round at a time."""
 
 import contextlib
-import importlib.util
 import json
 import subprocess
 import sys
@@ -32,8 +31,8 @@ class Contender:
         self.log, self.work = folder / f"{name}.log", folder / f"{name}.npz"
         self.figures = {"seconds": []}
         self.process, self.begun = None, 0.0
-        if importlib.util.find_spec(PEERS[name].library) is None:
-            self.figures = {"error": "not installed: pip install -e '.[bench]'"}
+        if missing := PEERS[name].missing():
+            self.figures = {"error": missing}
 
     def attempt(self, phase):
         """Call ``start``, ``run``, ``end`` or ``run_cold``, or record why it failed; do nothing after a failure."""
@@ -107,13 +106,13 @@ def measure(recipe, names, rounds):
     """Return {contender: figures} of a recipe: the seconds of every round, first epoch, memory, loss and accuracy.
 
     The contenders run side by side and their rounds alternate, so that other load of the machine affects all alike.
-    A contender that fails has {"error": its last line} instead.
+    A contender that fails has {"error": its last line} instead; one that takes no part in the recipe is left out.
     """
     warm = [Contender.start, *[Contender.run] * rounds, Contender.end]
     phases = [Contender.run_cold] * rounds if recipe.kind == "cold" else warm
     with TemporaryDirectory(prefix="benchmark-") as folder, contextlib.ExitStack() as stack:
         arrays = prepare(recipe, Path(folder))
-        contenders = [Contender(name, Path(folder)) for name in names]
+        contenders = [Contender(name, Path(folder)) for name in names if recipe.name in PEERS[name].recipes]
         for contender in contenders:
             stack.callback(contender.close)
         for phase in phases:

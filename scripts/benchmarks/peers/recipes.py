@@ -49,7 +49,7 @@ RECIPES = {
     recipe.name: recipe
     for recipe in (
         Recipe("mnist", "MNIST, 784-512-10, RMSProp, batch 128", **_MNIST, learning_rate=0.001, batch_size=128,
-               epochs=5, tolerance=0.4, unit="epoch"),
+               epochs=2, tolerance=0.4, unit="epoch"),
         Recipe("zero_one", "MNIST's 0 and 1, 784-25-15-1, Adam, batch 32", "zero_one", (784, 25, 15, 1), "sigmoid",
                "sigmoid", "adam", 0.001, 32, epochs=5, tolerance=0.2, unit="step"),
         Recipe("linear", "Linear regression, 100 points, SGD, full batch", "line", (1, 1), "tanh",
@@ -98,6 +98,13 @@ def batches(recipe: Recipe, random: np.random.Generator, samples: int) -> Iterat
     order = random.permutation(samples).astype(np.int32)
     for start in range(0, samples, recipe.batch_size):
         yield order[start : start + recipe.batch_size]
+
+
+def whole_batches(recipe: Recipe, random: np.random.Generator, samples: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows of an epoch's full batches, int32 (batches, batch_size), and those that are left over."""
+    order = random.permutation(samples).astype(np.int32)
+    full = samples - samples % recipe.batch_size
+    return order[:full].reshape(-1, recipe.batch_size), order[full:]
 
 
 def initial_weights(recipe: Recipe, arrays: Arrays) -> list[tuple[np.ndarray, np.ndarray]]:

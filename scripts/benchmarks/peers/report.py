@@ -2,10 +2,14 @@
 
 import math
 
+from . import PEERS
+
 REFERENCE = "funcnet autodiff"
+BACKPROP, FLOATS = "funcnet backprop", "funcnet float32"
+TITLES = {"torch": "PyTorch", "keras": "Keras", "flax": "Flax", "equinox": "Equinox", "numpy": "NumPy", "C": "C loop"}
 DISAGREE = "losses disagree"
 
-# Recipe, against whom, and at least how many times faster funcnet should be.
+# Recipe, against whom (a contender in that setting), and at least how many times faster funcnet should be.
 ASKED = (
     ("mnist", "torch eager", 3.0), ("mnist", "keras", 1.6), ("mnist", "flax", 1.4), ("mnist", "equinox", 1.4),
     ("zero_one", "torch eager", 10.0), ("zero_one", "keras", 5.0), ("zero_one", "flax", 1.8),
@@ -20,6 +24,7 @@ CHARTED = {
     "cold": "a whole process,\n5 MNIST epochs",
 }  # fmt: skip
 BACKPROP_ASKED, FLOOR_ASKED, MEMORY_ASKED = 0.95, 0.85, 0.9
+FLOATS_ASKED = 1.25  # of the time with bytes, of zero_one
 
 
 def duration(seconds):
@@ -47,6 +52,35 @@ def ratio(recipe, figures, reference):
     return figures["median"] / reference["median"] if agree else None
 
 
+def best(recipe, results, reference):
+    """Return {library: (its fastest contender, how many times longer that takes)} of those whose losses agree.
+
+    >>> from peers.recipes import RECIPES
+    >>> eager, compiled = {"loss": 0.02, "median": 4.0}, {"loss": 0.02, "median": 3.0}
+    >>> results = {"torch eager": eager, "torch compile": compiled}
+    >>> best(RECIPES["mnist"], results, {"loss": 0.02, "median": 1.5})
+    {'torch': ('torch compile', 2.0)}
+    """
+    found = {}
+    for contender, figures in results.items():
+        library, value = PEERS[contender].library, ratio(recipe, figures, reference)
+        if value is not None and library != "funcnet" and value < found.get(library, ("", math.inf))[1]:
+            found[library] = contender, value
+    return found
+
+
+def best_table(recipes, results):
+    """Return the ratio to the best setting of each library in every recipe as text."""
+    lines = ["How many times longer the best setting of each library takes than funcnet with autodiff"]
+    for name, of in results.items():
+        found = best(recipes[name], of, of.get(REFERENCE))
+        ours = [f"{c.removeprefix('funcnet ')} {shown(recipes[name], of[c], of.get(REFERENCE))}"
+                for c in (BACKPROP, FLOATS) if c in of and "error" not in of[c]]  # fmt: skip
+        theirs = [f"{contender} {value:.2f} ×" for contender, value in found.values()]
+        lines.append(f"{name:12}" + "; ".join([*ours, *theirs]))
+    return "\n".join(lines)
+
+
 def shown(recipe, figures, reference):
     """Return the ratio as the tables show it."""
     if not reference or "error" in reference:
@@ -62,13 +96,13 @@ def table(recipe, results):
     widths = (18, 11, 11, 10, 9, 11, 10, 17)
 
     def line(first, cells):
-        return f"{first:18}" + "".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
+        return f"{first:24}" + "".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
 
     lines = [recipe.title, line("", heads)]
     reference = results.get(REFERENCE)
     for contender, figures in results.items():
         if "error" in figures:
-            lines.append(f"{contender:18}  {figures['error']}")
+            lines.append(f"{contender:24}  {figures['error']}")
             continue
         row = (
             *(duration(figures[name]) for name in ("median", "min", "max")),
@@ -82,15 +116,16 @@ def table(recipe, results):
     return "\n".join(lines)
 
 
-def floor_table(floor):
-    """Return the floor's parts as text."""
-    lines = ["The floor of an MNIST step"]
+def floor_table(name, floor):
+    """Return the parts of a recipe's floor as text."""
+    lines = [f"The floor of a step of {name}"]
     for name, product in floor["products"].items():
         rate = f"{product['gflops']:.1f} GFLOP/s"
         lines.append(f"{name:28}{duration(product['seconds']):>10}{rate:>18}  {product['library']}")
     bandwidth = floor["bandwidth"]
     rate = f"{bandwidth['bytes_per_second'] / 1e9:.1f} GB/s"
     lines.append(f"{'optimizer':28}{duration(floor['optimizer_seconds']):>10}{rate:>18}  {bandwidth['library']}")
+    lines.append(f"{'a step':28}{duration(floor['step_seconds']):>10}")
     lines.append(f"{'an epoch':28}{duration(floor['epoch_seconds']):>10}")
     return "\n".join(lines)
 
@@ -121,6 +156,10 @@ def summary(recipes, results, floor=None):
         if ours and theirs:
             slower = ratio(recipes[name], theirs, ours)
             row(name, "backprop to autodiff", BACKPROP_ASKED, slower and 1 / slower, why=why(ours, theirs))
+    ours, floats = (results.get("zero_one", {}).get(contender) for contender in (REFERENCE, FLOATS))
+    if ours and floats:
+        slower = ratio(recipes["zero_one"], floats, ours)
+        row("zero_one", "float32 to bytes", FLOATS_ASKED, slower, at_most=True, why=why(ours, floats))
     mnist = results.get("mnist", {})
     ours, keras = mnist.get(REFERENCE), mnist.get("keras")
     if floor and ours:
@@ -144,17 +183,19 @@ def summary_table(rows):
 
 
 def draw(recipes, results, path):
-    """Draw how many times longer every contender takes than funcnet, a group of bars for each recipe, in two rows.
+    """Draw how many times longer each library takes, in its best setting, than funcnet: bars by recipe, in two rows.
 
     What disagrees or was not measured has no bar. Nothing is drawn, and False returned, where there is no ratio at all.
     """
     from funcnet.plots import bars, figure, save
 
     names = [name for name, of in results.items() if "median" in of.get(REFERENCE, {})]
-    contenders = [c for c in next(iter(results.values())) if c != REFERENCE]
+    found = {n: best(recipes[n], results[n], results[n][REFERENCE]) for n in names}
     ratios = {
-        c: [ratio(recipes[n], results[n][c], results[n][REFERENCE]) or math.nan for n in names] for c in contenders
+        c: [ratio(recipes[n], results[n].get(c, {"error": ""}), results[n][REFERENCE]) or math.nan for n in names]
+        for c in (BACKPROP, FLOATS)
     }
+    ratios |= {title: [found[n].get(of, ("", math.nan))[1] for n in names] for of, title in TITLES.items()}
     ratios = {c: values for c, values in ratios.items() if not all(map(math.isnan, values))}
     if not ratios:
         return False
@@ -164,7 +205,13 @@ def draw(recipes, results, path):
         part = slice(row * 4, row * 4 + 4)
         place = axes[row, 0]
         series = {c: values[part] for c, values in ratios.items()}
-        bars(place, [CHARTED[n] for n in names[part]], series, ylabel="time, in funcnet's (autodiff)", log=True)
+        bars(
+            place,
+            [CHARTED[n] for n in names[part]],
+            series,
+            ylabel="time / funcnet's time (shorter is faster)",
+            log=True,
+        )
         place.axhline(1, color="#999999", linewidth=0.8, zorder=0)
         place.legend(fontsize="small", ncols=len(ratios), loc="upper center")
     save(picture, path)

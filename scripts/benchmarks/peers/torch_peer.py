@@ -44,11 +44,13 @@ LOSSES = {
 
 
 class Eager(Peer):
-    """Eager execution of each operation."""
+    """Eager execution of each operation, on all processors."""
+
+    threads = os.cpu_count()
 
     def __init__(self, recipe, arrays):
         torch.manual_seed(recipe.seed)
-        torch.set_num_threads(os.cpu_count())
+        torch.set_num_threads(self.threads)
         self.recipe = recipe
         self.x, self.x_test = torch.from_numpy(arrays["x"]), torch.from_numpy(arrays["x_test"])
         self.y = torch.from_numpy(arrays["labels" if recipe.loss == "softmax" else "y"])
@@ -117,3 +119,15 @@ class Compiled(Eager):
         """Return the outputs of x_test."""
         with torch.no_grad():
             return torch.cat([self.predicted(rows) for rows in self.x_test.split(PREDICTED)]).numpy()
+
+
+class EagerOneThread(Eager):
+    """Eager execution in one thread, which has no other threads to wait for."""
+
+    threads = 1
+
+
+class CompiledOneThread(Compiled):
+    """Compiled execution in one thread."""
+
+    threads = 1
