@@ -148,7 +148,7 @@ def bars(
         values = np.asarray(values)
         if values.shape != (len(groups),):
             raise ValueError(message("bars", f"{name} of shape {(len(groups),)}, one per group", values.shape))
-        written = ["" if np.isnan(value) else f"{value:.3g}" for value in values]
+        written = ["" if np.isnan(v) else f"{v:.0f}" if abs(v) >= 1000 else f"{v:.3g}" for v in values]
         drawn = axes.bar(np.arange(len(groups)) + (index - (len(series) - 1) / 2) * width, values, width, label=name,
                          color=colour)  # fmt: skip
         axes.bar_label(drawn, written, fontsize="x-small", padding=1)

@@ -39,6 +39,7 @@ MODES = {  # dtype, and what jax.default_matmul_precision is for products of flo
     "bfloat16": (jnp.bfloat16, "default"),
 }
 LOOPED = ("linear", "xor")  # the recipes of one small step per epoch
+LOOP_EPOCHS = 4000  # of their longer call at least: enough that its time is not that of a call
 FORMS = ("a wait per epoch", "few waits")
 LOOP_FLAGS = ("", "--xla_gpu_enable_command_buffer=+WHILE")  # no names: XLA's defaults
 MEASURED = ("mnist", "zero_one", "digits_one", "xor")
@@ -123,7 +124,7 @@ def loop_figures(form, samples, seed):
         x, y = (jnp.asarray(array[:samples]) for array in arrays_of(recipe)[:2])
         parts = network_of(recipe), LOSSES[recipe.loss], optimizer_of(recipe)
         settings = {"key": jax.random.key(seed), "batch_size": None, "progress": False}
-        result[name] = steady(lambda epochs: fn.fit(*parts, (x, y), epochs=epochs, **settings), 1)[0]  # noqa: B023
+        result[name] = steady(lambda epochs: fn.fit(*parts, (x, y), epochs=epochs, **settings), LOOP_EPOCHS)[0]  # noqa: B023
     return result
 
 
@@ -134,7 +135,7 @@ def loops(options):
         for flags in LOOP_FLAGS:
             command = [sys.executable, __file__, "--loop", form, "--seed", str(options.seed)]
             command += [] if options.samples is None else ["--samples", str(options.samples)]
-            environment = {**os.environ, "XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} {flags}"}
+            environment = {**os.environ, "XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip()}
             environment |= {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}  # this process holds the device's memory
             done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
             row = {"form": form, "flags": flags}

@@ -5,6 +5,7 @@ import math
 from . import PEERS
 
 REFERENCE = "funcnet autodiff"
+GREY = "#999999"
 BACKPROP, FLOATS = "funcnet backprop", "funcnet float32"
 TITLES = {"torch": "PyTorch", "keras": "Keras", "flax": "Flax", "equinox": "Equinox", "numpy": "NumPy", "C": "C loop"}
 DISAGREE = "losses disagree"
@@ -187,7 +188,7 @@ def draw(recipes, results, path):
 
     What disagrees or was not measured has no bar. Nothing is drawn, and False returned, where there is no ratio at all.
     """
-    from funcnet.plots import bars, figure, save
+    from funcnet.plots import COLOURS, bars, figure, save
 
     names = [name for name, of in results.items() if "median" in of.get(REFERENCE, {})]
     found = {n: best(recipes[n], results[n], results[n][REFERENCE]) for n in names}
@@ -211,8 +212,9 @@ def draw(recipes, results, path):
             series,
             ylabel="time / funcnet's time (shorter is faster)",
             log=True,
+            colours=(*COLOURS, GREY),
         )
-        place.axhline(1, color="#999999", linewidth=0.8, zorder=0)
+        place.axhline(1, color=GREY, linewidth=0.8, zorder=0)
         place.legend(fontsize="small", ncols=len(ratios), loc="upper center")
     save(picture, path)
     return True
