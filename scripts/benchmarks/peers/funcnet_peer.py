@@ -74,7 +74,8 @@ class Autodiff(Peer):
         )
         if len(result.history["loss"]) != epochs:
             raise RuntimeError(f"{len(result.history['loss'])} epochs of {epochs} were run: {result.reason}")
-        self.params, self.state = jax.block_until_ready((result.params, result.state))
+        # Those after the last epoch, as the peers keep them.
+        self.params, self.state = jax.block_until_ready((result.state.params, result.state))
 
     def predict(self):
         """Return the outputs of x_test."""

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import funcnet as fn
+from funcnet.losses import sample_shares
 from funcnet.optimizers import without_lookahead
 from tests import oracles, registry
 from tests.agreement import worst_error
@@ -76,6 +77,14 @@ def both_are_the_index_form():
         actual = cost, [g.weight for g in gradients[::2]], [g.bias for g in gradients[::2]]
         error = worst_error(actual, expected)
         expect(error <= TOLERANCE, f"{route.__name__} and plain loops differ by {error:.1e}")
+
+
+def means_are_weighted():
+    """Compare the samples' shares of a mean with their formula, which both routes use."""
+    weights = np.asarray(WEIGHTS, np.float64)
+    shares = sample_shares(weights, len(weights), jnp.float64, "checks")
+    error = np.abs(np.asarray(shares) - weights / weights.sum()).max()
+    expect(error <= TOLERANCE, f"the samples' shares of a mean are off by {error:.1e}")
 
 
 def optimizers_follow_their_recurrences():
@@ -161,6 +170,7 @@ def main():
     with jax.enable_x64(True):
         by_hand_is_automatic()
         both_are_the_index_form()
+        means_are_weighted()
         optimizers_follow_their_recurrences()
         gradients_are_clipped()
         statistics_are_learned()

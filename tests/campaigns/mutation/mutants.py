@@ -15,14 +15,15 @@ class Mutant(NamedTuple):
 # fmt: off
 MUTANTS = [
     # the four equations
-    Mutant("_share_of_the_mean", "1 / output.shape[0]", "1.0", "BP: the 1/n of the mean is missing"),
-    Mutant("_share_of_the_mean", "1 / output.shape[0]", "1 / (output.shape[0] + 1)", "BP: 1/(n + 1) for 1/n"),
-    Mutant("_share_of_the_mean", "weights / jnp.sum(weights)", "weights / len(weights)", "BP: weights not normalized"),
-    Mutant("_share_of_the_mean", "weights / jnp.sum(weights)", "weights**2 / jnp.sum(weights**2)", "BP: weights squared"),
-    Mutant("_share_of_the_mean", "weights / jnp.sum(weights)", "weights[::-1] / jnp.sum(weights)", "BP: weights of other samples"),
+    Mutant("_shares_of_the_mean", "scale / samples", "scale", "BP: the 1/n of the mean is missing"),
+    Mutant("_shares_of_the_mean", "scale / samples", "scale / (samples + 1)", "BP: 1/(n + 1) for 1/n"),
+    Mutant("_shares_of_the_mean", "sample_shares(weights, samples, dtype, where)", "jnp.asarray(weights, dtype) / samples", "BP: weights not normalized"),
+    Mutant("_shares_of_the_mean", "sample_shares(weights, samples, dtype, where)", "sample_shares(weights**2, samples, dtype, where)", "BP: weights squared"),
+    Mutant("_shares_of_the_mean", "sample_shares(weights, samples, dtype, where)", "sample_shares(weights[::-1], samples, dtype, where)", "BP: weights of other samples"),
+    Mutant("sample_shares", "scaled / jnp.where(total == 0, 1, total)", "scaled / samples", "mean: weights not normalized"),
     Mutant("Objective.by_hand", "self.loss.gradient(output, y)", "-self.loss.gradient(output, y)", "BP1: wrong sign"),
-    Mutant("Objective.by_hand", "jax.tree.map(jnp.add, gradients, self.penalty.gradient(params))", "gradients", "penalty's gradient dropped"),
-    Mutant("Objective.by_hand", "jax.tree.map(jnp.add, gradients, self.penalty.gradient(params))", "jax.tree.map(jnp.subtract, gradients, self.penalty.gradient(params))", "penalty's gradient subtracted"),
+    Mutant("Objective.by_hand", "jax.tree.map(lambda g, p: g + _if_any_counts(weights, p), gradients, shrinking)", "gradients", "penalty's gradient dropped"),
+    Mutant("Objective.by_hand", "jax.tree.map(lambda g, p: g + _if_any_counts(weights, p), gradients, shrinking)", "jax.tree.map(jnp.subtract, gradients, shrinking)", "penalty's gradient subtracted"),
     Mutant("Dense.backward", "_contract(delta, 0, x, 0)", "_contract(delta, 0, x, 0) * (1 + 1e-12)", "BP3: all wrong by 1e-12"),
     Mutant("Dense.backward", "_contract(delta, 0, x, 0)", "_contract(delta, 0, x, 0).at[0, 0].multiply(1 + 1e-12)", "BP3: one weight wrong by 1e-12"),
     Mutant("Dense.backward", "_contract(delta, 0, x, 0)", "_contract(delta, 0, x, 0).at[-1, -1].multiply(0.9)", "BP3: one weight wrong by a tenth"),
@@ -35,7 +36,7 @@ MUTANTS = [
     Mutant("Dense.backward", "_contract(delta, 1, params.weight, 0)", "-_contract(delta, 1, params.weight, 0)", "BP2: wrong sign"),
     Mutant("Dense.backward", "_contract(delta, 1, params.weight, 0)", "_contract(delta, 1, params.weight.T.reshape(params.weight.shape), 0)", "BP2: w for its transpose"),
     Mutant("Chain.backward", "gradients.append(gradient)", "gradients.append(gradient)\ndy = dy * 1.001", "BP2: δ wrong by a thousandth a layer"),
-    Mutant("Chain.backward", "reversed(cache)", "[*reversed(cache[1:]), cache[0] * 1.01]", "BP: a stale cache in the first layer"),
+    Mutant("Chain.backward", "zip(self.layers, params, cache, strict=True)", "zip(self.layers, params, [cache[0] * 1.01, *cache[1:]], strict=True)", "BP: a stale cache in the first layer"),
     # activations
     Mutant("Activation.backward", "dy * self.derivative(z)", "dy", "BP2: σ′ dropped"),
     Mutant("Activation.backward", "dy * self.derivative(z)", "dy * self.derivative(self(z))", "BP2: σ′(a) for σ′(z)"),
@@ -71,14 +72,14 @@ MUTANTS = [
     Mutant("LayerNorm.backward", "(g - _mean(g) - normalized * _mean(g * normalized)) * inverse", "(g - _mean(g)) * inverse", "layer norm: the variance's term"),
     Mutant("LayerNorm.backward", "jnp.sum(delta * normalized, axis=others)", "jnp.sum(delta, axis=others)", "layer norm: x̂ missing in the scale"),
     Mutant("LayerNorm.backward", "_along(_wide(params.scale), dy.ndim) * delta", "delta", "layer norm: the scale missing in δ"),
-    Mutant("Dropout.backward", "dy if mask is None else self._masked(mask, dy)", "dy", "dropout: the mask forgotten in backward"),
-    Mutant("Dropout.backward", "dy if mask is None else self._masked(mask, dy)", "dy if mask is None else mask * dy", "dropout: 1/(1 − rate) forgotten in backward"),
+    Mutant("Dropout.backward", "self._masked(mask, dy)", "dy", "dropout: the mask forgotten in backward"),
+    Mutant("Dropout.backward", "self._masked(mask, dy)", "mask * dy", "dropout: 1/(1 − rate) forgotten in backward"),
     Mutant("Residual.backward", "dy + branch_dx", "branch_dx", "residual: the skip's δ missing"),
     Mutant("Residual.backward", "dy + branch_dx", "dy", "residual: the branch's δ missing"),
     # penalties
     Mutant("_L1.derivative", "jnp.sign(w)", "jnp.sign(w) * jnp.abs(w)", "l1: w for its sign"),
     Mutant("_L2.norm", "0.5 * jnp.sum(w**2)", "jnp.sum(w**2)", "l2: the half forgotten in the value"),
-    Mutant("_Norm.gradient", "jnp.asarray(self.strength, w.dtype) * self.derivative(w)", "self.derivative(w)", "penalty: strength missing in the gradient"),
+    Mutant("_Norm.gradient", "jnp.asarray(strength, w.dtype) * self.derivative(w)", "self.derivative(w)", "penalty: strength missing in the gradient"),
     # optimizers
     Mutant("sgd", "-learning_rate * g", "learning_rate * g", "sgd: ascent"),
     Mutant("momentum", "momentum * at.velocity - learning_rate * g", "momentum * at.velocity - (1 - momentum) * learning_rate * g", "momentum: damped as a mean"),
@@ -101,8 +102,8 @@ MUTANTS = [
     Mutant("clip_by_global_norm", "c / jnp.where(too_large, root, 1)", "c / jnp.where(too_large, root, 1) ** 2", "clipping: the norm squared"),
     Mutant("_Cosine.__call__", "(1 + jnp.cos(jnp.pi * progress)) / 2", "jnp.cos(jnp.pi * progress / 2)", "cosine schedule: a quarter wave"),
     # training
-    Mutant("Step.__call__", "state._replace(params=params, optimizer_state=optimizer_state, step=state.step + 1)", "state._replace(params=params, step=state.step + 1)", "training: a stale optimizer state"),
-    Mutant("Step.__call__", "state._replace(params=params, optimizer_state=optimizer_state, step=state.step + 1)", "state._replace(params=params, optimizer_state=optimizer_state)", "training: steps not counted"),
+    Mutant("Step.__call__", "state._replace(params=params, optimizer_state=optimizer_state, step=next_count(state.step))", "state._replace(params=params, step=next_count(state.step))", "training: a stale optimizer state"),
+    Mutant("Step.__call__", "state._replace(params=params, optimizer_state=optimizer_state, step=next_count(state.step))", "state._replace(params=params, optimizer_state=optimizer_state)", "training: steps not counted"),
     Mutant("Step.__call__", "apply_updates(state.params, updates)", "apply_updates(apply_updates(state.params, updates), updates)", "training: the update twice"),
     # running statistics
     Mutant("Objective._of_trained", "jnp.zeros_like(p) if fixed else leaf", "leaf", "statistics: a gradient of what is not trained"),
