@@ -54,6 +54,12 @@ def test_both_routes_and_plain_numpy_learn_the_same(name, tolerance, tmp_path):
         assert ours["accuracy"] > 0.85
 
 
+@pytest.mark.skipif(bool(PEERS["C loop"].missing()), reason="no C compiler")
+def test_the_loop_in_c_leaves_subnormal_numbers_alone(tmp_path):
+    judged(QUICK["xor"], PlainLoop, tmp_path)
+    assert np.float32(1e-40) * np.float32(0.5) > 0
+
+
 IN_BATCHES = replace(
     RECIPES["digits_one"], hidden="tanh", sizes=(64, 12, 10), batch_size=100, learning_rate=0.1, epochs=8
 )

@@ -13,6 +13,7 @@ OPTIONS = {
     "kl_divergence hinge quadratic squared_error mean_squared_error",
     "--batch-size": "N",
     "--seed": "N",
+    "--no-cache": "",
 }
 
 

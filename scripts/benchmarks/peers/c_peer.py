@@ -14,8 +14,9 @@ from .base import Peer
 from .recipes import initial_weights
 
 SOURCE = Path(__file__).with_name("plain_loop.c")
-# -ffast-math lets sums be computed in any order, and so with vectors.
-FLAGS = ("-O3", "-march=native", "-ffast-math", "-shared", "-fPIC")
+# -ffast-math lets sums be computed in any order, and so with vectors. It is left out when the library is linked: some
+# compilers would add code by which the whole process rounds subnormal numbers to 0.
+FLAGS = ("-O3", "-march=native", "-ffast-math", "-fPIC")
 HIDDEN = {"tanh": 0, "sigmoid": 1, "relu": 2}
 LOSSES = {"quadratic": 0, "sigmoid": 1, "softmax": 2}
 
@@ -31,7 +32,8 @@ def compiled(recipe, samples, folder):
     library = Path(folder) / "plain_loop.so"
     defined = [f"-D{name}={value}" for name, value in constants.items()]
     compiler = next(filter(None, map(shutil.which, C_COMPILERS)))
-    subprocess.run([compiler, *FLAGS, *defined, str(SOURCE), "-o", str(library), "-lm"], check=True)
+    subprocess.run([compiler, *FLAGS, *defined, "-c", str(SOURCE), "-o", str(library.with_suffix(".o"))], check=True)
+    subprocess.run([compiler, "-shared", str(library.with_suffix(".o")), "-o", str(library), "-lm"], check=True)
     train = ctypes.CDLL(str(library)).train
     train.restype = None
     return train
