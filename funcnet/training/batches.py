@@ -140,7 +140,7 @@ def shuffled(array: jax.Array, order: jax.Array, batch_size: int) -> Callable[[j
     JAX      uint8 copy float32 gathered float32 copy  float32 row by row
     ======== ========== =============== ============== ===================
     0.10.1   94         146             128            101
-    0.12.0.1 111        173             147            127
+    0.12.0.1 111        173             147            130
     ======== ========== =============== ============== ===================
     """
     if array.dtype.itemsize == 1:
