@@ -208,7 +208,7 @@ def as_argument(init: Callable[..., Any]) -> jax.tree_util.Partial:
 
     >>> import funcnet as fn
     >>> jax.tree.leaves(as_argument(fn.adam(0.5).init))
-    [array(0.5), array(0.9), array(0.999), array(1.e-07)]
+    [array(0.9), array(0.999), array(1.e-07), array(0.5)]
     """
     return init.as_argument() if hasattr(init, "as_argument") else jax.tree_util.Partial(init)
 
