@@ -20,7 +20,7 @@ def test_every_value_has_its_bar_and_bars_of_a_group_stand_side_by_side():
 def test_a_value_that_is_not_a_number_has_no_bar_and_the_axis_may_be_logarithmic():
     _, axes = plots.figure()
     plots.bars(axes[0, 0], ["a", "b"], {"sgd": [np.nan, 2000.0], "adam": [0.5, 30.0]}, ylabel="rate", log=True)
-    assert [text.get_text() for text in axes[0, 0].texts] == ["", "2e+03", "0.5", "30"]
+    assert [text.get_text() for text in axes[0, 0].texts] == ["", "2000", "0.5", "30"]
     assert axes[0, 0].get_yscale() == "log"
     low, high = axes[0, 0].get_ylim()
     assert 0 < low < 0.5
