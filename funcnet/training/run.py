@@ -121,7 +121,8 @@ def run_epochs(
         state = with_early_stopping("run_epochs", state, early_stopping, plan.names)
     run = epochs_of(plan, state, epochs, rows=epochs)
     is_filled = jnp.arange(epochs, dtype=jnp.int32) < run.done
-    empty = 0.0 if jax.config.jax_debug_nans else jnp.nan  # type: ignore[attr-defined]
+    config: Any = jax.config  # its flags are not known to type checkers on every version
+    empty = 0.0 if config.jax_debug_nans else jnp.nan
     return run._replace(history={name: jnp.where(is_filled, each, empty) for name, each in run.history.items()})
 
 
