@@ -126,6 +126,17 @@ def next_count(count: jax.Array, more: int = 1) -> jax.Array:
     return jnp.minimum(count, LARGEST_COUNT - more) + more
 
 
+def nan_unless(valid: jax.Array, values: jax.Array) -> jax.Array:
+    """Return floating values where they are valid, and NaN elsewhere: what a compiled program can do for an error.
+
+    The NaN is the square root of -1, since a constant NaN would end a valid run under ``jax.debug_nans``.
+
+    >>> nan_unless(jnp.array([True, False]), jnp.array([1.0, 2.0]))
+    Array([ 1., nan], dtype=float32)
+    """
+    return values * jnp.sqrt(jnp.where(valid, 1.0, -1.0).astype(values.dtype))
+
+
 def check_key(where: object, key: Any) -> None:
     """Raise ``TypeError`` unless ``key`` is one JAX random key, typed or raw.
 

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 
-from ..checks import accumulator_dtype, check_unmasked, floating_array
+from ..checks import accumulator_dtype, check_unmasked, floating_array, nan_unless
 from ..configuration import Configuration
 from ..errors import DtypeError, ShapeError
 
@@ -107,6 +107,6 @@ def sample_shares(weights: Any, samples: int, dtype: Any, where: object) -> jax.
     if weights.shape != (samples,):
         raise ShapeError(where, f"weights of shape ({samples},), one per sample", weights.shape)
     unit = jnp.where(jnp.max(weights) > 2.0**64, 2.0**-100, 1.0).astype(dtype)
-    scaled = jnp.where(weights >= 0, unit * weights, jnp.nan)
+    scaled = nan_unless(weights >= 0, unit * weights)
     total = jnp.sum(scaled)
     return scaled / jnp.where(total == 0, 1, total)

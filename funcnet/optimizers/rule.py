@@ -36,7 +36,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks import accumulator_dtype, as_dtype, check_like, next_count, real_array
+from ..checks import accumulator_dtype, as_dtype, check_like, nan_unless, next_count, real_array
 from ..errors import DtypeError, ShapeError, message
 from ..settings import (
     ABOVE_ZERO,
@@ -263,7 +263,7 @@ def _scheduled(where: str, name: str, number: Any, valid: Range, gradients: list
             as_dtype(where, name, number, accumulator_dtype(g.dtype))
         return number
     number = number if jnp.issubdtype(number.dtype, jnp.floating) else number.astype(jnp.float32)
-    return jnp.where(valid.contains(number), number, jnp.nan)
+    return nan_unless(valid.contains(number), number)
 
 
 def _checked_result(where: str, result: Any, accumulators: tuple[str, ...], shape: tuple[int, ...]) -> EquationResult:

@@ -28,9 +28,12 @@ def under(flags, function):
         return function()
 
 
-def fit(**settings):
+OPTIMIZER = fn.sgd(0.1)
+
+
+def fit(optimizer=OPTIMIZER, **settings):
     settings = {"batch_size": 2, "validation": (X, Y), "metrics": [fn.accuracy], "epochs": 2, **settings}
-    return fn.fit(NETWORK, fn.softmax_cross_entropy, fn.sgd(0.1), (X, Y), key=KEY, progress=False, **settings)
+    return fn.fit(NETWORK, fn.softmax_cross_entropy, optimizer, (X, Y), key=KEY, progress=False, **settings)
 
 
 def stopped(monitor):
@@ -47,9 +50,14 @@ def test_a_run_trains_as_without_them(flags):
         chex.assert_trees_all_close(result[:2], expected[:2], rtol=1e-5)
 
 
-def test_without_compilation_a_run_is_the_same():
+def by_epochs(step):
+    return 0.1 / (1.0 + step.astype(jnp.float32))
+
+
+@pytest.mark.parametrize("rate", [0.1, by_epochs], ids=["a number", "a schedule"])
+def test_without_compilation_a_run_is_the_same(rate):
     def fit_once():
-        return fit(epochs=1, metrics=[], validation=None, batch_size=3)
+        return fit(optimizer=fn.sgd(rate), epochs=1, metrics=[], validation=None, batch_size=3)
 
     chex.assert_trees_all_close(under([jax.disable_jit, *FLAGS["nan"]], fit_once)[:2], fit_once()[:2], rtol=1e-5)
 
