@@ -8,6 +8,7 @@ them.
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
+from weakref import WeakValueDictionary
 
 import jax
 import jax.numpy as jnp
@@ -311,7 +312,7 @@ def check_gradient_function(where: str, network: Any, gradients: Any, own: tuple
 
 def check_params(where: str, network: Any, params: Any, input_shape: tuple[int, ...]) -> None:
     """Raise ``ValueError`` unless the parameters have the structure and shapes that the network's ``init`` gives."""
-    expected = _expected_params(network, input_shape)
+    expected = expected_params(network, input_shape)
     structure: Any = jax.tree.structure(expected)
     if structure != jax.tree.structure(params):
         raise ValueError(message(where, f"params as {network} has them", f"the tree {jax.tree.structure(params)}"))
@@ -325,9 +326,9 @@ def check_params(where: str, network: Any, params: Any, input_shape: tuple[int, 
 
 
 @lru_cache
-def _expected_params(network: Any, input_shape: tuple[int, ...]) -> Any:
-    """Return the parameters' structure and shapes; cached, because tracing is slow."""
-    return jax.eval_shape(lambda key: network.init(key, input_shape)[0], jax.random.key(0))
+def expected_params(network: Any, input_shape: tuple[int, ...], dtype: Any = jnp.float32) -> Any:
+    """Return the parameters' structure, shapes and dtypes as structs; cached, because tracing is slow."""
+    return jax.eval_shape(lambda: network.init(jax.random.key(0), input_shape, dtype=dtype)[0])
 
 
 def check_data(
@@ -417,11 +418,17 @@ def _finite(where: str, name: str, array: Any, dtype: Any) -> jax.Array:
     else:
         with np.errstate(over="ignore"):  # what overflows is found below
             converted = jnp.asarray(array if isinstance(array, jax.Array) else array.astype(dtype, copy=False), dtype)
-    if is_concrete(converted):
+    if is_concrete(converted) and _known_to_be_finite.get(id(array)) is not converted:
         finite = np.isfinite(np.asarray(converted, np.float32 if converted.dtype.itemsize < 4 else None))
         if not finite.all():
             check_values(where, f"{name} to be finite in {np.dtype(dtype)}", np.asarray(array), finite)
+        if converted is array:
+            _known_to_be_finite[id(array)] = converted
     return converted
+
+
+# JAX's arrays by id, as long as they live. They do not change, so that each is looked through once.
+_known_to_be_finite: WeakValueDictionary[int, jax.Array] = WeakValueDictionary()
 
 
 def check_penalty(where: str, penalty: Any, dtype: Any) -> None:

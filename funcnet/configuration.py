@@ -63,7 +63,7 @@ class Configuration:
         return self is other or self._identity == other._identity
 
     def __hash__(self) -> int:
-        return hash((type(self), self._identity))
+        return self._hash
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the attributes, without those that are computed from others."""
@@ -84,6 +84,10 @@ class Configuration:
                 hint = "use numbers, strings, tuples and other values that are hashable"
                 raise TypeError(f"{error}, the field {name} of {type(self).__name__}: {hint}") from None
         return tuple(identity)
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((type(self), self._identity))
 
     def __repr__(self) -> str:
         if hasattr(self, "name") and not fields(self):  # type: ignore[arg-type]

@@ -142,7 +142,7 @@ def check_contained_layers(layer: Layer) -> None:
     Traceback (most recent call last):
     TypeError: Twice(Dropout(0.5)): expected forward to declare key=None, which Dropout(0.5) needs, got none
     """
-    for contained in jax.tree.leaves(list(vars(layer).values())):
+    for contained in jax.tree.leaves(list(layer.__getstate__().values())):
         if not isinstance(contained, Layer):
             continue
         check_contained_layers(contained)

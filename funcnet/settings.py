@@ -89,6 +89,10 @@ class Initial(Configuration):
         """Return this function as a pytree whose leaves are the settings, which a compiled program takes."""
         return jax.tree_util.Partial(self.init, **{name: as_leaves(value, np.float64) for name, value in self.settings})
 
+    def check(self, params: Any) -> None:
+        """Raise the errors of ``settings_dtype``, which a compiled program that takes the settings cannot raise."""
+        settings_dtype(self.maker, self.init.ranges, dict(self.settings), params)  # type: ignore[attr-defined]
+
     def __repr__(self) -> str:
         return f"{self.maker}({', '.join(f'{name}={value!r}' for name, value in self.settings)})"
 
@@ -190,6 +194,7 @@ def public_function(
     update_wrapper(made, rule)
     made.__annotations__ = {each.name: each.annotation for each in parameters} | {"return": pair}
     made.__signature__, made.State, made.equation = signature, state, rule
+    vars(init)["ranges"] = ranges  # for ``Initial.check``
     for place, function in (("_init", init), ("_update", update)):  # where pickle finds them
         setattr(made, place, function)
         function.__module__, function.__qualname__ = rule.__module__, f"{rule.__qualname__}.{place}"
@@ -263,10 +268,12 @@ _check_float = lru_cache(_check_rounded)  # the same numbers come again in every
 
 
 def as_leaves(value: Any, dtype: Any) -> Any:
-    """Return a setting as an argument of a program: a number as an array, a schedule as a pytree."""
+    """Return a setting as an argument of a program: a number as a float or an array, a schedule as a pytree."""
     if callable(value):
         return jax.tree_util.Partial(value) if jax.tree_util.all_leaves([value]) else value
-    return value if isinstance(value, jax.Array) else np.asarray(value, dtype)  # Python's numbers become one type
+    if isinstance(value, float | int) and dtype == np.float64:
+        return float(value)  # one type for Python's numbers; JAX takes it in a fifth of an array's time
+    return value if isinstance(value, jax.Array) else np.asarray(value, dtype)
 
 
 def as_array(value: Any, dtype: Any) -> Any:

@@ -2,8 +2,9 @@
 
 Most tests compile much, run little of it, and look at equations rather than at what the compiler makes of them: their
 programs are compiled with few optimizations. Modules marked ``fully_compiled`` are compiled as a user's programs are.
-A program that two modules or both processes need is compiled once: JAX keeps what it compiles in a folder, which is
-empty when the tests start and removed when they end.
+A program that both processes need is compiled once: JAX keeps what it compiles in a folder, which is empty when the
+tests start and removed when they end. In its process a program serves the following modules too, as long as they are
+compiled in the same way, which the order of the modules favours; now and then all are dropped, for the memory.
 
 XLA's fusion emitters take most of the time of compiling a program with few optimizations, and compiling its parts side
 by side gains nothing where two processes test. XLA reads these flags from the environment, again for each program where
@@ -23,6 +24,8 @@ from jax.experimental.compilation_cache import compilation_cache
 
 USUAL = "--xla_flags_reset=true --xla_cpu_use_fusion_emitters=true --xla_cpu_parallel_codegen_split_count=32"
 QUICK = "--xla_flags_reset=true --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
+MODULES_PER_DROP = 12  # with 40, a process grows to 1.4 GB
+KEPT = []  # whether the programs of each module since the last drop are compiled quickly
 FOLDER = "FUNCNET_TESTS_PROGRAMS"  # the variable that names it; programs that the tests start compile their own
 
 
@@ -47,10 +50,22 @@ def share_compiled_programs():
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 
 
+def is_quick(node):
+    return node.get_closest_marker("fully_compiled") is None
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=is_quick, reverse=True)
+
+
 @pytest.fixture(autouse=True, scope="module")
 def compilation(request):
-    """Compile a module's programs quickly, unless it is marked ``fully_compiled``, and drop them after it."""
-    quick = request.node.get_closest_marker("fully_compiled") is None
+    """Compile a module's programs quickly, unless it is marked ``fully_compiled``."""
+    quick = is_quick(request.node)
+    if len(KEPT) == MODULES_PER_DROP or quick not in KEPT:
+        jax.clear_caches()
+        KEPT.clear()
+    KEPT.append(quick)
     jax.config.update("jax_compilation_cache_dir", os.environ[FOLDER])
     compilation_cache.reset_cache()  # otherwise JAX goes on with the folder of a test that set another
     with pytest.MonkeyPatch.context() as patch:
@@ -59,4 +74,3 @@ def compilation(request):
         jax.config.update("jax_disable_most_optimizations", quick)
         yield
     jax.config.update("jax_disable_most_optimizations", False)
-    jax.clear_caches()

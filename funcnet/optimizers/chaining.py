@@ -8,7 +8,7 @@ import jax
 from ..configuration import Configuration
 from ..errors import message
 from ..settings import Initial
-from .rule import Optimizer, Params, State, as_argument
+from .rule import Optimizer, Params, State, as_argument, check_settings
 
 
 class _ChainInit(Configuration):
@@ -30,6 +30,11 @@ class _ChainInit(Configuration):
     def as_argument(self) -> jax.tree_util.Partial:
         """Return this function as a pytree whose leaves are the members' settings."""
         return jax.tree_util.Partial(_chain, tuple(as_argument(pair.init) for pair in self.optimizers))
+
+    def check(self, params: Params) -> None:
+        """Raise the members' errors for settings that degenerate in the parameters' dtypes."""
+        for pair in self.optimizers:
+            check_settings(pair.init, params)
 
     def __call__(self, params: Params) -> tuple[State, ...]:
         """Return every member's state before the first step."""

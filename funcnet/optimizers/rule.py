@@ -208,9 +208,19 @@ def as_argument(init: Callable[..., Any]) -> jax.tree_util.Partial:
 
     >>> import funcnet as fn
     >>> jax.tree.leaves(as_argument(fn.adam(0.5).init))
-    [array(0.9), array(0.999), array(1.e-07), array(0.5)]
+    [0.9, 0.999, 1e-07, 0.5]
     """
     return init.as_argument() if hasattr(init, "as_argument") else jax.tree_util.Partial(init)
+
+
+def check_settings(init: Callable[..., Any], params: Params) -> None:
+    """Raise ``ValueError`` where a setting of funcnet degenerates in the parameters' dtypes, which may be structs.
+
+    A program that takes ``as_argument(init)`` does not know them. Another library's ``init`` checks its own settings.
+    """
+    check = getattr(init, "check", None)
+    if hasattr(init, "as_argument") and check is not None:
+        check(params)
 
 
 def _update(equation: Callable[..., Any], ranges: dict[str, Any], accumulators: tuple[str, ...]) -> Any:

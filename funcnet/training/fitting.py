@@ -6,9 +6,11 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from ..checks import check_key, check_params, params_dtype
@@ -113,13 +115,15 @@ def fit(
         early_stopping=early_stopping,
         gradients=gradients,
     )
+    is_new = state is None
     state = _starting_state(network, optimizer, plan.data.x.shape[1:], key, params, state)
-    check_counts("fit", plan, state, epochs)
+    check_counts("fit", plan, epochs, None if is_new else state)
     if early_stopping is None:
         state = state._replace(best=())
     else:
         state = with_early_stopping("fit", state, early_stopping, plan.names)
-    state = copy_for_donation(state)
+    if not is_new or early_stopping is not None:  # the arrays of a new state without a best epoch are its own
+        state = copy_for_donation(state)
     with reporting(progress, epochs) as report:
         state, history, reason = _run(plan, state, epochs, report)
     if reason in (Ending.NON_FINITE_LOSS, Ending.NON_FINITE_PARAMETERS):
@@ -136,7 +140,12 @@ def fit(
     return FitResult(params, history, state, reason, int(best.epoch))
 
 
-_compiled_epochs = jax.jit(epochs_of, static_argnames="rows", donate_argnames="state")
+@partial(jax.jit, donate_argnames="state")
+def _compiled_epochs(plan: Plan, state: TrainState, epochs: jax.Array) -> tuple[TrainState, jax.Array, Any]:
+    """Return the state after ``epochs`` epochs or fewer, (done, finite, stopped) as integers, and the history."""
+    run = epochs_of(plan, state, epochs, rows=_MAX_EPOCHS_PER_CALL)
+    numbers = jnp.stack([run.done, run.finite.astype(jnp.int32), run.stopped.astype(jnp.int32)])
+    return run.state, numbers, run.history
 
 
 def _starting_state(
@@ -170,9 +179,8 @@ def _run(
     done, call, ended = 0, 1, False
     while done < epochs and not ended:
         started = time.perf_counter()
-        run = _compiled_epochs(plan, state, call, rows=_MAX_EPOCHS_PER_CALL)
-        state = run.state
-        ran, finite, stopped, columns = jax.device_get((run.done, run.finite, run.stopped, run.history))
+        state, *numbers_and_history = _compiled_epochs(plan, state, call)
+        (ran, finite, stopped), columns = jax.device_get(numbers_and_history)
         ended = bool(stopped) or not finite
         blocks.append({name: columns[name][:ran] for name in plan.names})
         done += int(ran)

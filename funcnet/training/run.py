@@ -113,7 +113,7 @@ def run_epochs(
         early_stopping=early_stopping,
         gradients=gradients,
     )
-    check_counts("run_epochs", plan, state, epochs)
+    check_counts("run_epochs", plan, epochs, state)
     state = resumed("run_epochs", state, optimizer)
     if early_stopping is None:
         state = state._replace(best=())
@@ -175,14 +175,15 @@ def make_plan(
     return Plan(step, batch, held_out, limits, effective_batch_size(where, batch_size, len(batch.x)), names)
 
 
-def check_counts(where: str, plan: Plan, state: TrainState, epochs: int) -> None:
-    """Raise ``ValueError`` where a run would count more epochs or steps than an int32 can.
+def check_counts(where: str, plan: Plan, epochs: int, state: TrainState | None) -> None:
+    """Raise ``ValueError`` where a run would count more epochs or steps than an int32 can, from a state or from 0.
 
     Inside a compiled program, where they are not known, the counts stay at the largest. Then every epoch has the same
     order, and early stopping, which counts epochs, does not stop.
     """
     steps = epochs * -(-len(plan.data.x) // plan.batch_size)
-    for name, count, more in (("epochs", state.epoch, epochs), ("steps", state.step, steps)):
+    before: tuple[Any, Any] = (0, 0) if state is None else (state.epoch, state.step)
+    for name, count, more in zip(("epochs", "steps"), before, (epochs, steps), strict=True):
         if is_concrete(count) and int(count) + more > LARGEST_COUNT:
             got = f"{int(count) + more}: start a new run from the parameters, params="
             raise ValueError(message(where, f"at most {LARGEST_COUNT} {name} in a run", got))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -19,6 +19,7 @@ from ..checks import (
     check_penalty,
     check_update_pair,
     check_weights,
+    expected_params,
     is_concrete,
     next_count,
 )
@@ -28,7 +29,7 @@ from ..layer import Layer, Params, Shape, check_contained_layers
 from ..losses import Loss
 from ..objective import Batch, Objective, Valued, autodiff, backprop
 from ..optimizers import Optimizer, apply_updates
-from ..optimizers.rule import as_argument
+from ..optimizers.rule import as_argument, check_settings
 from ..penalties import Penalty
 from .metrics import Metric, means
 
@@ -80,7 +81,7 @@ def init_state(
     check_part("init_state", "network", network, Layer)
     check_update_pair("init_state", optimizer)
     check_key("init_state", key)
-    return copy_for_donation(first_state(network, optimizer, key, tuple(input_shape), params, dtype))
+    return first_state(network, optimizer, key, tuple(input_shape), params, dtype)
 
 
 def first_state(
@@ -91,20 +92,36 @@ def first_state(
     params: Params | None = None,
     dtype: Any = jnp.float32,
 ) -> TrainState:
-    """Return the state of ``init_state``, which has the same arguments, before its buffers are copied."""
-    if params is None and is_concrete(key):
-        is_quick = jax.default_backend() == "cpu" and not jax.config.read("jax_disable_most_optimizations")
-        with jax.core.eval_context():  # it is a program of its own where another program is traced, too
-            params = _initial_params[is_quick](key, network=network, input_shape=input_shape, dtype=dtype)
-    elif params is None:
+    """Return the state of ``init_state``, which has the same arguments, without its checks of their types."""
+    init = as_argument(optimizer.init)
+    is_quick = jax.default_backend() == "cpu" and not jax.config.read("jax_disable_most_optimizations")
+    compiled = partial(_compiled_first_state[is_quick], network=network, input_shape=input_shape, dtype=dtype)
+    with jax.core.eval_context():  # it is a program of its own where another program is traced, too
+        if all(map(is_concrete, jax.tree.leaves((init, key, params)))):
+            like = expected_params(network, input_shape, dtype) if params is None else params
+            check_settings(optimizer.init, like)
+            return compiled(init, key, params)
+        if params is None and is_concrete(key):
+            params = compiled(jax.tree_util.Partial(_no_state), key, None).params
+    return _first_state(optimizer.init, key, params, network, input_shape, dtype)
+
+
+def _no_state(params: Params) -> tuple[()]:
+    return ()
+
+
+def _first_state(
+    init: Callable[[Params], Any], key: jax.Array, params: Params | None, network: Layer, input_shape: Shape, dtype: Any
+) -> TrainState:
+    if params is None:
         params, _ = network.init(key, input_shape, dtype=dtype)
     zero: Any = np.int32(0)  # copying makes it an array
-    return TrainState(params, optimizer.init(params), key, step=zero, epoch=zero)
+    return copy_for_donation(TrainState(params, init(params), key, step=zero, epoch=zero))
 
 
-_initial_params = {  # as one program, with and without the options for quick compilation
+_compiled_first_state = {  # with and without the options for quick compilation
     is_quick: jax.jit(
-        lambda key, network, input_shape, dtype: network.init(key, input_shape, dtype=dtype)[0],
+        _first_state,
         static_argnames=("network", "input_shape", "dtype"),
         compiler_options=QUICK if is_quick else None,
     )
@@ -223,13 +240,16 @@ def make_step(
 ) -> Step:
     """Return the pure step of these parts; ``TypeError`` or ``ValueError`` that names the part that is wrong."""
     check_part(where, "network", network, Layer)
-    check_contained_layers(network)
+    _check_contained_layers(network)
     check_part(where, "loss", loss, Loss)
     check_update_pair(where, optimizer)
     check_metrics(where, metrics)
     check_part(where, "penalty", penalty, Penalty, optional=True)
     check_gradient_function(where, network, gradients, (autodiff, backprop))
     return Step(Objective(network, loss, penalty), optimizer.update, gradients, tuple(metrics))
+
+
+_check_contained_layers = lru_cache(check_contained_layers)  # the same networks come again in every run
 
 
 def train_step(
@@ -287,7 +307,7 @@ def train_step(
         if not isinstance(batch, tuple | list) or len(batch) not in (2, 3):
             raise TypeError(message("train_step", "a batch (x, y) or (x, y, weights)", f"a {type(batch).__name__}"))
         if (dtype := _first_dtype(state.params)) not in inits:
-            jax.eval_shape(optimizer.init, state.params)  # which checks the numbers
+            check_settings(optimizer.init, state.params)
             check_penalty("train_step", penalty, accumulator_dtype(dtype))
             with jax.ensure_compile_time_eval():  # what is kept may not belong to a program that is being traced
                 inits[dtype] = jax.tree.map(jnp.asarray, as_argument(optimizer.init))
