@@ -40,7 +40,7 @@ STANDS_ON = {
     | {"optimizers", "search"},
     "data": {"checks", "errors"},
     "plots": {"checks", "errors"},
-    "cli": {"activations", "losses", "compilation", "data", "errors", "funcnet"},
+    "cli": {"activations", "checks", "losses", "compilation", "data", "errors", "funcnet"},
     "__main__": {"cli"},
 }
 STANDS_ON["__init__"] = set(STANDS_ON) - {"cli", "__main__"}

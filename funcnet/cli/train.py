@@ -17,6 +17,7 @@ import numpy as np
 import funcnet as fn
 
 from ..activations import ACTIVATIONS
+from ..checks import expected_params
 from ..data.digits import MAX_PIXEL_VALUE
 from ..data.mnist import FILES
 from ..errors import message
@@ -128,12 +129,14 @@ def run(options: argparse.Namespace) -> int:
         hidden = [images.recipe.hidden] if options.hidden is None else options.hidden
         loss, output, _ = LOSSES[options.loss]
         network = fn.mlp([train[0].shape[1], *hidden, classes], hidden=fn.activation(options.activation), output=output)
-        state, settings = _begin(options, images.recipe, network, loss, train)
+        like = expected_params(network, train[0].shape[1:])
+        settings = _begin(options, images.recipe, network, loss, like, len(train[0]))
         with ThreadPoolExecutor() as other, warnings.catch_warnings():
             # What evaluates the result is compiled while the training is compiled.
-            other.submit(_evaluate, network, loss, state.params, train, test)
+            zeros = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), like)
+            other.submit(_evaluate, network, loss, zeros, train, test)
             warnings.simplefilter("ignore", RuntimeWarning)  # the command line reports a diverged loss itself
-            result = fn.fit(network, loss, data=train, state=state, **settings)
+            result = fn.fit(network, loss, data=train, **settings)
         means, predicted = _evaluate(network, loss, result.params, train, test)
         if result.reason != "completed" or not all(math.isfinite(each["loss"]) for each in means):
             epoch = len(result.history["loss"])
@@ -148,21 +151,20 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _begin(
-    options: argparse.Namespace, recipe: Recipe, network: Any, loss: Any, train: Any
-) -> tuple[fn.TrainState, dict[str, Any]]:
-    """Print the network and the settings of its training, and return its first state and the arguments of ``fit``."""
+    options: argparse.Namespace, recipe: Recipe, network: Any, loss: Any, params: Any, samples: int
+) -> dict[str, Any]:
+    """Print the network, with its number of parameters, and the settings of its training; return these for ``fit``."""
     make, learning_rate = OPTIMIZERS[options.optimizer or recipe.optimizer]
     optimizer = make(options.learning_rate or learning_rate)
-    epochs, batch_size = options.epochs or recipe.epochs, min(options.batch_size or recipe.batch_size, len(train[0]))
-    state = fn.init_state(network, optimizer, jax.random.key(options.seed), train[0].shape[1:])
+    epochs, batch_size = options.epochs or recipe.epochs, min(options.batch_size or recipe.batch_size, samples)
     _print("network", f"{network}")
-    _print("", f"{sum(leaf.size for leaf in jax.tree.leaves(state.params)):,} parameters")
+    _print("", f"{sum(leaf.size for leaf in jax.tree.leaves(params)):,} parameters")
     _print("loss", f"{loss}, gradients by {options.gradients}")
     _print("optimizer", f"{optimizer}")
     device = jax.devices()[0].device_kind
     _print("training", f"epochs {epochs}, batch size {batch_size}, seed {options.seed}, device {device}")
     settings = {"optimizer": optimizer, "epochs": epochs, "batch_size": batch_size, "metrics": [fn.accuracy]}
-    return state, {**settings, "gradients": GRADIENTS[options.gradients]}
+    return {**settings, "key": jax.random.key(options.seed), "gradients": GRADIENTS[options.gradients]}
 
 
 def _evaluate(network: Any, loss: Any, params: Any, train: Any, test: Any) -> tuple[list[dict[str, float]], np.ndarray]:

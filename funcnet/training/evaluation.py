@@ -1,7 +1,6 @@
 """Evaluation and prediction, in batches, without training."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import jax
@@ -9,6 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from ..checks import accumulator_dtype, check_data, check_inputs, check_metrics, check_part, params_dtype
+from ..compilation import LOOP, jit_for_cpu
 from ..layer import Layer, Params
 from ..losses import Loss
 from ..objective import Batch, Objective
@@ -99,10 +99,10 @@ def sample_means(
     return scan_batches(one_batch, None, names, len(data.x), batch_size, dtype)[1]
 
 
-_compiled_means = jax.jit(sample_means, static_argnames=("metrics", "batch_size"))
+_compiled_means = jit_for_cpu(LOOP, static_argnames=("metrics", "batch_size"))(sample_means)
 
 
-@partial(jax.jit, static_argnames=("network", "batch_size"))
+@jit_for_cpu(LOOP, static_argnames=("network", "batch_size"))
 def _compiled_outputs(params: Params, x: jax.Array, *, network: Layer, batch_size: int) -> jax.Array:
     """Return the outputs of full batches by a scan, and of the rest by one call."""
     whole = len(x) // batch_size * batch_size

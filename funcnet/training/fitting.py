@@ -6,7 +6,6 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -14,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..checks import check_key, check_params, params_dtype
+from ..compilation import LOOP, jit_for_cpu
 from ..ending import Ending
 from ..layer import Layer, Params, Shape
 from ..losses import Loss
@@ -140,8 +140,8 @@ def fit(
     return FitResult(params, history, state, reason, int(best.epoch))
 
 
-@partial(jax.jit, donate_argnames="state")
-def _compiled_epochs(plan: Plan, state: TrainState, epochs: jax.Array) -> tuple[TrainState, jax.Array, Any]:
+@jit_for_cpu(LOOP, donate_argnames="state")
+def _compiled_epochs(plan: Plan, state: TrainState, epochs: int | jax.Array) -> tuple[TrainState, jax.Array, Any]:
     """Return the state after ``epochs`` epochs or fewer, (done, finite, stopped) as integers, and the history."""
     run = epochs_of(plan, state, epochs, rows=_MAX_EPOCHS_PER_CALL)
     numbers = jnp.stack([run.done, run.finite.astype(jnp.int32), run.stopped.astype(jnp.int32)])

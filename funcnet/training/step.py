@@ -23,7 +23,7 @@ from ..checks import (
     is_concrete,
     next_count,
 )
-from ..compilation import QUICK
+from ..compilation import QUICK, jit_for_cpu
 from ..errors import ShapeError, message
 from ..layer import Layer, Params, Shape, check_contained_layers
 from ..losses import Loss
@@ -94,8 +94,7 @@ def first_state(
 ) -> TrainState:
     """Return the state of ``init_state``, which has the same arguments, without its checks of their types."""
     init = as_argument(optimizer.init)
-    is_quick = jax.default_backend() == "cpu" and not jax.config.read("jax_disable_most_optimizations")
-    compiled = partial(_compiled_first_state[is_quick], network=network, input_shape=input_shape, dtype=dtype)
+    compiled = partial(_compiled_first_state, network=network, input_shape=input_shape, dtype=dtype)
     with jax.core.eval_context():  # it is a program of its own where another program is traced, too
         if all(map(is_concrete, jax.tree.leaves((init, key, params)))):
             like = expected_params(network, input_shape, dtype) if params is None else params
@@ -119,14 +118,7 @@ def _first_state(
     return copy_for_donation(TrainState(params, init(params), key, step=zero, epoch=zero))
 
 
-_compiled_first_state = {  # with and without the options for quick compilation
-    is_quick: jax.jit(
-        _first_state,
-        static_argnames=("network", "input_shape", "dtype"),
-        compiler_options=QUICK if is_quick else None,
-    )
-    for is_quick in (True, False)
-}
+_compiled_first_state = jit_for_cpu(QUICK, static_argnames=("network", "input_shape", "dtype"))(_first_state)
 
 
 @jax.jit
