@@ -127,6 +127,11 @@ def next_count(count: jax.Array, more: int = 1) -> jax.Array:
     return jnp.minimum(count, LARGEST_COUNT - more) + more
 
 
+def is_label_dtype(dtype: Any) -> bool:
+    """Return whether arrays of a dtype can hold labels of classes: integers, or bool for two classes."""
+    return bool(jnp.issubdtype(dtype, jnp.integer)) or np.dtype(dtype) == np.bool_
+
+
 def nan_unless(valid: jax.Array, values: jax.Array) -> jax.Array:
     """Return floating values where they are valid, and NaN elsewhere: what a compiled program can do for an error.
 
@@ -143,13 +148,18 @@ def check_key(where: object, key: Any) -> None:
 
     >>> check_key("fit", 0)
     Traceback (most recent call last):
-    TypeError: fit: expected key made by jax.random.key(seed), got 0
+    TypeError: fit: expected one key, as jax.random.key(seed) makes it, got 0: use jax.random.key(0)
     """
     dtype, shape = getattr(key, "dtype", None), getattr(key, "shape", None)
     typed = dtype is not None and jnp.issubdtype(dtype, jax.dtypes.prng_key) and shape == ()
-    if not typed and not (dtype == np.uint32 and shape == (2,)):
-        got = repr(key) if dtype is None else f"an array of shape {shape} and dtype {dtype}"
-        raise TypeError(message(where, "key made by jax.random.key(seed)", got))
+    if typed or (dtype == np.uint32 and shape == (2,)):
+        return
+    got = repr(key) if dtype is None else f"an array of shape {shape} and dtype {dtype}"
+    if isinstance(key, int):
+        got += f": use jax.random.key({key})"
+    elif dtype is not None and jnp.issubdtype(dtype, jax.dtypes.prng_key):
+        got = f"{key.size} keys in an array of shape {shape}: pass one of them, or map over them with jax.vmap"
+    raise TypeError(message(where, "one key, as jax.random.key(seed) makes it", got))
 
 
 def check_dtype(where: object, dtype: Any) -> np.dtype:
@@ -332,30 +342,78 @@ def expected_params(network: Any, input_shape: tuple[int, ...], dtype: Any = jnp
 
 
 def check_data(
-    where: str, network: Any, data: Any, dtype: Any, input_shape: tuple[int, ...] | None = None
-) -> tuple[Any, Any]:
-    """Return (x, y) as JAX arrays of ``dtype``, or raise an error that names the wrong one.
+    where: str, parts: tuple[Any, Any], data: Any, dtype: Any, input_shape: tuple[int, ...] | None = None
+) -> tuple[Any, Any, Any]:
+    """Return x, y and the samples' weights, None without, as JAX arrays; or raise an error that names the wrong one.
 
-    x is (n, ...), as ``check_inputs`` takes it; y has as many rows, is numeric and finite; n is at least 1.
+    x is (n, ...), as ``check_inputs`` takes it; n is at least 1. y has as many rows and is numeric and finite: it
+    becomes ``dtype``, but labels of classes, for a loss that takes them, stay integers. Weights are (n,).
+
+    Args:
+        where: the name of the public function.
+        parts: the network and the loss.
+        data: (x, y) or (x, y, weights).
+        dtype: the parameters' dtype.
+        input_shape: the shape that a row of x must have; None for any that the network takes.
 
     >>> import funcnet as fn
-    >>> check_data("fit", fn.mlp([2, 1]), (np.zeros((3, 2)), np.zeros((4, 1))), np.float32)
+    >>> check_data("fit", (fn.mlp([2, 1]), fn.quadratic), (np.zeros((3, 2)), np.zeros((4, 1))), np.float32)
     Traceback (most recent call last):
     ValueError: fit: expected as many rows in y as in x, got 4 for 3
     """
-    if not isinstance(data, tuple | list) or len(data) != 2:
+    if not isinstance(data, tuple | list) or len(data) not in (2, 3):
         got = f"{len(data)} of them" if isinstance(data, tuple | list) else type(data).__name__
-        raise TypeError(message(where, "data to be a pair (x, y)", got))
+        raise TypeError(message(where, "data (x, y) or (x, y, weights)", got))
+    network, loss = parts
     x = check_inputs(where, network, data[0], dtype)
     if input_shape is not None and x.shape[1:] != input_shape:
         raise ValueError(message(where, f"x of shape (n, {', '.join(map(str, input_shape))})", x.shape))
     y = real_array(where, "y", data[1])
-    if y.ndim < 2:
-        hint = ": use fn.data.one_hot for class labels, y[:, None] for scalar targets"
-        raise ValueError(message(where, "y of shape (n, outputs)", f"{y.shape}{hint}"))
-    if len(y) != len(x):
+    if y.ndim and len(y) != len(x):
         raise ValueError(message(where, "as many rows in y as in x", f"{len(y)} for {len(x)}"))
-    return x, _finite(where, "y", y, dtype)
+    count = _label_count(network, loss, x, y, dtype) if is_label_dtype(y.dtype) else None
+    if count is None and y.ndim < 2:
+        remedy = "fn.data.one_hot" if loss.label_count(2) is None else "integers"
+        hint = f": use {remedy} for class labels, y[:, None] for scalar targets"
+        raise ValueError(message(where, "y of shape (n, outputs)", f"{y.shape}{hint}"))
+    y = _finite(where, "y", y, dtype) if count is None else _labels(where, y, count)
+    return x, y, _sample_weights(where, data[2], len(x), dtype) if len(data) == 3 else None
+
+
+def _label_count(network: Any, loss: Any, x: jax.Array, y: Any, dtype: Any) -> int | None:
+    """Return how many classes integers y name as labels, None where they are no labels for this network and loss."""
+    output = _output_of(network, x.shape[1:], np.dtype(x.dtype), np.dtype(dtype))
+    return loss.label_count(output.shape[-1]) if y.ndim == output.ndim - 1 else None
+
+
+def _labels(where: str, y: Any, count: int) -> jax.Array:
+    """Return labels as int32; every one must be in [0, count), if they are concrete."""
+    if is_concrete(y):
+        values = np.asarray(y).astype(np.int64)
+        check_values(where, f"labels y in [0, {count})", values, (values >= 0) & (values < count))
+    return jnp.asarray(y).astype(jnp.int32)
+
+
+def _sample_weights(where: str, weights: Any, samples: int, dtype: Any) -> jax.Array:
+    """Return the samples' weights in the accumulators' dtype: at least 0, and one of them above 0, if concrete."""
+    dtype = accumulator_dtype(dtype)
+    check_weights(where, weights, dtype)
+    array = jnp.asarray(real_array(where, "weights", weights)).astype(dtype)
+    if array.shape != (samples,):
+        raise ShapeError(where, f"weights of shape ({samples},), one per sample", array.shape)
+    if is_concrete(array) and not np.any(np.asarray(array)):
+        raise ValueError(message(where, "weights of which one is above 0", "all of them 0"))
+    return array
+
+
+@lru_cache
+def _output_of(network: Any, input_shape: tuple[int, ...], input_dtype: np.dtype, dtype: np.dtype) -> Any:
+    """Return the struct of a network's output for one sample; cached, because tracing is slow."""
+
+    def output(key: jax.Array, x: jax.Array) -> jax.Array:
+        return network.apply(network.init(key, input_shape, dtype=dtype)[0], x)
+
+    return jax.eval_shape(output, jax.random.key(0), jax.ShapeDtypeStruct((1, *input_shape), input_dtype))
 
 
 def check_inputs(where: str, network: Any, x: Any, dtype: Any) -> jax.Array:
@@ -385,15 +443,10 @@ def check_inputs(where: str, network: Any, x: Any, dtype: Any) -> jax.Array:
     raise TypeError(message(where, "x of a floating dtype", f"{x.dtype}{hint}"))
 
 
-@lru_cache
 def _takes(network: Any, input_shape: tuple[int, ...], input_dtype: np.dtype, dtype: np.dtype) -> bool:
     """Return whether a network with parameters of ``dtype`` makes floating outputs of inputs of another dtype."""
-
-    def output(key: jax.Array, x: jax.Array) -> jax.Array:
-        return network.apply(network.init(key, input_shape, dtype=dtype)[0], x)
-
     try:
-        made = jax.eval_shape(output, jax.random.key(0), jax.ShapeDtypeStruct((1, *input_shape), input_dtype))
+        made = _output_of(network, input_shape, input_dtype, dtype)
     except (TypeError, ValueError):
         return False
     return bool(jnp.issubdtype(made.dtype, jnp.floating))

@@ -35,7 +35,7 @@ class Configuration:
     Its values must be hashable: ``hash`` raises ``TypeError`` for a field that is a list or an array.
     """
 
-    name: ClassVar[str]  # the public name: of the value where the class has no fields, else of the class
+    name: ClassVar[str]  # the public name of the value whose fields are all at their defaults
     _sets_fields: ClassVar[bool] = False  # whether the class, or a base of it, has an __init__ that sets the fields
 
     def __init_subclass__(cls, *, init: bool = True) -> None:
@@ -90,9 +90,8 @@ class Configuration:
         return hash((type(self), self._identity))
 
     def __repr__(self) -> str:
-        if hasattr(self, "name") and not fields(self):  # type: ignore[arg-type]
-            return self.name
-        return f"{getattr(self, 'name', type(self).__name__)}({self.arguments()})"
+        arguments = self.arguments()
+        return self.name if hasattr(self, "name") and not arguments else f"{type(self).__name__}({arguments})"
 
     def arguments(self) -> str:
         """Return the arguments of the call that builds this value, as text; those left at their default are omitted."""

@@ -76,6 +76,9 @@ LOSSES = [
     LossCase(losses.sigmoid_cross_entropy, activations.linear, _probability, bounded=True),
     LossCase(losses.softmax_cross_entropy, activations.linear, _probability, bounded=True),
     LossCase(losses.hinge, activations.linear, _class_sign, bounded=True),
+    LossCase(losses.Huber(0.7), activations.linear, jax.random.normal, bounded=True),
+    LossCase(losses.SoftmaxCrossEntropy(label_smoothing=0.1), activations.linear, _distribution, bounded=True),
+    LossCase(losses.Focal(), activations.linear, _distribution, bounded=True),
 ]
 
 

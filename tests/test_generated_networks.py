@@ -89,9 +89,12 @@ class Structure:
         return 2 * sum(isinstance(layer, fn.Dense) for layer in layers[:last_jump])
 
 
+LOSSES = list({type(case.loss): case for case in reversed(registry.LOSSES)}.values())[::-1]  # one of each class
+
+
 def structures():
     draw = random.Random(0)
-    for case, depths in zip(registry.LOSSES, itertools.cycle(DEPTHS), strict=False):
+    for case, depths in zip(LOSSES, itertools.cycle(DEPTHS), strict=False):
         left = draw.sample(HIDDEN, len(HIDDEN))
         for depth in depths:
             # A jump has no derivative but 0: after another activation nothing would be left of that one's.
@@ -157,7 +160,7 @@ each = pytest.mark.parametrize("compared", CASES, ids=["-".join(map(str, case)) 
 
 def test_there_are_more_than_a_thousand_cases_and_every_activation_meets_every_loss():
     assert len(STRUCTURES) * SCALES.size >= 1000
-    for case in registry.LOSSES:
+    for case in LOSSES:
         met = {layer for structure in STRUCTURES if structure.case is case for layer in structure.network.layers}
         assert met >= set(HIDDEN)
 

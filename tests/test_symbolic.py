@@ -62,7 +62,20 @@ TERMS = {  # of a loss: one output's share of its value
     "sigmoid_cross_entropy": lambda p, t: binary(sigmoid_of(p), t),
     "softmax_cross_entropy": lambda p, t: -t * sp.log(softmax_of(p)),
     "hinge": hinge_of,
+    "Huber": lambda p, t: huber_of(p - t, sp.Rational(0.7)),
+    "Focal": lambda p, t: -t * (1 - softmax_of(p)) ** 2 * sp.log(softmax_of(p)),
 }
+
+
+def huber_of(d, delta):
+    return sp.Piecewise((d**2 / 2, sp.Abs(d) <= delta), (delta * (sp.Abs(d) - delta / 2), True))
+
+
+def value_of(loss):
+    """Return a loss of outputs a and targets y, by symbols."""
+    s = sp.Rational(getattr(loss, "label_smoothing", 0))
+    term = TERMS[getattr(loss, "name", type(loss).__name__)]
+    return sum(term(p, (1 - s) * t + s / OUTPUTS) for p, t in zip(a, y, strict=True))
 
 
 def evaluated(symbols, expression, points):
@@ -116,7 +129,7 @@ def test_the_jacobian_of_softmax(scale, x64):
 def test_the_gradient_of_every_loss(case, x64):
     output, target = case.example(jax.random.key(0), (40, OUTPUTS), jnp.float64)
     rows = np.concatenate([output, target], axis=1)
-    value = sum(TERMS[case.loss.name](p, t) for p, t in zip(a, y, strict=True))
+    value = value_of(case.loss)
     gradient = [sp.diff(value, each) for each in a]
     assert worst_error(case.loss.value(output, target), evaluated([*a, *y], value, rows)) <= TOLERANCE
     assert worst_error(case.loss.gradient(output, target), evaluated([*a, *y], gradient, rows)) <= TOLERANCE
@@ -126,7 +139,7 @@ def test_the_gradient_of_every_loss(case, x64):
 def test_the_gradient_of_a_loss_whose_output_is_nearly_certain(case, x64):
     output = 10 * jax.random.normal(jax.random.key(0), (40, OUTPUTS), jnp.float64)
     target = jnp.where(output == jnp.max(output, axis=1, keepdims=True), 1.0, 0.0)
-    value = sum(TERMS[case.loss.name](p, t) for p, t in zip(a, y, strict=True))
+    value = value_of(case.loss)
     gradient = [sp.diff(value, each) for each in a]
     expected = evaluated([*a, *y], gradient, np.concatenate([output, target], axis=1))
     for ours, exact in zip(case.loss.gradient(output, target), expected, strict=True):

@@ -27,10 +27,6 @@ class Activation(Layer):
     (Array([9.], dtype=float32), Array([6.], dtype=float32), Sequential(Dense(10), Square()))
     """
 
-    def __repr__(self) -> str:
-        arguments = self.arguments()
-        return self.name if hasattr(self, "name") and not arguments else f"{type(self).__name__}({arguments})"
-
     def __call__(self, z: jax.Array) -> jax.Array:
         """Return σ(z), elementwise, of the shape and dtype of ``z``."""
         return self.value(floating_array(self, "z", z))

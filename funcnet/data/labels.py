@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from ..checks import check_count, check_key, check_unmasked, check_values
+from ..checks import check_count, check_key, check_unmasked, check_values, real_array
 from ..errors import message
 
 
@@ -47,6 +47,39 @@ def from_one_hot(rows: Any) -> np.ndarray:
             message("from_one_hot", "a single 1 among 0s in every row", f"another row at index {wrong[0]}")
         )
     return rows.argmax(axis=1)
+
+
+def class_weights(labels: Any, weights: Any = None) -> np.ndarray:
+    """Return a weight for each of the n labels: (n,) of float32, for data (x, y, weights).
+
+    By default every class counts alike: a sample of class k weighs n / (K nₖ), where K classes occur and nₖ samples
+    have class k, so that the mean weight is 1. King, Zeng, "Logistic Regression in Rare Events Data" (2001), section
+    4.2.
+
+    Args:
+        labels: integers (n,), at least 0.
+        weights: the weight of each class 0, 1, …, at least 0 and finite; None for weights that balance the classes.
+
+    Raises:
+        TypeError: labels that are not integers, or weights that are not real numbers.
+        ValueError: no labels; a label that is negative or has no weight; a weight that is negative or not finite.
+
+    >>> class_weights([0, 0, 0, 1])
+    array([0.6666667, 0.6666667, 0.6666667, 2. ], dtype=float32)
+    >>> class_weights([0, 0, 0, 1], weights=[1.0, 5.0])
+    array([1., 1., 1., 5.], dtype=float32)
+    """
+    labels = _labels("class_weights", labels)
+    if weights is None:
+        check_values("class_weights", "labels of at least 0", labels, labels >= 0)
+        _, classes, counts = np.unique(labels, return_inverse=True, return_counts=True)
+        return (labels.size / (counts.size * counts))[classes].astype(np.float32)
+    each = np.asarray(real_array("class_weights", "weights", weights), np.float64)
+    if each.ndim != 1 or each.size == 0:
+        raise ValueError(message("class_weights", "weights of shape (classes,)", each.shape))
+    check_values("class_weights", "weights to be finite and at least 0", each, np.isfinite(each) & (each >= 0))
+    check_values("class_weights", f"labels in [0, {each.size})", labels, (labels >= 0) & (labels < each.size))
+    return each[labels].astype(np.float32)
 
 
 def split(

@@ -19,6 +19,9 @@ class DenseParams(NamedTuple):
     bias: jax.Array  # (outputs,)
 
 
+_FLATTEN = ": put fn.Flatten() before it"
+
+
 class Dense(Layer):
     """The layer z = x wᵀ + b of ``units`` neurons: x (batch, inputs), w (units, inputs), b (units,), z (batch, units).
 
@@ -60,7 +63,8 @@ class Dense(Layer):
         """Return the initial weight (units, inputs) and bias (units,), and the output's shape (units,)."""
         dtype = check_dtype(self, dtype)
         if len(input_shape) != 1 or self.inputs not in (None, input_shape[0]):
-            raise ShapeError(self, f"an input of shape ({self.inputs or 'inputs'},)", tuple(input_shape))
+            hint = _FLATTEN if len(input_shape) > 1 else ""
+            raise ShapeError(self, f"an input of shape ({self.inputs or 'inputs'},)", f"{tuple(input_shape)}{hint}")
         weight_key, bias_key = jax.random.split(key)
         weight = self.weight_initializer(weight_key, (self.units, input_shape[0]), dtype)
         return DenseParams(weight, self.bias_initializer(bias_key, (self.units,), dtype)), (self.units,)
@@ -73,7 +77,8 @@ class Dense(Layer):
             expected = f"weight of shape ({self.units}, inputs) and bias of shape ({self.units},)"
             raise ShapeError(self, expected, f"{weight.shape} and {bias.shape}")
         if x.ndim != 2 or x.shape[1] != weight.shape[1]:
-            raise ShapeError(self, f"x of shape (batch, {weight.shape[1]})", x.shape)
+            hint = _FLATTEN if x.ndim > 2 else ""
+            raise ShapeError(self, f"x of shape (batch, {weight.shape[1]})", f"{x.shape}{hint}")
         if x.dtype != weight.dtype:
             raise DtypeError(self, f"x of dtype {weight.dtype} as the weight", x.dtype)
         return _contract(x, 1, weight, 1) + bias[None, :], x

@@ -9,13 +9,16 @@ scores of the hinge into numbers between 0 and 1; other losses return the output
 from .base import Loss
 from .base import batch_mean as batch_mean
 from .base import sample_shares as sample_shares
-from .logits import sigmoid_cross_entropy, softmax_cross_entropy
+from .logits import Focal, SoftmaxCrossEntropy, sigmoid_cross_entropy, softmax_cross_entropy
 from .margin import hinge
 from .probabilities import binary_cross_entropy, categorical_cross_entropy, kl_divergence
-from .squared_errors import mean_squared_error, quadratic, squared_error
+from .squared_errors import Huber, mean_squared_error, quadratic, squared_error
 
 __all__ = [
+    "Focal",
+    "Huber",
     "Loss",
+    "SoftmaxCrossEntropy",
     "binary_cross_entropy",
     "categorical_cross_entropy",
     "hinge",

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 
-from ..checks import accumulator_dtype, check_unmasked, floating_array, nan_unless
+from ..checks import accumulator_dtype, check_unmasked, floating_array, is_label_dtype, nan_unless
 from ..configuration import Configuration
 from ..errors import DtypeError, ShapeError
 
@@ -16,7 +16,8 @@ class Loss(Configuration):
     To define a loss, subclass this and write ``value`` and ``gradient``. Both take an output (..., outputs) of a
     floating dtype and a target of the same shape, and keep the output's dtype; ``check`` raises ``ShapeError`` or
     ``DtypeError`` otherwise. Training and evaluation call ``check`` as well, so that nothing broadcasts in a loss that
-    does not; a loss whose targets have another shape overrides it.
+    does not; a loss whose targets have another shape overrides it. A loss of classes also takes their labels, integers
+    (...,), where its ``label_count`` says how many there are.
 
     >>> import funcnet as fn
     >>> class FourthPower(fn.Loss):
@@ -33,6 +34,7 @@ class Loss(Configuration):
     """
 
     described_as: ClassVar[str] = "a loss, such as fn.quadratic or a subclass of fn.Loss"
+    from_logits: ClassVar[bool] = False  # whether it applies the sigmoid or the softmax to the output itself
 
     def value(self, output: jax.Array, target: jax.Array) -> jax.Array:
         """Return the loss of each sample: (...,) for an output (..., outputs)."""
@@ -46,20 +48,46 @@ class Loss(Configuration):
         """Return what the output stands for: by default the output itself."""
         return output
 
+    def label_count(self, outputs: int) -> int | None:
+        """Return how many classes integer labels 0, 1, … name for outputs of that width; None for no labels."""
+        return None
+
     def check(self, output: Any, target: Any) -> tuple[jax.Array, jax.Array]:
-        """Return output and target as arrays of the output's shape and dtype; raise an error where they do not fit."""
+        """Return output and target as arrays of the output's shape and dtype; raise an error where they do not fit.
+
+        Labels become the target that they name. A label that names no class, which a compiled program cannot refuse,
+        makes its target NaN.
+        """
         output = floating_array(self, "output", output)
         check_unmasked(self, "target", target)
         target = jnp.asarray(target)
         if output.ndim == 0:
             raise ShapeError(self, "output of shape (batch, outputs)", output.shape)
+        is_label = target.ndim == output.ndim - 1 and is_label_dtype(target.dtype)
+        if is_label and (count := self.label_count(output.shape[-1])) is not None:
+            return output, target_of_labels(target, output.shape[-1], count, output.dtype)
         if output.shape != target.shape:
-            labels = target.ndim == output.ndim - 1 and not jnp.issubdtype(target.dtype, jnp.floating)
-            hint = ": use fn.data.one_hot for class labels" if labels else ""
+            hint = ": use fn.data.one_hot for class labels" if is_label else ""
+            if target.ndim == output.ndim > 1 and output.shape[:-1] == target.shape[:-1]:
+                hint = f": give the network's last layer {target.shape[-1]} outputs"
             raise ShapeError(self, f"target of the output's shape {output.shape}", f"{target.shape}{hint}")
         if jnp.issubdtype(target.dtype, jnp.complexfloating):
             raise DtypeError(self, "target of a real dtype", target.dtype)
         return output, target.astype(output.dtype)
+
+
+def target_of_labels(labels: jax.Array, outputs: int, count: int, dtype: Any) -> jax.Array:
+    """Return the targets (..., outputs) that labels (...,) name: one-hot rows, or the labels themselves for one output.
+
+    >>> target_of_labels(jnp.array([2, 0]), 3, 3, jnp.float32).tolist()
+    [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
+    >>> target_of_labels(jnp.array([1, 5]), 1, 2, jnp.float32).tolist()
+    [[1.0], [nan]]
+    """
+    labels = labels[..., None].astype(jnp.int32)
+    classes = jnp.arange(outputs, dtype=jnp.int32)[(None,) * (labels.ndim - 1)]
+    rows = (labels if outputs == 1 and count == 2 else labels == classes).astype(dtype)
+    return nan_unless((labels >= 0) & (labels < count), rows)
 
 
 def batch_mean(

@@ -1,8 +1,9 @@
-"""Losses of squared errors: half their sum, their sum, their mean."""
+"""Losses of squared errors: half their sum, their sum, their mean; and the Huber loss, linear for large errors."""
 
 import jax
 import jax.numpy as jnp
 
+from ..checks import as_dtype, set_number
 from .base import Loss
 
 
@@ -72,6 +73,41 @@ class MeanSquaredError(Loss):
         """Return (2/m)(a − y)."""
         a, y = self.check(output, target)
         return (2 / a.shape[-1]) * (a - y)
+
+
+class Huber(Loss):
+    """The Huber loss Σⱼ h(aⱼ − yⱼ), with h(d) = ½d² where |d| ≤ δ and h(d) = δ(|d| − ½δ) elsewhere.
+
+    It is the quadratic loss of small errors, and large errors count linearly, so that outliers do not dominate. Its
+    gradient is a − y, cut off at −δ and δ. It sums over the outputs, where PyTorch and Keras average. Raises
+    ``TypeError`` or ``ValueError`` unless ``delta`` is a finite number above 0. Huber, "Robust Estimation of a Location
+    Parameter" (1964), section 1.
+
+    >>> import funcnet as fn
+    >>> a, y = jnp.array([[0.5, 10.0]]), jnp.zeros((1, 2))
+    >>> fn.Huber(delta=1.0).value(a, y), fn.Huber(delta=1.0).gradient(a, y)
+    (Array([9.625], dtype=float32), Array([[0.5, 1. ]], dtype=float32))
+    """
+
+    delta: float = 1.0
+
+    def __post_init__(self) -> None:
+        set_number(self, "delta", lambda delta: delta > 0, "above 0")
+
+    def value(self, output: jax.Array, target: jax.Array) -> jax.Array:
+        """Return Σⱼ c (d − ½c) with d = a − y and c = d cut off at −δ and δ."""
+        a, y = self.check(output, target)
+        c = self._cut_off(a - y)
+        return jnp.sum(c * ((a - y) - 0.5 * c), axis=-1)
+
+    def gradient(self, output: jax.Array, target: jax.Array) -> jax.Array:
+        """Return a − y, cut off at −δ and δ."""
+        a, y = self.check(output, target)
+        return self._cut_off(a - y)
+
+    def _cut_off(self, d: jax.Array) -> jax.Array:
+        as_dtype(self, "delta", self.delta, d.dtype)
+        return jnp.where(d > self.delta, self.delta, jnp.where(d < -self.delta, -self.delta, d))
 
 
 quadratic = Quadratic()

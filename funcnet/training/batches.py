@@ -21,6 +21,7 @@ from .one_kernel import as_one_kernel, on_one_cpu
 
 Totals = tuple[Any, Any]  # running sums, and their compensation terms
 
+_COUNT = "(weights)"  # the sum of the weights, beside the sums of named values
 _LONG_ROW = 256  # bytes: from here on a gather of floats takes longer than copying row by row (64 to 784 floats, CPU)
 _ROUNDS = 8  # of mixing: our tests find no pattern with 6 or more
 _MIXED = 32  # numbers, from which on they are mixed: fewer have too few maps, and are ranked
@@ -103,28 +104,43 @@ def scan_batches(
     samples: int,
     batch_size: int,
     dtype: Any,
+    weights_of: Callable[[jax.Array], jax.Array] | None = None,
 ) -> tuple[Any, dict[str, jax.Array]]:
     """Run ``one_batch(carry, start, weights) -> (carry, means)`` over all batches; return the means over the samples.
 
     The sums are compensated (Kahan, "Further Remarks on Reducing Truncation Errors", 1965), so that a mean over
     many batches in float32 is as exact as one over few.
+
+    Args:
+        one_batch: the function of one batch; its weights are None where all samples of the batch count alike.
+        carry: what it is given first.
+        names: the names of the means.
+        samples: how many samples there are.
+        batch_size: how many of them are in a batch.
+        dtype: the dtype of the means.
+        weights_of: a function of a start to the samples' weights (batch_size,); None where all count alike.
     """
+    summed = names if weights_of is None else (*names, _COUNT)
 
     def body(state: tuple[Any, Totals], index: jax.Array) -> tuple[tuple[Any, Totals], None]:
         carry, (sums, lost) = state
         start, weights = batch_window(index, samples, batch_size)
+        if weights_of is not None:
+            weights = weights_of(start) if weights is None else weights.astype(dtype) * weights_of(start)
         carry, means = one_batch(carry, start, weights)
         count = batch_size if weights is None else jnp.sum(weights)
-        terms = {name: means[name].astype(dtype) * jnp.asarray(count, dtype) - lost[name] for name in names}
-        new_sums = {name: sums[name] + terms[name] for name in names}
-        lost = {name: (new_sums[name] - sums[name]) - terms[name] for name in names}
+        means = {_COUNT: jnp.ones((), dtype), **means}
+        terms = {name: means[name].astype(dtype) * jnp.asarray(count, dtype) - lost[name] for name in summed}
+        new_sums = {name: sums[name] + terms[name] for name in summed}
+        lost = {name: (new_sums[name] - sums[name]) - terms[name] for name in summed}
         return (carry, (new_sums, lost)), None
 
-    zeros = {name: jnp.zeros((), dtype) for name in names}
+    zeros = {name: jnp.zeros((), dtype) for name in summed}
     batches = -(-samples // batch_size)  # the last one may be partial
     indices = jnp.arange(batches, dtype=jnp.int32)
     (carry, (sums, _)), _ = as_one_kernel(lambda start: lax.scan(body, start, indices), (carry, (zeros, zeros)))
-    return carry, {name: sums[name] / samples for name in names}
+    total = samples if weights_of is None else jnp.where(sums[_COUNT] == 0, 1, sums[_COUNT])
+    return carry, {name: sums[name] / total for name in names}
 
 
 def shuffled(array: jax.Array, order: jax.Array, batch_size: int) -> Callable[[jax.Array], jax.Array]:

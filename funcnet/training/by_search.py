@@ -19,7 +19,7 @@ def fit_by_search(
     network: Layer,
     loss: Loss,
     search: Search,
-    data: tuple[Any, Any],
+    data: tuple[Any, ...],
     *,
     key: jax.Array,
     steps: int,
@@ -38,7 +38,7 @@ def fit_by_search(
         network: the network to train; it may not keep running statistics, which a search cannot update.
         loss: the loss of each sample.
         search: ``fn.restarts(...)``, ``fn.annealing(...)``, ``fn.genetic(...)`` or another (init, step) pair.
-        data: (x, y), as ``fit`` takes them.
+        data: (x, y) or (x, y, weights), as ``fit`` takes them.
         key: the random key of the search. Every start is ``network.init(key, x.shape[1:])`` with a different key.
         steps: how many steps of the search at most.
         goal: the search ends at a cost of at most this; None for no goal.
@@ -71,7 +71,7 @@ def fit_by_search(
     if network.keeps_statistics:
         raise TypeError(message("fit_by_search", "a network without running statistics", network))
     check_penalty("fit_by_search", penalty, accumulator_dtype(check_dtype("fit_by_search", dtype)))
-    batch = Batch(*check_data("fit_by_search", network, data, check_dtype("fit_by_search", dtype)))
+    batch = Batch(*check_data("fit_by_search", (network, loss), data, check_dtype("fit_by_search", dtype)))
     cost = jax.tree_util.Partial(_cost, Objective(network, loss, penalty), batch)
     start = _Start(network, batch.x.shape[1:], jnp.dtype(dtype))
     return run(search, cost, start, key=key, steps=steps, goal=goal, patience=patience, min_delta=min_delta)

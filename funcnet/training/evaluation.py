@@ -1,6 +1,7 @@
 """Evaluation and prediction, in batches, without training."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -22,18 +23,20 @@ def evaluate(
     network: Layer,
     loss: Loss,
     params: Params,
-    data: tuple[Any, Any],
+    data: tuple[Any, ...],
     *,
     metrics: Sequence[Metric] = (),
     batch_size: int | None = EVALUATION_BATCH,
 ) -> dict[str, float]:
     """Return the mean loss and metrics of all samples: {"loss": ..., "accuracy": ...}, as Python floats.
 
+    With weights these are weighted means.
+
     Args:
         network: the network; it is evaluated without a key, so that nothing is dropped.
         loss: the loss of each sample.
         params: the network's parameters.
-        data: (x, y) with x (n, ...) and y like the output.
+        data: (x, y) or (x, y, weights), as ``fit`` takes them.
         metrics: functions (prediction, target) -> one number per sample, (batch,). The prediction is the loss's
             ``predict`` of the output.
         batch_size: samples at a time; None for all at once.
@@ -50,9 +53,9 @@ def evaluate(
     check_part("evaluate", "network", network, Layer)
     check_part("evaluate", "loss", loss, Loss)
     check_metrics("evaluate", metrics)
-    x, y = check_data("evaluate", network, data, params_dtype(params))
-    size = effective_batch_size("evaluate", batch_size, len(x))
-    found = _compiled_means(Objective(network, loss), params, Batch(x, y), metrics=tuple(metrics), batch_size=size)
+    batch = Batch(*check_data("evaluate", (network, loss), data, params_dtype(params)))
+    size = effective_batch_size("evaluate", batch_size, len(batch.x))
+    found = _compiled_means(Objective(network, loss), params, batch, metrics=tuple(metrics), batch_size=size)
     found = jax.device_get(found)
     return {name: float(found[name]) for name in ("loss", *map(metric_name, metrics))}
 
@@ -88,15 +91,18 @@ def sample_means(
 ) -> dict[str, jax.Array]:
     """Return the mean cost and metrics over the samples, without training. Pure: for use inside a compiled program."""
 
+    def slice_at(array: jax.Array, start: jax.Array) -> jax.Array:
+        return lax.dynamic_slice_in_dim(array, start, batch_size)
+
     def one_batch(carry: None, start: jax.Array, weights: jax.Array | None) -> tuple[None, dict[str, jax.Array]]:
-        x, y = (lax.dynamic_slice_in_dim(array, start, batch_size) for array in (data.x, data.y))
-        batch = Batch(x, y, weights)
+        batch = Batch(slice_at(data.x, start), slice_at(data.y, start), weights)
         cost, (output, _) = objective.value(params, batch)
         return carry, {"loss": cost, **means(metrics, objective.loss.predict(output), batch.y, weights)}
 
     names = ("loss", *map(metric_name, metrics))
     dtype = accumulator_dtype(params_dtype(params))
-    return scan_batches(one_batch, None, names, len(data.x), batch_size, dtype)[1]
+    weights_of = None if data.weights is None else partial(slice_at, data.weights)
+    return scan_batches(one_batch, None, names, len(data.x), batch_size, dtype, weights_of)[1]
 
 
 _compiled_means = jit_for_cpu(LOOP, static_argnames=("metrics", "batch_size"))(sample_means)

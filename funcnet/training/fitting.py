@@ -48,12 +48,12 @@ def fit(
     network: Layer,
     loss: Loss,
     optimizer: Optimizer,
-    data: tuple[Any, Any],
+    data: tuple[Any, ...],
     *,
     key: jax.Array | None = None,
     epochs: int,
     batch_size: int | None = 32,
-    validation: tuple[Any, Any] | None = None,
+    validation: tuple[Any, ...] | None = None,
     metrics: Sequence[Metric] = (),
     penalty: Penalty | None = None,
     early_stopping: EarlyStopping | None = None,
@@ -73,12 +73,14 @@ def fit(
         network: the network to train.
         loss: the loss of each sample.
         optimizer: an (init, update) pair, funcnet's or optax's.
-        data: (x, y) with x (n, ...) and y (n, outputs). x is floating, or integers for a network that takes them, for
-            example one that starts with ``Rescaling``.
+        data: (x, y) or (x, y, weights). x (n, ...) is floating, or integers for a network that takes them, for
+            example one that starts with ``Rescaling``. y is (n, outputs), or class labels (n,) for a loss that takes
+            them, such as ``fn.softmax_cross_entropy``. The weights (n,) say how much each sample counts: costs and
+            metrics are weighted means. A batch whose weights are all 0 changes nothing but the count of steps.
         key: the run's random key, ``jax.random.key(seed)``; not with ``state``.
         epochs: how many passes over the data at most.
         batch_size: samples per step; None for the full set.
-        validation: (x, y) that is evaluated after every epoch, or None.
+        validation: data like these that are evaluated after every epoch, or None.
         metrics: functions (prediction, target) -> one number per sample; the history records their means.
         penalty: such as ``fn.l2(0.0001)``. It is part of the "loss" that is minimized; "val_loss" and ``evaluate``
             exclude it, so that runs with different penalties can be compared.

@@ -34,6 +34,7 @@ from .batches import effective_batch_size, random_order, scan_batches, shuffled
 from .early_stopping import EarlyStopping, Limits, is_stopped, update_best, with_early_stopping
 from .evaluation import EVALUATION_BATCH, sample_means
 from .metrics import Metric, metric_name
+from .mistakes import DEFAULT_BATCH_SIZE, warn_of_mistakes
 from .one_kernel import as_one_kernel, few_waits
 from .step import SHUFFLE, GradientsOf, Step, TrainState, make_step, resumed
 
@@ -54,11 +55,11 @@ def run_epochs(
     loss: Loss,
     optimizer: Optimizer,
     state: TrainState,
-    data: tuple[Any, Any],
+    data: tuple[Any, ...],
     *,
     epochs: int,
-    batch_size: int | None = 32,
-    validation: tuple[Any, Any] | None = None,
+    batch_size: int | None = DEFAULT_BATCH_SIZE,
+    validation: tuple[Any, ...] | None = None,
     metrics: Sequence[Metric] = (),
     penalty: Penalty | None = None,
     early_stopping: EarlyStopping | None = None,
@@ -75,10 +76,10 @@ def run_epochs(
         loss: the loss of each sample.
         optimizer: an (init, update) pair, funcnet's or optax's.
         state: the state of ``init_state``, or of an earlier run; the hyper-parameters are those of ``optimizer``.
-        data: (x, y), x (n, ...) and y (n, outputs).
+        data: (x, y) or (x, y, weights), as ``fit`` takes them.
         epochs: how many passes over the data; the length of the history.
         batch_size: samples per step; None for the full set.
-        validation: (x, y) that is evaluated after every epoch, or None.
+        validation: data that is evaluated after every epoch, or None.
         metrics: functions (prediction, target) -> one number per sample.
         penalty: such as ``fn.l2(0.0001)``; it is part of the "loss", not of the "val_loss".
         early_stopping: when to stop, or None.
@@ -146,12 +147,12 @@ class Plan:
 def make_plan(
     where: str,
     parts: tuple[Layer, Loss, Optimizer],
-    data: tuple[Any, Any],
+    data: tuple[Any, ...],
     dtype: Any,
     *,
     epochs: int,
     batch_size: int | None,
-    validation: tuple[Any, Any] | None,
+    validation: tuple[Any, ...] | None,
     metrics: Sequence[Metric],
     penalty: Penalty | None,
     early_stopping: EarlyStopping | None,
@@ -164,13 +165,14 @@ def make_plan(
         check_penalty(where, penalty, accumulator_dtype(dtype))
     check_part(where, "early_stopping", early_stopping, EarlyStopping, optional=True)
     names: tuple[str, ...] = ("loss", *map(metric_name, step.metrics))
-    batch, held_out = Batch(*check_data(where, parts[0], data, dtype)), None
+    batch, held_out = Batch(*check_data(where, parts[:2], data, dtype)), None
     if validation is not None:
-        held_out = Batch(*check_data(f"{where} (validation)", parts[0], validation, dtype, batch.x.shape[1:]))
+        held_out = Batch(*check_data(f"{where} (validation)", parts[:2], validation, dtype, batch.x.shape[1:]))
         names += tuple(f"val_{name}" for name in names)
         if repeated := [name for name in names if names.count(name) > 1]:
             expected = "metrics of other names than the values of the validation data, which begin with 'val_'"
             raise ValueError(message(where, expected, repeated[0]))
+    warn_of_mistakes(where, *parts[:2], batch.x, batch_size)
     limits = None if early_stopping is None else early_stopping.limits
     return Plan(step, batch, held_out, limits, effective_batch_size(where, batch_size, len(batch.x)), names)
 
@@ -246,17 +248,19 @@ def _train_epoch(
     step, data, batch_size = plan.step, plan.data, plan.batch_size
     used = state.params if keeps else ()
     if batch_size == len(data.x):  # the full set: its mean does not depend on the order
-        state, row = step(state, data)
+        state, row = step(state, data, may_skip=data.weights is not None)
         row = {name: value.astype(dtype) for name, value in row.items()}
         return state._replace(epoch=next_count(state.epoch)), row, used
     key = jax.random.fold_in(jax.random.fold_in(state.key, SHUFFLE), state.epoch)
     order = random_order(key, len(data.x))
     batch_of_x, batch_of_y = (shuffled(array, order, batch_size) for array in (data.x, data.y))
+    weights_of = None if data.weights is None else shuffled(data.weights, order, batch_size)
 
     def one_batch(carry: Any, start: jax.Array, weights: jax.Array | None) -> tuple[Any, dict[str, jax.Array]]:
         before, _ = carry
-        state, row = step(before, Batch(batch_of_x(start), batch_of_y(start), weights))
+        batch = Batch(batch_of_x(start), batch_of_y(start), weights)
+        state, row = step(before, batch, may_skip=weights_of is not None)
         return (state, before.params if keeps else ()), row
 
-    (state, used), row = scan_batches(one_batch, (state, used), names, len(data.x), batch_size, dtype)
+    (state, used), row = scan_batches(one_batch, (state, used), names, len(data.x), batch_size, dtype, weights_of)
     return state._replace(epoch=next_count(state.epoch)), row, used

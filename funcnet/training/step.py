@@ -186,8 +186,13 @@ class Step:
     gradients: GradientsOf
     metrics: tuple[Metric, ...]
 
-    def __call__(self, state: TrainState, batch: Batch) -> tuple[TrainState, dict[str, jax.Array]]:
-        """Return the next state, and the batch's cost and mean metrics before the update."""
+    def __call__(
+        self, state: TrainState, batch: Batch, *, may_skip: bool = False
+    ) -> tuple[TrainState, dict[str, jax.Array]]:
+        """Return the next state, and the batch's cost and mean metrics before the update.
+
+        Where ``may_skip``, a batch whose weights are all 0 advances the count of steps and changes nothing else.
+        """
         network, loss = self.objective.network, self.objective.loss
         key = jax.random.fold_in(jax.random.fold_in(state.key, FORWARD), state.step)
         (cost, (output, cache)), gradients = self._cost_and_gradients(state.params, batch, key)
@@ -199,6 +204,11 @@ class Step:
         info = {"loss": cost}
         if self.metrics:
             info |= means(self.metrics, loss.predict(output), batch.y, batch.weights)
+        if may_skip:
+            counts = jnp.any(jnp.asarray(batch.weights) != 0)
+            before = state.params, state.optimizer_state
+            after = params, optimizer_state
+            params, optimizer_state = jax.tree.map(lambda new, old: jnp.where(counts, new, old), after, before)
         return state._replace(params=params, optimizer_state=optimizer_state, step=next_count(state.step)), info
 
     def _cost_and_gradients(self, params: Params, batch: Batch, key: jax.Array) -> tuple[Valued, Params]:
@@ -322,10 +332,4 @@ def _compiled_step(
     optimizer = init.func.__qualname__.strip("_").partition(".")[0]
     optimizer_state = _taken_over("train_step", state.optimizer_state, init(state.params), optimizer)
     state, (x, y, *weights) = state._replace(optimizer_state=optimizer_state), batch
-    after, info = step(state, Batch(x, y, *weights))
-    if weights:
-        counts = jnp.any(jnp.asarray(weights[0]) != 0)
-        unchanged = {"params": state.params, "optimizer_state": optimizer_state}
-        changed = {name: getattr(after, name) for name in unchanged}
-        after = after._replace(**jax.tree.map(lambda new, old: jnp.where(counts, new, old), changed, unchanged))
-    return after, info
+    return step(state, Batch(x, y, *weights), may_skip=bool(weights))

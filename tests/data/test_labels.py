@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from funcnet.data import from_one_hot, one_hot, split
+from funcnet.data import class_weights, from_one_hot, one_hot, split
 
 DTYPES = ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"]
 
@@ -168,3 +168,27 @@ def test_split_takes_only_labels_of_the_rows_to_stratify_by():
         split((np.arange(4),), 0.5, key=KEY, stratify=np.eye(4, 2, dtype=int))
     with pytest.raises(TypeError, match="split: expected labels to be integers, got dtype float64"):
         split((np.arange(4),), 0.5, key=KEY, stratify=[0.0, 1.0, 0.0, 1.0])
+
+
+def test_class_weights_balance_the_classes():
+    labels = np.random.default_rng(0).choice([0, 2, 7], p=[0.7, 0.2, 0.1], size=500)
+    weights = class_weights(labels)
+    assert (weights.dtype, weights.shape) == (np.float32, (500,))
+    totals = [weights[labels == each].sum() for each in (0, 2, 7)]
+    np.testing.assert_allclose(totals, 500 / 3, rtol=1e-5)
+    np.testing.assert_array_equal(class_weights([1, 0, 1], weights=[0.5, 2]), np.float32([2, 0.5, 2]))
+
+
+@pytest.mark.parametrize(
+    ("labels", "weights", "error"),
+    [
+        ([0, -1], None, "class_weights: expected labels of at least 0, got -1 at index 1"),
+        ([0, 2], [1.0, 2.0], r"class_weights: expected labels in \[0, 2\), got 2 at index 1"),
+        ([0, 1], [1.0, -2.0], "class_weights: expected weights to be finite and at least 0, got -2 at index 1"),
+        ([0.0, 1.0], None, "class_weights: expected labels to be integers, got dtype float64"),
+        ([0, 1], [[1.0, 2.0]], r"class_weights: expected weights of shape \(classes,\), got \(1, 2\)"),
+    ],
+)
+def test_wrong_class_weights_are_named(labels, weights, error):
+    with pytest.raises((TypeError, ValueError), match=error):
+        class_weights(labels, weights)

@@ -44,6 +44,9 @@ def plain_value(loss, a, y):
         fn.sigmoid_cross_entropy: lambda: binary(sigmoid),
         fn.softmax_cross_entropy: lambda: categorical(softmax),
         hinge: lambda: sum(max(0, 1 - t * z) for z, t in zip(a, y, strict=True)),
+        fn.Huber(0.7): lambda: sum(d * d / 2 if d <= 0.7 else 0.7 * (d - 0.35) for d in np.abs(np.subtract(a, y))),
+        fn.SoftmaxCrossEntropy(0.1): lambda: -np.dot(0.9 * np.asarray(y) + 0.1 / len(y), np.log(softmax)),
+        fn.Focal(2.0): lambda: -sum(t * (1 - q) ** 2 * np.log(q) for q, t in zip(softmax, y, strict=True)),
     }[loss]()
 
 
@@ -200,9 +203,10 @@ def test_shapes_that_would_broadcast_are_refused(case):
         loss.gradient(jnp.ones((4, 2)), jnp.ones((4, 1)))
 
 
-def test_class_labels_are_refused_with_a_hint():
+@pytest.mark.parametrize(("loss", "outputs"), [(fn.quadratic, 3), (fn.sigmoid_cross_entropy, 2)], ids=repr)
+def test_class_labels_are_refused_with_a_hint(loss, outputs):
     with pytest.raises(fn.ShapeError, match=r"got \(4,\): use fn\.data\.one_hot for class labels"):
-        fn.softmax_cross_entropy.value(jnp.ones((4, 3)), jnp.array([0, 1, 2, 0]))
+        loss.value(jnp.ones((4, outputs)), jnp.array([0, 1, 1, 0]))
 
 
 @pytest.mark.parametrize("case", registry.LOSSES, ids=repr)

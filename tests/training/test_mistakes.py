@@ -1,0 +1,107 @@
+"""What newcomers do wrong: each mistake is told, and its remedy."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import funcnet as fn
+from tests.training.small_run import NETWORK, X, Y, fit
+
+LABELS = Y.argmax(axis=1)
+IMAGES = np.random.default_rng(0).integers(0, 256, (23, 4, 4)).astype(np.uint8)
+OF_IMAGES = fn.mlp([16, 2])
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        pytest.param(
+            {"data": (X, LABELS), "loss": fn.squared_error},
+            r"fit: expected y of shape \(n, outputs\), got \(23,\): use fn\.data\.one_hot for class labels",
+            id="labels for a loss that needs one-hot rows",
+        ),
+        pytest.param(
+            {"network": OF_IMAGES, "data": (IMAGES / np.float32(255), Y)},
+            r"Dense\(2.*expected an input of shape \(16,\), got \(4, 4\): put fn\.Flatten\(\) before it",
+            id="images that are not flattened",
+        ),
+        pytest.param(
+            {"network": OF_IMAGES, "data": (IMAGES.reshape(23, 16), Y)},
+            r"fit: expected x of a floating dtype, got uint8: convert it, or start with fn\.Rescaling\(1 / 255\)",
+            id="bytes",
+        ),
+        pytest.param(
+            {"network": fn.mlp([3, 5])},
+            r"expected target of the output's shape \(5, 5\), got \(5, 2\): give the network's last layer 2 outputs",
+            id="a last layer of the wrong width",
+        ),
+        pytest.param({"key": 7}, r"fit: expected one key, .* got 7: use jax\.random\.key\(7\)", id="an integer as key"),
+        pytest.param(
+            {"key": jax.random.split(jax.random.key(0), 3)},
+            r"fit: expected one key, .* got 3 keys in an array of shape \(3,\): pass one of them",
+            id="an array of keys",
+        ),
+        pytest.param({"data": (X.astype(str), Y)}, "fit: expected x to be an array of numbers", id="a wrong dtype"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_with_the_remedy(changes, error):
+    with pytest.raises((TypeError, ValueError), match=error):
+        fit(**{"validation": None, **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "warning"),
+    [
+        pytest.param(
+            {"network": fn.mlp([3, 2], output=fn.softmax)},
+            r"fit: softmax_cross_entropy takes logits, and the network ends with softmax: end it with fn\.linear",
+            id="softmax twice",
+        ),
+        pytest.param(
+            {"network": fn.Sequential(fn.mlp([3, 2], output=fn.sigmoid)), "loss": fn.Focal()},
+            r"fit: Focal\(\) takes logits, and the network ends with sigmoid",
+            id="sigmoid before a loss from logits",
+        ),
+        pytest.param(
+            {"network": OF_IMAGES, "data": (IMAGES.reshape(23, 16).astype(np.float32), Y), "validation": None},
+            r"fit: x holds whole numbers up to 255, as unscaled bytes: divide it by 255, or begin with fn\.Rescaling",
+            id="unscaled bytes",
+        ),
+        pytest.param({"batch_size": 24}, "fit: batch_size 24 is larger than the 23 samples", id="a batch too large"),
+    ],
+)
+def test_what_is_likely_a_mistake_is_warned_of(changes, warning):
+    with pytest.warns(UserWarning, match=warning) as caught:
+        fit(epochs=1, **changes)
+    assert caught[0].filename == fit.__code__.co_filename
+
+
+def test_a_rate_that_is_too_high_is_told():
+    with pytest.warns(RuntimeWarning, match="non-finite .* a lower learning rate"):
+        fit(optimizer=fn.sgd(1e30), validation=None)
+
+
+def test_accuracy_says_what_it_takes():
+    assert "probabilit" in " ".join(fn.accuracy.__doc__.split())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"batch_size": 32},
+        {"batch_size": 23},
+        {"batch_size": None},
+        {"network": fn.Sequential(fn.Flatten(), fn.Rescaling(1 / 255), OF_IMAGES), "data": (IMAGES, Y)},
+        {"network": fn.mlp([3, 2], output=fn.softmax), "loss": fn.categorical_cross_entropy},
+    ],
+)
+def test_what_is_right_is_trained_without_a_word(changes):
+    fit(epochs=1, **{"validation": None, **changes})  # warnings are errors here
+
+
+def test_traced_data_are_not_looked_at():
+    state = fn.init_state(NETWORK, fn.sgd(0.1), jax.random.key(0), (3,))
+    run = jax.jit(lambda x: fn.run_epochs(NETWORK, fn.softmax_cross_entropy, fn.sgd(0.1), state, (x, Y), epochs=1))
+    assert run(jnp.asarray(200 * X)).done == 1
