@@ -289,14 +289,15 @@ def check_update_pair(where: str, optimizer: Any, *, descends: bool = True) -> N
 
 
 def check_metrics(where: str, metrics: Any) -> None:
-    """Raise ``TypeError`` or ``ValueError`` unless these are functions of different names, which are strings."""
+    """Raise an error unless these are metrics: functions, or values with a ``history_name``, of different names."""
     if not isinstance(metrics, tuple | list):
-        raise TypeError(message(where, "metrics to be a list of functions", repr(metrics)))
+        raise TypeError(message(where, "metrics to be a list of functions or of fn.metrics", repr(metrics)))
     names = ["loss"]
     for metric in metrics:
-        if not callable(metric):
-            raise TypeError(message(where, "metrics to be functions of (prediction, target)", repr(metric)))
-        names.append(getattr(metric, "__name__", repr(metric)))
+        if not (callable(metric) or hasattr(metric, "history_name")):
+            expected = "metrics to be functions of (prediction, target), or of fn.metrics such as fn.metrics.f1"
+            raise TypeError(message(where, expected, repr(metric)))
+        names.append(getattr(metric, "history_name", getattr(metric, "__name__", repr(metric))))
         if not isinstance(names[-1], str):
             raise TypeError(message(where, "metrics whose __name__ is a str", repr(names[-1])))
     if len(set(names)) < len(names):

@@ -12,6 +12,8 @@ from ..checks import LARGEST_COUNT, accumulator_dtype, as_dtype, check_count, pa
 from ..configuration import Configuration
 from ..errors import message
 from ..layer import Params
+from ..metrics import metric_name
+from .measuring import Metrics, with_state
 from .step import TrainState
 
 MODES = ("auto", "min", "max")
@@ -41,8 +43,8 @@ class EarlyStopping(Configuration):
         restore_best: whether the parameters that ``fit`` returns are those of the best epoch. This applies whatever
             the reason for which the run ended. With a monitor of the training data they are those before the last
             update of the best epoch.
-        mode: "min" where smaller is better, "max" where larger is; "auto" takes "min" for a loss and "max" for an
-            accuracy. Every other monitor needs an explicit mode.
+        mode: "min" where smaller is better, "max" where larger is; "auto" takes "min" for a loss, "max" for an
+            accuracy, and what a metric of ``fn.metrics`` says. A function of your own needs an explicit mode.
 
     Raises:
         TypeError, ValueError: a setting has the wrong type or is out of range.
@@ -80,15 +82,19 @@ class EarlyStopping(Configuration):
         """The numbers of the decision."""
         return Limits(min(int(self.patience), LARGEST_COUNT), self.min_delta)
 
-    @property
-    def smaller_is_better(self) -> bool:
-        """Whether the monitored value should decrease. Raises ``ValueError`` where "auto" cannot decide."""
+    def smaller_is_better(self, metrics: Metrics) -> bool:
+        """Return whether the monitored value should decrease: a run's metrics say it where the mode is "auto".
+
+        Raises ``ValueError`` where the monitor is a function that does not say it.
+        """
         if self.mode != "auto":
             return self.mode == "min"
         quantity = self.monitor.removeprefix("val_")
-        if quantity not in ("loss", "accuracy"):
+        larger = {"loss": False, "accuracy": True}
+        larger |= {metric_name(metric): metric.larger_is_better for metric in with_state(metrics)}
+        if quantity not in larger:
             raise ValueError(message("EarlyStopping", f"mode 'min' or 'max' for monitor {self.monitor!r}", "'auto'"))
-        return quantity == "loss"
+        return not larger[quantity]
 
 
 @partial(
@@ -108,13 +114,23 @@ class Best:
     restores: bool  # whether the parameters are kept
 
 
-def with_early_stopping(where: str, state: TrainState, stopping: EarlyStopping, names: tuple[str, ...]) -> TrainState:
-    """Return the state with the best epoch so far: that of an earlier call, or a new one at the start of a run."""
+def with_early_stopping(
+    where: str, state: TrainState, stopping: EarlyStopping, names: tuple[str, ...], metrics: Metrics
+) -> TrainState:
+    """Return the state with the best epoch so far: that of an earlier call, or a new one at the start of a run.
+
+    Args:
+        where: the name of the public function.
+        state: the state at the start of the call.
+        stopping: when to stop.
+        names: those of the history.
+        metrics: the run's.
+    """
     if stopping.monitor not in names:
         hint = ": pass validation= to record it" if f"val_{names[0]}" not in names else ""
         expected = f"early_stopping.monitor to be one of {', '.join(names)}"
         raise ValueError(message(where, expected, f"{stopping.monitor!r}{hint}"))
-    smaller, dtype = stopping.smaller_is_better, accumulator_dtype(params_dtype(state.params))
+    smaller, dtype = stopping.smaller_is_better(metrics), accumulator_dtype(params_dtype(state.params))
     as_dtype(where, "early_stopping.min_delta", stopping.min_delta, dtype, may_vanish=True)
     largest = np.finfo(dtype).max
     fresh = Best(

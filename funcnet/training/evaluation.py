@@ -12,9 +12,10 @@ from ..checks import accumulator_dtype, check_data, check_inputs, check_metrics,
 from ..compilation import LOOP, jit_for_cpu
 from ..layer import Layer, Params
 from ..losses import Loss
+from ..metrics import Metric, SampleMetric, means
 from ..objective import Batch, Objective
 from .batches import effective_batch_size, scan_batches
-from .metrics import Metric, means, metric_name
+from .measuring import Metrics, States, first_states, functions_of, names_of, next_states, values_of
 
 EVALUATION_BATCH = 1024  # samples at once by default: enough to fill the matrix units
 
@@ -25,20 +26,20 @@ def evaluate(
     params: Params,
     data: tuple[Any, ...],
     *,
-    metrics: Sequence[Metric] = (),
+    metrics: Sequence[SampleMetric | Metric] = (),
     batch_size: int | None = EVALUATION_BATCH,
 ) -> dict[str, float]:
-    """Return the mean loss and metrics of all samples: {"loss": ..., "accuracy": ...}, as Python floats.
+    """Return the mean loss and the metrics of all samples: {"loss": ..., "accuracy": ...}, as Python floats.
 
-    With weights these are weighted means.
+    With weights these are weighted means. A metric with one value per class is a NumPy array.
 
     Args:
         network: the network; it is evaluated without a key, so that nothing is dropped.
         loss: the loss of each sample.
         params: the network's parameters.
         data: (x, y) or (x, y, weights), as ``fit`` takes them.
-        metrics: functions (prediction, target) -> one number per sample, (batch,). The prediction is the loss's
-            ``predict`` of the output.
+        metrics: functions (prediction, target) -> one number per sample, (batch,), of which the mean is returned, and
+            metrics of ``fn.metrics``. The prediction is the loss's ``predict`` of the output.
         batch_size: samples at a time; None for all at once.
 
     Raises:
@@ -57,7 +58,7 @@ def evaluate(
     size = effective_batch_size("evaluate", batch_size, len(batch.x))
     found = _compiled_means(Objective(network, loss), params, batch, metrics=tuple(metrics), batch_size=size)
     found = jax.device_get(found)
-    return {name: float(found[name]) for name in ("loss", *map(metric_name, metrics))}
+    return {name: found[name] if found[name].ndim else float(found[name]) for name in names_of(metrics)}
 
 
 def predict(network: Layer, params: Params, x: Any, *, batch_size: int | None = EVALUATION_BATCH) -> jax.Array:
@@ -87,22 +88,26 @@ def predict(network: Layer, params: Params, x: Any, *, batch_size: int | None = 
 
 
 def sample_means(
-    objective: Objective, params: Params, data: Batch, *, metrics: tuple[Metric, ...], batch_size: int
+    objective: Objective, params: Params, data: Batch, *, metrics: Metrics, batch_size: int
 ) -> dict[str, jax.Array]:
-    """Return the mean cost and metrics over the samples, without training. Pure: for use inside a compiled program."""
+    """Return the mean cost and the metrics of the samples, without training. Pure: for use in a compiled program."""
+    functions, dtype = functions_of(metrics), accumulator_dtype(params_dtype(params))
 
     def slice_at(array: jax.Array, start: jax.Array) -> jax.Array:
         return lax.dynamic_slice_in_dim(array, start, batch_size)
 
-    def one_batch(carry: None, start: jax.Array, weights: jax.Array | None) -> tuple[None, dict[str, jax.Array]]:
+    def one_batch(measured: States, start: jax.Array, weights: jax.Array | None) -> tuple[States, dict[str, jax.Array]]:
         batch = Batch(slice_at(data.x, start), slice_at(data.y, start), weights)
         cost, (output, _) = objective.value(params, batch)
-        return carry, {"loss": cost, **means(metrics, objective.loss.predict(output), batch.y, weights)}
+        prediction = objective.loss.predict(output)
+        measured = next_states(metrics, measured, prediction, batch)
+        return measured, {"loss": cost, **means(functions, prediction, batch.y, weights)}
 
-    names = ("loss", *map(metric_name, metrics))
-    dtype = accumulator_dtype(params_dtype(params))
+    first = first_states(metrics, objective, params, data, dtype)
     weights_of = None if data.weights is None else partial(slice_at, data.weights)
-    return scan_batches(one_batch, None, names, len(data.x), batch_size, dtype, weights_of)[1]
+    names = names_of(functions)
+    measured, found = scan_batches(one_batch, first, names, len(data.x), batch_size, dtype, weights_of)
+    return found | values_of(metrics, measured)
 
 
 _compiled_means = jit_for_cpu(LOOP, static_argnames=("metrics", "batch_size"))(sample_means)

@@ -17,11 +17,11 @@ from ..compilation import LOOP, jit_for_cpu
 from ..ending import Ending
 from ..layer import Layer, Params, Shape
 from ..losses import Loss
+from ..metrics import Metric, SampleMetric
 from ..objective import autodiff
 from ..optimizers import Optimizer
 from ..penalties import Penalty
 from .early_stopping import EarlyStopping, with_early_stopping
-from .metrics import Metric
 from .run import Plan, check_counts, epochs_of, make_plan
 from .step import GradientsOf, TrainState, copy_for_donation, first_state, resumed
 
@@ -54,7 +54,7 @@ def fit(
     epochs: int,
     batch_size: int | None = 32,
     validation: tuple[Any, ...] | None = None,
-    metrics: Sequence[Metric] = (),
+    metrics: Sequence[SampleMetric | Metric] = (),
     penalty: Penalty | None = None,
     early_stopping: EarlyStopping | None = None,
     gradients: GradientsOf = autodiff,
@@ -81,7 +81,8 @@ def fit(
         epochs: how many passes over the data at most.
         batch_size: samples per step; None for the full set.
         validation: data like these that are evaluated after every epoch, or None.
-        metrics: functions (prediction, target) -> one number per sample; the history records their means.
+        metrics: functions (prediction, target) -> one number per sample, of which the history records the means, and
+            metrics of ``fn.metrics``, such as ``fn.metrics.f1``.
         penalty: such as ``fn.l2(0.0001)``. It is part of the "loss" that is minimized; "val_loss" and ``evaluate``
             exclude it, so that runs with different penalties can be compared.
         early_stopping: ``fn.EarlyStopping(...)``, or None.
@@ -123,7 +124,7 @@ def fit(
     if early_stopping is None:
         state = state._replace(best=())
     else:
-        state = with_early_stopping("fit", state, early_stopping, plan.names)
+        state = with_early_stopping("fit", state, early_stopping, plan.names, plan.step.metrics)
     if not is_new or early_stopping is not None:  # the arrays of a new state without a best epoch are its own
         state = copy_for_donation(state)
     with reporting(progress, epochs) as report:

@@ -27,13 +27,14 @@ from ..checks import (
 from ..errors import message
 from ..layer import Layer, Params
 from ..losses import Loss
+from ..metrics import Metric, SampleMetric
 from ..objective import Batch, autodiff
 from ..optimizers import Optimizer
 from ..penalties import Penalty
 from .batches import effective_batch_size, random_order, scan_batches, shuffled
 from .early_stopping import EarlyStopping, Limits, is_stopped, update_best, with_early_stopping
 from .evaluation import EVALUATION_BATCH, sample_means
-from .metrics import Metric, metric_name
+from .measuring import first_states, functions_of, names_of, values_of
 from .mistakes import DEFAULT_BATCH_SIZE, warn_of_mistakes
 from .one_kernel import as_one_kernel, few_waits
 from .step import SHUFFLE, GradientsOf, Step, TrainState, make_step, resumed
@@ -46,7 +47,8 @@ class Run(NamedTuple):
     done: jax.Array  # int32 (): epochs that this call ran
     finite: jax.Array  # bool (): whether the last epoch's loss and the parameters are finite
     stopped: jax.Array  # bool (): whether early stopping has stopped the run
-    # (epochs,) each, of which the first ``done`` rows are filled; the others are NaN (0 while jax_debug_nans is on)
+    # (epochs,) each, or (epochs, classes), of which the first ``done`` rows are filled; the others are NaN (0 while
+    # jax_debug_nans is on)
     history: dict[str, jax.Array]
 
 
@@ -60,7 +62,7 @@ def run_epochs(
     epochs: int,
     batch_size: int | None = DEFAULT_BATCH_SIZE,
     validation: tuple[Any, ...] | None = None,
-    metrics: Sequence[Metric] = (),
+    metrics: Sequence[SampleMetric | Metric] = (),
     penalty: Penalty | None = None,
     early_stopping: EarlyStopping | None = None,
     gradients: GradientsOf = autodiff,
@@ -80,7 +82,7 @@ def run_epochs(
         epochs: how many passes over the data; the length of the history.
         batch_size: samples per step; None for the full set.
         validation: data that is evaluated after every epoch, or None.
-        metrics: functions (prediction, target) -> one number per sample.
+        metrics: functions (prediction, target) -> one number per sample, and metrics of ``fn.metrics``.
         penalty: such as ``fn.l2(0.0001)``; it is part of the "loss", not of the "val_loss".
         early_stopping: when to stop, or None.
         gradients: ``fn.autodiff``, ``fn.backprop``, or your own function with their signature.
@@ -119,12 +121,16 @@ def run_epochs(
     if early_stopping is None:
         state = state._replace(best=())
     else:
-        state = with_early_stopping("run_epochs", state, early_stopping, plan.names)
+        state = with_early_stopping("run_epochs", state, early_stopping, plan.names, plan.step.metrics)
     run = epochs_of(plan, state, epochs, rows=epochs)
-    is_filled = jnp.arange(epochs, dtype=jnp.int32) < run.done
+
+    def filled(column: jax.Array) -> jax.Array:
+        is_filled = jnp.arange(epochs, dtype=jnp.int32) < run.done
+        return jnp.where(is_filled.reshape(-1, *[1] * (column.ndim - 1)), column, empty)
+
     config: Any = jax.config  # its flags are not known to type checkers on every version
     empty = 0.0 if config.jax_debug_nans else jnp.nan
-    return run._replace(history={name: jnp.where(is_filled, each, empty) for name, each in run.history.items()})
+    return run._replace(history=jax.tree.map(filled, run.history))
 
 
 @partial(
@@ -153,7 +159,7 @@ def make_plan(
     epochs: int,
     batch_size: int | None,
     validation: tuple[Any, ...] | None,
-    metrics: Sequence[Metric],
+    metrics: Sequence[SampleMetric | Metric],
     penalty: Penalty | None,
     early_stopping: EarlyStopping | None,
     gradients: GradientsOf,
@@ -164,7 +170,7 @@ def make_plan(
     if penalty is not None:
         check_penalty(where, penalty, accumulator_dtype(dtype))
     check_part(where, "early_stopping", early_stopping, EarlyStopping, optional=True)
-    names: tuple[str, ...] = ("loss", *map(metric_name, step.metrics))
+    names = names_of(step.metrics)
     batch, held_out = Batch(*check_data(where, parts[:2], data, dtype)), None
     if validation is not None:
         held_out = Batch(*check_data(f"{where} (validation)", parts[:2], validation, dtype, batch.x.shape[1:]))
@@ -197,16 +203,19 @@ def epochs_of(plan: Plan, state: TrainState, epochs: int | jax.Array, *, rows: i
     ``epochs`` may be traced, so that one compiled program runs any number of epochs up to ``rows``.
     """
     step, validation, limits = plan.step, plan.validation, plan.limits
-    names = ("loss", *map(metric_name, step.metrics))
     dtype = accumulator_dtype(params_dtype(state.params))
-    by_training = limits is not None and state.best.monitor in names
+    by_training = limits is not None and state.best.monitor in names_of(step.metrics)
+    history = _empty_history(plan, state.params, rows, dtype)
+    if limits is not None and history[state.best.monitor].ndim > 1:
+        got = f"{state.best.monitor!r}, which has one for each class"
+        raise ValueError(message("EarlyStopping", "a monitor with one number per epoch", got))
 
     def unfinished(run: Run) -> jax.Array:
         return (run.done < epochs) & run.finite & ~run.stopped
 
     def one_epoch(run: Run) -> Run:
         keeps = by_training and run.state.best.restores
-        state, row, last_used = _train_epoch(plan, run.state, names, dtype, keeps=keeps)
+        state, row, last_used = _train_epoch(plan, run.state, dtype, keeps=keeps)
         if validation is not None:
             size = min(EVALUATION_BATCH, len(validation.x))
             unpenalized = replace(step.objective, penalty=None)
@@ -214,7 +223,7 @@ def epochs_of(plan: Plan, state: TrainState, epochs: int | jax.Array, *, rows: i
             row |= {f"val_{name}": mean for name, mean in means.items()}
         # A scatter in place of this slice update would prevent one kernel for the loop.
         history = {
-            name: lax.dynamic_update_index_in_dim(column, row[name], run.done, axis=0)
+            name: lax.dynamic_update_index_in_dim(column, row[name].astype(dtype), run.done, axis=0)
             for name, column in run.history.items()
         }
         finite_loss = finite = jnp.isfinite(row["loss"])
@@ -227,7 +236,6 @@ def epochs_of(plan: Plan, state: TrainState, epochs: int | jax.Array, *, rows: i
             stopped = is_stopped(state, limits.patience)
         return Run(state, run.done + 1, finite, stopped, history)
 
-    history = {name: jnp.zeros(rows, dtype) for name in plan.names}  # NaN would stop a run under jax_debug_nans
     stopped = jnp.bool_(False) if limits is None else is_stopped(state, limits.patience)
     start = Run(state, jnp.int32(0), jnp.bool_(True), stopped, history)
     body: Callable[[Run], Run] = one_epoch
@@ -238,18 +246,31 @@ def epochs_of(plan: Plan, state: TrainState, epochs: int | jax.Array, *, rows: i
     return as_one_kernel(lambda start: lax.while_loop(unfinished, body, start), start)
 
 
+def _empty_history(plan: Plan, params: Params, rows: int, dtype: Any) -> dict[str, jax.Array]:
+    """Return the history's columns, all 0: NaN would stop a run under jax_debug_nans."""
+
+    def values(params: Params, data: Batch) -> dict[str, jax.Array]:
+        return values_of(plan.step.metrics, first_states(plan.step.metrics, plan.step.objective, params, data, dtype))
+
+    of_training = jax.eval_shape(values, params, plan.data)
+    shapes = {name: value.shape for name, value in of_training.items()}
+    shapes |= {f"val_{name}": shape for name, shape in shapes.items()}
+    return {name: jnp.zeros((rows, *shapes.get(name, ())), dtype) for name in plan.names}
+
+
 def _train_epoch(
-    plan: Plan, state: TrainState, names: tuple[str, ...], dtype: Any, *, keeps: bool
+    plan: Plan, state: TrainState, dtype: Any, *, keeps: bool
 ) -> tuple[TrainState, dict[str, jax.Array], Params]:
-    """Return the state after one pass over the shuffled data, and the mean cost and metrics before each update.
+    """Return the state after one pass over the shuffled data, and the mean cost and the metrics before each update.
 
     Where ``keeps``, return also the parameters before the last update, the last that were used; else ().
     """
     step, data, batch_size = plan.step, plan.data, plan.batch_size
     used = state.params if keeps else ()
+    measured = first_states(step.metrics, step.objective, state.params, data, dtype)
     if batch_size == len(data.x):  # the full set: its mean does not depend on the order
-        state, row = step(state, data, may_skip=data.weights is not None)
-        row = {name: value.astype(dtype) for name, value in row.items()}
+        state, row, measured = step(state, data, measured, may_skip=data.weights is not None)
+        row |= values_of(step.metrics, measured)
         return state._replace(epoch=next_count(state.epoch)), row, used
     key = jax.random.fold_in(jax.random.fold_in(state.key, SHUFFLE), state.epoch)
     order = random_order(key, len(data.x))
@@ -257,10 +278,12 @@ def _train_epoch(
     weights_of = None if data.weights is None else shuffled(data.weights, order, batch_size)
 
     def one_batch(carry: Any, start: jax.Array, weights: jax.Array | None) -> tuple[Any, dict[str, jax.Array]]:
-        before, _ = carry
+        before, _, measured = carry
         batch = Batch(batch_of_x(start), batch_of_y(start), weights)
-        state, row = step(before, batch, may_skip=weights_of is not None)
-        return (state, before.params if keeps else ()), row
+        state, row, measured = step(before, batch, measured, may_skip=weights_of is not None)
+        return (state, before.params if keeps else (), measured), row
 
-    (state, used), row = scan_batches(one_batch, (state, used), names, len(data.x), batch_size, dtype, weights_of)
+    first, names = (state, used, measured), names_of(functions_of(step.metrics))
+    (state, used, measured), row = scan_batches(one_batch, first, names, len(data.x), batch_size, dtype, weights_of)
+    row |= values_of(step.metrics, measured)
     return state._replace(epoch=next_count(state.epoch)), row, used

@@ -27,11 +27,12 @@ from ..compilation import QUICK, jit_for_cpu
 from ..errors import ShapeError, message
 from ..layer import Layer, Params, Shape, check_contained_layers
 from ..losses import Loss
+from ..metrics import Metric, SampleMetric, means, metric_name
 from ..objective import Batch, Objective, Valued, autodiff, backprop
 from ..optimizers import Optimizer, apply_updates
 from ..optimizers.rule import as_argument, check_settings
 from ..penalties import Penalty
-from .metrics import Metric, means
+from .measuring import Metrics, States, functions_of, next_states, with_state
 
 GradientsOf = Callable[..., Any]  # fn.autodiff, fn.backprop or another function with their signature
 
@@ -184,14 +185,18 @@ class Step:
     objective: Objective
     update: Callable[..., Any]  # the optimizer's
     gradients: GradientsOf
-    metrics: tuple[Metric, ...]
+    metrics: Metrics
 
     def __call__(
-        self, state: TrainState, batch: Batch, *, may_skip: bool = False
-    ) -> tuple[TrainState, dict[str, jax.Array]]:
-        """Return the next state, and the batch's cost and mean metrics before the update.
+        self, state: TrainState, batch: Batch, measured: States | None = None, *, may_skip: bool = False
+    ) -> tuple[TrainState, dict[str, jax.Array], States]:
+        """Return the next state, the batch's cost and metrics before the update, and the metrics' states after it.
 
-        Where ``may_skip``, a batch whose weights are all 0 advances the count of steps and changes nothing else.
+        Args:
+            state: the state before the step.
+            batch: the samples.
+            measured: the states of the metrics that have one; None for their values of this batch alone.
+            may_skip: whether a batch whose weights are all 0 only advances the count of steps.
         """
         network, loss = self.objective.network, self.objective.loss
         key = jax.random.fold_in(jax.random.fold_in(state.key, FORWARD), state.step)
@@ -203,13 +208,20 @@ class Step:
             check_like(network, "params from learn", params, state.params)
         info = {"loss": cost}
         if self.metrics:
-            info |= means(self.metrics, loss.predict(output), batch.y, batch.weights)
+            prediction = loss.predict(output)
+            info |= means(functions_of(self.metrics), prediction, batch.y, batch.weights)
+            if measured is None:
+                alone = with_state(self.metrics)
+                info |= {metric_name(metric): metric.of(prediction, batch.y, batch.weights) for metric in alone}
+            else:
+                measured = next_states(self.metrics, measured, prediction, batch)
         if may_skip:
             counts = jnp.any(jnp.asarray(batch.weights) != 0)
             before = state.params, state.optimizer_state
             after = params, optimizer_state
             params, optimizer_state = jax.tree.map(lambda new, old: jnp.where(counts, new, old), after, before)
-        return state._replace(params=params, optimizer_state=optimizer_state, step=next_count(state.step)), info
+        state = state._replace(params=params, optimizer_state=optimizer_state, step=next_count(state.step))
+        return state, info, measured or ()
 
     def _cost_and_gradients(self, params: Params, batch: Batch, key: jax.Array) -> tuple[Valued, Params]:
         objective = self.objective
@@ -237,7 +249,7 @@ def make_step(
     optimizer: Optimizer,
     *,
     gradients: GradientsOf,
-    metrics: Sequence[Metric],
+    metrics: Sequence[SampleMetric | Metric],
     penalty: Penalty | None,
 ) -> Step:
     """Return the pure step of these parts; ``TypeError`` or ``ValueError`` that names the part that is wrong."""
@@ -260,7 +272,7 @@ def train_step(
     optimizer: Optimizer,
     *,
     gradients: GradientsOf = autodiff,
-    metrics: Sequence[Metric] = (),
+    metrics: Sequence[SampleMetric | Metric] = (),
     penalty: Penalty | None = None,
 ) -> Callable[[TrainState, tuple[Any, ...]], tuple[TrainState, dict[str, jax.Array]]]:
     """Return the compiled pure step ``state, info = step(state, (x, y))``, for your own training loop.
@@ -282,7 +294,7 @@ def train_step(
         optimizer: an (init, update) pair, funcnet's or optax's.
         gradients: ``fn.autodiff``, ``fn.backprop``, or your own function with their signature. Your own function is
             given ``penalty=`` only where there is a penalty.
-        metrics: functions (prediction, target) -> one number per sample.
+        metrics: functions (prediction, target) -> one number per sample, and metrics of ``fn.metrics``.
         penalty: such as ``fn.l2(0.0001)``; it is part of the "loss".
 
     Raises:
@@ -332,4 +344,4 @@ def _compiled_step(
     optimizer = init.func.__qualname__.strip("_").partition(".")[0]
     optimizer_state = _taken_over("train_step", state.optimizer_state, init(state.params), optimizer)
     state, (x, y, *weights) = state._replace(optimizer_state=optimizer_state), batch
-    return step(state, Batch(x, y, *weights), may_skip=bool(weights))
+    return step(state, Batch(x, y, *weights), may_skip=bool(weights))[:2]

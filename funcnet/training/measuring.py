@@ -1,0 +1,57 @@
+"""Metrics with a state, ``fn.metrics.Metric``, in a compiled loop over the batches of a set."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+
+from ..layer import Params
+from ..metrics import Metric, SampleMetric, metric_name
+from ..objective import Batch, Objective
+
+Metrics = tuple[SampleMetric | Metric, ...]
+States = tuple[Any, ...]  # one for each metric with a state
+
+
+def functions_of(metrics: Metrics) -> tuple[SampleMetric, ...]:
+    """Return the metrics that are functions, whose means over the samples are recorded."""
+    return tuple(metric for metric in metrics if not isinstance(metric, Metric))
+
+
+def with_state(metrics: Metrics) -> tuple[Metric, ...]:
+    """Return the metrics with a state."""
+    return tuple(metric for metric in metrics if isinstance(metric, Metric))
+
+
+def names_of(metrics: Metrics | Sequence[SampleMetric | Metric]) -> tuple[str, ...]:
+    """Return the names of what is recorded of a set: "loss", and the metrics'."""
+    return ("loss", *map(metric_name, metrics))
+
+
+def first_states(metrics: Metrics, objective: Objective, params: Params, data: Batch, dtype: Any) -> States:
+    """Return the states before the first batch of the data.
+
+    Args:
+        metrics: all metrics; those that are functions have no state.
+        objective: the network and its loss, which makes the predictions.
+        params: the network's parameters, or their structs.
+        data: all samples.
+        dtype: the dtype of sums.
+    """
+    if not with_state(metrics):
+        return ()
+    predict, apply = objective.loss.predict, objective.network.apply
+    prediction = jax.eval_shape(lambda params, x: predict(apply(params, x)), params, data.x)
+    return tuple(metric.init(len(data.x), prediction.shape[-1], dtype) for metric in with_state(metrics))
+
+
+def next_states(metrics: Metrics, states: States, prediction: Any, batch: Batch) -> States:
+    """Return the states after one more batch and its prediction."""
+    pairs = zip(with_state(metrics), states, strict=True)
+    return tuple(metric.update(state, prediction, batch.y, batch.weights) for metric, state in pairs)
+
+
+def values_of(metrics: Metrics, states: States) -> dict[str, jax.Array]:
+    """Return the values of the metrics with a state, by their names."""
+    pairs = zip(with_state(metrics), states, strict=True)
+    return {metric_name(metric): metric.value(state) for metric, state in pairs}

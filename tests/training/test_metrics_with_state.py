@@ -1,0 +1,94 @@
+"""Metrics of a whole set in fit, run_epochs, train_step and evaluate: exact under partial batches and weights."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import funcnet as fn
+from tests.training.small_run import HELD_OUT, NETWORK, X, Y, fit
+
+LABELS = Y.argmax(axis=1)
+WEIGHTS = np.random.default_rng(1).choice([0.0, 0.5, 1.0, 3.0], size=len(X))
+METRICS = [fn.accuracy, fn.metrics.f1, fn.metrics.F1(None), fn.metrics.auc]
+
+
+def values(params, data):
+    """Return the metrics of a set by their definition, from one prediction of all rows."""
+    prediction = fn.softmax_cross_entropy.predict(NETWORK.apply(params, data[0]))
+    return {
+        metric.history_name: np.asarray(metric.of(prediction, *data[1:]))
+        for metric in METRICS if isinstance(metric, fn.metrics.Metric)
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("batch_size", [4, 23])
+@pytest.mark.parametrize("data", [(X, Y), (X, LABELS, WEIGHTS)], ids=["rows", "labels and weights"])
+def test_every_function_measures_the_whole_set(data, batch_size):
+    result = fit(data=data, epochs=2, batch_size=batch_size, metrics=METRICS, validation=data, optimizer=fn.sgd(0.0))
+    measured = fn.evaluate(
+        NETWORK, fn.softmax_cross_entropy, result.params, data, metrics=METRICS, batch_size=batch_size
+    )
+    for name, expected in values(result.params, data).items():
+        for found in (*result.history[name], *result.history[f"val_{name}"], measured[name]):
+            np.testing.assert_allclose(found, expected, rtol=1e-6)
+    assert result.history["f1_None"].shape == (2, 2)
+    assert isinstance(measured["f1"], float)
+
+
+def test_metrics_change_no_bit_of_the_run():
+    plain, measured = fit(), fit(metrics=METRICS)
+    for ours, other in zip(jax.tree.leaves(plain.params), jax.tree.leaves(measured.params), strict=True):
+        np.testing.assert_array_equal(ours, other)
+    np.testing.assert_array_equal(plain.history["loss"], measured.history["loss"])
+
+
+def test_a_step_measures_its_batch():
+    state = fn.init_state(NETWORK, fn.sgd(0.1), jax.random.key(0), (3,))
+    step = fn.train_step(NETWORK, fn.softmax_cross_entropy, fn.sgd(0.1), metrics=METRICS)
+    data = (X, LABELS, WEIGHTS.astype(np.float32))
+    _, info = step(state, data)
+    for name, expected in values(state.params, data).items():
+        np.testing.assert_allclose(info[name], expected, rtol=1e-6)
+
+
+def test_a_mapped_run_has_a_history_of_every_metric():
+    def train(key):
+        state = fn.init_state(NETWORK, fn.sgd(0.1), key, (3,))
+        return fn.run_epochs(
+            NETWORK, fn.softmax_cross_entropy, fn.sgd(0.1), state, (X, Y), epochs=3, batch_size=5, metrics=METRICS
+        )
+
+    runs = jax.jit(jax.vmap(train))(jax.random.split(jax.random.key(0), 2))
+    assert (runs.history["f1"].shape, runs.history["f1_None"].shape) == ((2, 3), (2, 3, 2))
+    np.testing.assert_allclose(runs.history["f1"], runs.history["f1_None"].mean(axis=2), rtol=1e-6)
+
+
+class Error(fn.metrics.Metric):
+    larger_is_better = False
+
+    def init(self, rows, outputs, dtype):
+        return jnp.zeros((), dtype)
+
+    def update(self, state, prediction, target, weights):
+        return state + 1
+
+    def value(self, state):
+        return state
+
+
+def test_early_stopping_knows_which_way_is_better():
+    def stopped(monitor, **changes):
+        stopping = fn.EarlyStopping(monitor, patience=2, **changes)
+        return fit(metrics=[fn.metrics.f1, Error()], early_stopping=stopping, optimizer=fn.sgd(0.0), epochs=9)
+
+    assert stopped("val_f1").state.best.smaller_is_better is False
+    assert stopped("val_error").state.best.smaller_is_better is True
+    assert stopped("val_error").best_epoch == 1
+    with pytest.raises(ValueError, match=r"early_stopping\.monitor to be one of"):
+        stopped("val_recall")
+
+
+def test_a_monitor_with_a_number_for_each_class_is_refused():
+    with pytest.raises(ValueError, match="EarlyStopping: expected a monitor with one number per epoch, got 'val_f1_N"):
+        fit(metrics=[fn.metrics.F1(None)], early_stopping=fn.EarlyStopping("val_f1_None"), validation=HELD_OUT)
