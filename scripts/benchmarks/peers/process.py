@@ -106,6 +106,7 @@ def measure(recipe, names, rounds):
     """Return {contender: figures} of a recipe: the seconds of every round, first epoch, memory, loss and accuracy.
 
     The contenders run side by side and their rounds alternate, so that other load of the machine affects all alike.
+    Each round begins with another contender: the first one of a round is up to a tenth slower.
     A contender that fails has {"error": its last line} instead; one that takes no part in the recipe is left out.
     """
     warm = [Contender.start, *[Contender.run] * rounds, Contender.end]
@@ -115,8 +116,9 @@ def measure(recipe, names, rounds):
         contenders = [Contender(name, Path(folder)) for name in names if recipe.name in PEERS[name].recipes]
         for contender in contenders:
             stack.callback(contender.close)
-        for phase in phases:
-            for contender in contenders:
+        for index, phase in enumerate(phases):
+            first = index * len(contenders) // len(phases)
+            for contender in contenders[first:] + contenders[:first]:
                 contender.attempt(phase)
         return {contender.name: judged(recipe, contender, arrays) for contender in contenders}
 

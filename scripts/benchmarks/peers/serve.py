@@ -81,6 +81,8 @@ def serve(contender, folder):
     answer(first=True)
     judged = False
     while sys.stdin.readline().strip() == "run":
+        if not judged:
+            turn(peer, recipe, 1)  # compiles what goes on with a training, where that is another program
         seconds = sum(turn(peer, recipe, recipe.epochs) for _ in range(recipe.repeats)) / recipe.repeats
         if not judged:
             np.savez(folder / f"{contender}.npz", **work_of(peer, recipe))
