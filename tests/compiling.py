@@ -4,7 +4,7 @@ Most tests compile much, run little of it, and look at equations rather than at 
 programs are compiled with few optimizations. Modules marked ``fully_compiled`` are compiled as a user's programs are.
 A program that both processes need is compiled once: JAX keeps what it compiles in a folder, which is empty when the
 tests start and removed when they end. In its process a program serves the following modules too, as long as they are
-compiled in the same way, which the order of the modules favours; now and then all are dropped, for the memory.
+compiled in the same way, which the order of the modules favours, and as long as the process is small.
 
 XLA's fusion emitters take most of the time of compiling a program with few optimizations, and compiling its parts side
 by side gains nothing where two processes test. XLA reads these flags from the environment, again for each program where
@@ -12,11 +12,13 @@ by side gains nothing where two processes test. XLA reads these flags from the e
 """
 
 import atexit
+import math
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
 import jax
 import pytest
@@ -24,8 +26,8 @@ from jax.experimental.compilation_cache import compilation_cache
 
 USUAL = "--xla_flags_reset=true --xla_cpu_use_fusion_emitters=true --xla_cpu_parallel_codegen_split_count=32"
 QUICK = "--xla_flags_reset=true --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
-MODULES_PER_DROP = 12  # with 40, a process grows to 1.4 GB
-KEPT = []  # whether the programs of each module since the last drop are compiled quickly
+MOST_MEMORY = 1e9  # bytes of a process, from which on programs are dropped after every module
+KEPT = []  # whether the programs of the module before were compiled quickly
 FOLDER = "FUNCNET_TESTS_PROGRAMS"  # the variable that names it; programs that the tests start compile their own
 
 
@@ -54,6 +56,14 @@ def is_quick(node):
     return node.get_closest_marker("fully_compiled") is None
 
 
+def resident_bytes():
+    """Return the memory that this process uses now; infinity where the system does not tell."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return math.inf
+
+
 def pytest_collection_modifyitems(items):
     items.sort(key=is_quick, reverse=True)
 
@@ -62,10 +72,9 @@ def pytest_collection_modifyitems(items):
 def compilation(request):
     """Compile a module's programs quickly, unless it is marked ``fully_compiled``."""
     quick = is_quick(request.node)
-    if len(KEPT) == MODULES_PER_DROP or quick not in KEPT:
+    if [quick] != KEPT or resident_bytes() > MOST_MEMORY:
         jax.clear_caches()
-        KEPT.clear()
-    KEPT.append(quick)
+    KEPT[:] = [quick]
     jax.config.update("jax_compilation_cache_dir", os.environ[FOLDER])
     compilation_cache.reset_cache()  # otherwise JAX goes on with the folder of a test that set another
     with pytest.MonkeyPatch.context() as patch:
