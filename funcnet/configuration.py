@@ -1,13 +1,34 @@
-"""``Configuration``: an immutable, hashable value that prints as the call that builds it."""
+"""``Configuration``: an immutable, hashable value that prints as the call that builds it. Documented fields."""
 
+import inspect
+import re
 from dataclasses import MISSING, FrozenInstanceError, dataclass, fields, is_dataclass
 from functools import cached_property
 from numbers import Number
-from typing import Any, ClassVar, NoReturn, dataclass_transform
+from typing import Any, ClassVar, NoReturn, TypeVar, dataclass_transform
 
 import numpy as np
 
 from .errors import message
+
+T = TypeVar("T")
+
+
+def document_fields(cls: type[T]) -> type[T]:
+    """Give each field of a NamedTuple the text that "Attributes:" in the class's docstring has for it, for ``help``.
+
+    >>> from typing import NamedTuple
+    >>> class Pair(NamedTuple):
+    ...     first: float
+    ...     second: float
+    >>> Pair.__doc__ = "Two numbers.\\n\\nAttributes:\\n    first: the smaller.\\n    second: the larger."
+    >>> document_fields(Pair).second.__doc__
+    'the larger.'
+    """
+    entries = inspect.cleandoc(cls.__doc__ or "").partition("Attributes:\n")[2]
+    for name, text in re.findall(r"^    (\w+): (.+(?:\n {8}.+)*)", entries, re.MULTILINE):
+        getattr(cls, name).__doc__ = " ".join(text.split())
+    return cls
 
 
 @dataclass_transform(frozen_default=True)

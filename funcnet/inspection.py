@@ -7,18 +7,26 @@ from typing import Any, NamedTuple
 import jax
 
 from .activations import Activation
+from .configuration import document_fields
 from .errors import message
 from .layer import Cache, Layer, Params
 from .layers import Dense, Residual, Sequential, flattened
 from .losses import Loss
 
 
+@document_fields
 class LayerError(NamedTuple):
-    """What ``layer_errors`` returns for one dense layer."""
+    """What ``layer_errors`` returns for one dense layer.
 
-    z: jax.Array  # (batch, units): the weighted input z^l = w^l a^(l−1) + b^l
-    a: jax.Array  # (batch, units): the activation a^l = σ(z^l)
-    delta: jax.Array  # (batch, units): the error δ^l = ∂Cᵢ/∂z^l, one row for the cost Cᵢ of each sample
+    Attributes:
+        z: (batch, units): the weighted input z^l = w^l a^(l−1) + b^l.
+        a: (batch, units): the activation a^l = σ(z^l).
+        delta: (batch, units): the error δ^l = ∂Cᵢ/∂z^l, one row for the cost Cᵢ of each sample.
+    """
+
+    z: jax.Array
+    a: jax.Array
+    delta: jax.Array
 
 
 def layer_errors(network: Layer, loss: Loss, params: Params, x: jax.Array, y: jax.Array) -> tuple[LayerError, ...]:

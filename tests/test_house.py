@@ -29,7 +29,7 @@ STANDS_ON = {
     "ending": set(),
     "layers": HELPERS | {"activations", "initializers"},
     "objective": HELPERS | {"losses", "layers", "penalties"},
-    "graph": {"checks", "errors", "drawing", "jaxprs"},
+    "graph": {"checks", "configuration", "errors", "drawing", "jaxprs"},
     "gradcheck": HELPERS | {"jaxprs", "activations", "losses", "penalties", "layers", "objective"},
     "inspection": HELPERS | {"activations", "losses", "layers"},
     "neurons": HELPERS | {"jaxprs", "activations", "layers"},

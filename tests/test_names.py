@@ -74,3 +74,16 @@ def test_the_version_is_that_of_the_package():
 
 def test_type_checkers_are_told_that_funcnet_is_typed():
     assert (ROOT / "funcnet" / "py.typed").exists()
+
+
+@pytest.mark.parametrize("module", [fn, *ROOMS], ids=lambda module: module.__name__)
+def test_help_describes_the_fields_of_public_tuples(module):
+    shown = [getattr(module, name) for name in module.__all__]
+    tuples = [each for each in shown if isinstance(each, type) and issubclass(each, tuple)]
+    bare = [
+        f"{each.__name__}.{name}"
+        for each in tuples
+        for name in each._fields
+        if getattr(each, name).__doc__.startswith("Alias for field number")
+    ]
+    assert bare == []

@@ -6,15 +6,21 @@ import jax
 import jax.numpy as jnp
 
 from ..checks import as_dtype, check_dtype, check_dy, floating_array, set_number
+from ..configuration import document_fields
 from ..errors import DtypeError
 from ..layer import Cache, Shape
 from .base import Activation
 
 
+@document_fields
 class PReLUParams(NamedTuple):
-    """The parameter of ``PReLU``."""
+    """The parameter of ``PReLU``.
 
-    slope: jax.Array  # ()
+    Attributes:
+        slope: ().
+    """
+
+    slope: jax.Array
 
 
 class PReLU(Activation):

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..configuration import document_fields
 from ..drawing import Layout, dot_of, layout_of, svg_of
 from ..errors import DtypeError, ShapeError, message
 from .accumulation import Values, active, edges, forward, reverse, run, varying
@@ -16,13 +17,21 @@ from .nodes import Program, Variable, names_in
 from .tracing import argument_names, program_of
 
 
+@document_fields
 class Counts(NamedTuple):
-    """The cost of the derivatives of one output in P parameters, in local derivatives: see ``Graph.counts``."""
+    """The cost of the derivatives of one output in P parameters, in local derivatives: see ``Graph.counts``.
 
-    operations: int  # N: the operations on a path from a parameter to the output
-    parameters: int  # P: the number of elements of all parameters
-    reverse: int  # local derivatives used by the one sweep of reverse mode
-    forward: int  # local derivatives used by the P sweeps of forward mode
+    Attributes:
+        operations: N: the operations on a path from a parameter to the output.
+        parameters: P: the number of elements of all parameters.
+        reverse: local derivatives used by the one sweep of reverse mode.
+        forward: local derivatives used by the P sweeps of forward mode.
+    """
+
+    operations: int
+    parameters: int
+    reverse: int
+    forward: int
 
 
 @dataclass(frozen=True, eq=False, repr=False)

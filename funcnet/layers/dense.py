@@ -7,16 +7,23 @@ import jax.numpy as jnp
 from jax import lax
 
 from ..checks import check_count, check_dtype, check_dy
+from ..configuration import document_fields
 from ..errors import DtypeError, ShapeError, message
 from ..initializers import Initializer, glorot_uniform, zeros
 from ..layer import Cache, Layer, Shape
 
 
+@document_fields
 class DenseParams(NamedTuple):
-    """The parameters of ``Dense``."""
+    """The parameters of ``Dense``.
 
-    weight: jax.Array  # (outputs, inputs)
-    bias: jax.Array  # (outputs,)
+    Attributes:
+        weight: (outputs, inputs).
+        bias: (outputs,).
+    """
+
+    weight: jax.Array
+    bias: jax.Array
 
 
 _FLATTEN = ": put fn.Flatten() before it"

@@ -6,15 +6,22 @@ import jax
 import jax.numpy as jnp
 
 from ..checks import accumulator_dtype, as_dtype, check_dtype, check_dy, floating_array, set_number
+from ..configuration import document_fields
 from ..errors import DtypeError, ShapeError
 from ..layer import Cache, Layer, Shape
 
 
+@document_fields
 class LayerNormParams(NamedTuple):
-    """The parameters of ``LayerNorm``."""
+    """The parameters of ``LayerNorm``.
 
-    scale: jax.Array  # (features,), initially 1
-    shift: jax.Array  # (features,), initially 0
+    Attributes:
+        scale: (features,), initially 1.
+        shift: (features,), initially 0.
+    """
+
+    scale: jax.Array
+    shift: jax.Array
 
 
 class LayerNorm(Layer):

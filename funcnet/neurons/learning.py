@@ -20,6 +20,7 @@ from ..checks import (
     input_rows,
     is_concrete,
 )
+from ..configuration import document_fields
 from ..errors import DtypeError, ShapeError
 from ..layers import DenseParams
 from .threshold import weighted_input
@@ -27,13 +28,21 @@ from .threshold import weighted_input
 _State = tuple[DenseParams, jax.Array, jax.Array]  # parameters, mistakes so far, samples that are wrong now
 
 
+@document_fields
 class PerceptronResult(NamedTuple):
-    """The result of ``train_perceptron``; under ``vmap`` each field has a leading axis."""
+    """The result of ``train_perceptron``; under ``vmap`` each field has a leading axis.
 
-    params: DenseParams  # weight (1, inputs), bias (1,), of the dtype of x
-    mistakes: jax.Array  # int32 (): the number of mistakes, each of which was corrected once
-    separated: jax.Array  # bool (): whether the result is correct on every sample
-    steps: jax.Array  # int32 (): the largest number of corrections allowed
+    Attributes:
+        params: weight (1, inputs), bias (1,), of the dtype of x.
+        mistakes: int32 (): the number of mistakes, each of which was corrected once.
+        separated: bool (): whether the result is correct on every sample.
+        steps: int32 (): the largest number of corrections allowed.
+    """
+
+    params: DenseParams
+    mistakes: jax.Array
+    separated: jax.Array
+    steps: jax.Array
 
     @property
     def reason(self) -> Any:

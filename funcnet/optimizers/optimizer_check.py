@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..checks import check_update_pair
+from ..configuration import document_fields
 from ..errors import message
 from ..settings import Initial, described
 from .rule import Params, apply_updates
@@ -35,8 +36,15 @@ class Outcome(enum.StrEnum):
     NOT_CHECKED = "not checked"
 
 
+@document_fields
 class Finding(NamedTuple):
-    """One thing that was checked."""
+    """One thing that was checked.
+
+    Attributes:
+        claim: what was checked.
+        outcome: whether it holds, fails, or was not checked.
+        detail: what was found, where that says more.
+    """
 
     claim: str
     outcome: Outcome
@@ -46,10 +54,16 @@ class Finding(NamedTuple):
         return f"{self.outcome:<12}  {self.claim}{self.detail and f': {self.detail}'}"
 
 
+@document_fields
 class OptimizerReport(NamedTuple):
-    """What ``check_optimizer`` found. ``str()`` is a table."""
+    """What ``check_optimizer`` found. ``str()`` is a table.
 
-    optimizer: str  # as it prints
+    Attributes:
+        optimizer: as it prints.
+        findings: what was checked, one by one.
+    """
+
+    optimizer: str
     findings: tuple[Finding, ...]
 
     @property

@@ -37,6 +37,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..checks import accumulator_dtype, as_dtype, check_like, nan_unless, next_count, real_array
+from ..configuration import document_fields
 from ..errors import DtypeError, ShapeError, message
 from ..settings import (
     ABOVE_ZERO,
@@ -71,6 +72,7 @@ EquationResult = tuple[jax.Array, dict[str, jax.Array]]  # the update and the ne
 P = ParamSpec("P")
 
 
+@document_fields
 class Optimizer(NamedTuple):
     """The pair: ``init(params) -> state`` and ``update(gradients, state, params) -> (updates, state)``.
 
@@ -79,6 +81,11 @@ class Optimizer(NamedTuple):
         state = optimizer.init(params)
         updates, state = optimizer.update(gradients, state, params)
         params = apply_updates(params, updates)
+
+    Attributes:
+        init: init(params) -> state, the state before the first step.
+        update: update(gradients, state, params) -> (updates, state), what is added to the parameters, and the next
+            state.
     """
 
     init: Callable[[Params], State]

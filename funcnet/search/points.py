@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
 from ..checks import accumulator_dtype, floating_array
+from ..configuration import document_fields
 from ..errors import DtypeError, ShapeError, message
 
 Params = Any  # a pytree of floating arrays
@@ -22,11 +23,17 @@ Start = Callable[[jax.Array], Params]  # key -> params
 START_STREAM = 2**31
 
 
+@document_fields
 class Point(NamedTuple):
-    """Parameters and their cost; several points are one with a leading axis."""
+    """Parameters and their cost; several points are one with a leading axis.
+
+    Attributes:
+        params: the parameters.
+        cost: () or (points,): at least float32; infinity where it is not finite.
+    """
 
     params: Params
-    cost: jax.Array  # () or (points,): at least float32; infinity where it is not finite
+    cost: jax.Array
 
 
 def as_pytree(function: Callable[..., Any]) -> Callable[..., Any]:

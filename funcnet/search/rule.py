@@ -24,6 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..checks import check_key, next_count
+from ..configuration import document_fields
 from ..errors import message
 from ..settings import (
     Count,
@@ -45,8 +46,14 @@ P = ParamSpec("P")
 NAMES_IN_USE = ("key", "step", "current", "best", "evaluations", "cost", "start")
 
 
+@document_fields
 class Search(NamedTuple):
-    """The pair: ``init(cost, start, key) -> state`` and ``step(cost, state) -> state``."""
+    """The pair: ``init(cost, start, key) -> state`` and ``step(cost, state) -> state``.
+
+    Attributes:
+        init: init(cost, start, key) -> state, the state before the first step.
+        step: step(cost, state) -> state, the state after one more step.
+    """
 
     init: Callable[[Cost, Start, jax.Array], State]
     step: Callable[[Cost, State], State]
@@ -65,19 +72,32 @@ class SearchFunction(Protocol[P]):
         ...
 
 
+@document_fields
 class StepInput(NamedTuple):
-    """What a step starts from."""
+    """What a step starts from.
 
-    key: jax.Array  # the step's own random key
-    current: Point  # the present point, or several along a leading axis
+    Attributes:
+        key: the step's own random key.
+        current: the present point, or several along a leading axis.
+    """
+
+    key: jax.Array
+    current: Point
 
 
+@document_fields
 class StepResult(NamedTuple):
-    """What a step returns."""
+    """What a step returns.
 
-    evaluated: Point  # every point whose cost was evaluated
-    current: Point  # the new present point, or several along a leading axis
-    settings: dict[str, Any]  # the settings that changed, by name
+    Attributes:
+        evaluated: every point whose cost was evaluated.
+        current: the new present point, or several along a leading axis.
+        settings: the settings that changed, by name.
+    """
+
+    evaluated: Point
+    current: Point
+    settings: dict[str, Any]
 
 
 def from_step(

@@ -10,6 +10,7 @@ import numpy as np
 from jax import lax
 
 from ..checks import LARGEST_COUNT, as_dtype, check_count, check_number
+from ..configuration import document_fields
 from ..ending import Ending, ending
 from ..errors import message
 from ..settings import NOT_NEGATIVE
@@ -19,17 +20,29 @@ from .rule import Search, State, check_call
 STEPS_PER_BLOCK = 256
 
 
+@document_fields
 class SearchResult(NamedTuple):
-    """The result of ``run``; under ``vmap`` every array has a leading axis."""
+    """The result of ``run``; under ``vmap`` every array has a leading axis.
 
-    params: Params  # the best parameters of all that were evaluated
-    cost: jax.Array  # (): their cost; infinity where no cost was finite
-    history: jax.Array  # (steps,): the best cost so far after each step; constant after the last step taken
-    steps: jax.Array  # int32 (): the number of steps taken
-    evaluations: jax.Array  # int32 (): the number of evaluations of the cost
-    improved: jax.Array  # int32 (): the step of the last improvement by more than min_delta, 0 for the start
-    outcome: jax.Array  # int32 (): the number of the reason
-    state: State  # the search's own state after the last step
+    Attributes:
+        params: the best parameters of all that were evaluated.
+        cost: (): their cost; infinity where no cost was finite.
+        history: (steps,): the best cost so far after each step; constant after the last step taken.
+        steps: int32 (): the number of steps taken.
+        evaluations: int32 (): the number of evaluations of the cost.
+        improved: int32 (): the step of the last improvement by more than min_delta, 0 for the start.
+        outcome: int32 (): the number of the reason.
+        state: the search's own state after the last step.
+    """
+
+    params: Params
+    cost: jax.Array
+    history: jax.Array
+    steps: jax.Array
+    evaluations: jax.Array
+    improved: jax.Array
+    outcome: jax.Array
+    state: State
 
     @property
     def reason(self) -> Any:

@@ -24,6 +24,7 @@ from ..checks import (
     next_count,
     params_dtype,
 )
+from ..configuration import document_fields
 from ..errors import message
 from ..layer import Layer, Params
 from ..losses import Loss
@@ -40,15 +41,23 @@ from .one_kernel import as_one_kernel, few_waits
 from .step import SHUFFLE, GradientsOf, Step, TrainState, make_step, resumed
 
 
+@document_fields
 class Run(NamedTuple):
-    """A run after some epochs."""
+    """A run after some epochs.
+
+    Attributes:
+        state: the state after the last epoch.
+        done: int32 (): epochs that this call ran.
+        finite: bool (): whether the last epoch's loss and the parameters are finite.
+        stopped: bool (): whether early stopping has stopped the run.
+        history: (epochs,) each, or (epochs, classes), of which the first ``done`` rows are filled; the others are NaN
+            (0 while jax_debug_nans is on).
+    """
 
     state: TrainState
-    done: jax.Array  # int32 (): epochs that this call ran
-    finite: jax.Array  # bool (): whether the last epoch's loss and the parameters are finite
-    stopped: jax.Array  # bool (): whether early stopping has stopped the run
-    # (epochs,) each, or (epochs, classes), of which the first ``done`` rows are filled; the others are NaN (0 while
-    # jax_debug_nans is on)
+    done: jax.Array
+    finite: jax.Array
+    stopped: jax.Array
     history: dict[str, jax.Array]
 
 

@@ -24,6 +24,7 @@ from ..checks import (
     next_count,
 )
 from ..compilation import QUICK, jit_for_cpu
+from ..configuration import document_fields
 from ..errors import ShapeError, message
 from ..layer import Layer, Params, Shape, check_contained_layers
 from ..losses import Loss
@@ -41,15 +42,25 @@ GradientsOf = Callable[..., Any]  # fn.autodiff, fn.backprop or another function
 SHUFFLE, FORWARD = 2**31, 2**31 + 1
 
 
+@document_fields
 class TrainState(NamedTuple):
-    """Everything that the next step depends on, and so everything that is needed to resume a run."""
+    """Everything that the next step depends on, and so everything that is needed to resume a run.
 
-    params: Params  # the network's parameters
-    optimizer_state: Any  # what the optimizer's init and update return
-    key: jax.Array  # the run's one random key; it never changes
-    step: jax.Array  # int32 (): steps taken; stays at 2³¹ − 1
-    epoch: jax.Array  # int32 (): epochs finished; stays at 2³¹ − 1
-    best: Any = ()  # the best epoch so far, if early stopping is used
+    Attributes:
+        params: the network's parameters.
+        optimizer_state: what the optimizer's init and update return.
+        key: the run's one random key; it never changes.
+        step: int32 (): steps taken; stays at 2³¹ − 1.
+        epoch: int32 (): epochs finished; stays at 2³¹ − 1.
+        best: the best epoch so far, if early stopping is used.
+    """
+
+    params: Params
+    optimizer_state: Any
+    key: jax.Array
+    step: jax.Array
+    epoch: jax.Array
+    best: Any = ()
 
 
 def init_state(
