@@ -1,6 +1,7 @@
 """The command line."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -17,7 +18,8 @@ from .programs import keep_programs
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code.
 
-    0: success; 1: an error or a failed check; 2: wrong usage, by ``SystemExit``; 130: interrupted by the user.
+    0: success; 1: an error or a failed check; 2: wrong usage, by ``SystemExit``; 130: interrupted by the user; 141: the
+    output was closed, as ``| head`` does.
 
     >>> main(["train", "--epochs", "none"])
     Traceback (most recent call last):
@@ -27,7 +29,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.cache:
             keep_programs()
-        return int(options.run(options))
+        code = int(options.run(options))
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        with open(os.devnull, "w") as nowhere:  # otherwise Python fails once more to write what is left, at its exit
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        return 141
     except (OSError, ValueError, FloatingPointError, MemoryError, jax.errors.JaxRuntimeError) as error:
         print(f"funcnet: {error}", file=sys.stderr)
         return 1

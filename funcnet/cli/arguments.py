@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from ..checks import LARGEST_COUNT
+
 
 def parse_sizes(text: str) -> list[int]:
     """Return comma-separated sizes as a list; "0" gives an empty list."""
@@ -13,9 +15,11 @@ def parse_sizes(text: str) -> list[int]:
 
 
 def positive_integer(text: str) -> int:
-    """Return an integer of at least 1."""
+    """Return an integer of at least 1 that an int32 can hold."""
     if not text.strip().isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected an integer of at least 1, got {text!r}")
+    if int(text) > LARGEST_COUNT:
+        raise argparse.ArgumentTypeError(f"expected an integer of at most {LARGEST_COUNT}, got {text!r}")
     return int(text)
 
 

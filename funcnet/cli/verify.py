@@ -25,6 +25,8 @@ SIZES_HELP = (
     "derivative, so 784,30,10 takes seconds"
 )
 
+MANY = 20_000  # derivatives, from which on the check takes more than a few seconds
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options to its parser."""
@@ -52,7 +54,10 @@ def run(options: argparse.Namespace) -> int:
     x = random.normal(size=(options.batch_size, options.layers[0]))
     y = targets(random, (options.batch_size, options.layers[-1]))
     print(f"network    {network}")
-    print(f"loss       {loss}, on {options.batch_size} samples, seed {options.seed}")
+    print(f"loss       {loss}, on {options.batch_size} samples, seed {options.seed}", flush=True)
+    derivatives = sum(leaf.size for leaf in jax.tree.leaves((params, x)))
+    if derivatives > MANY:
+        print(f"checking   {derivatives:,} derivatives, for each of which the network is run: please wait", flush=True)
     report = fn.check_gradients(network, loss, params, x, y)
     print(report)
     return 0 if report.ok else 1

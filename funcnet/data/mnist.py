@@ -8,9 +8,11 @@ import os
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from ..errors import message
 from .idx import IDXError, read_idx
 
 Arrays = tuple[np.ndarray, np.ndarray]
@@ -60,8 +62,13 @@ def load_mnist(
 
 
 def data_home() -> Path:
-    """Return the folder above ``mnist/``: $FUNCNET_DATA, or ``funcnet`` in the user's cache folder."""
+    """Return the folder above ``mnist/``: $FUNCNET_DATA, or ``funcnet`` in the user's cache folder.
+
+    Raises ``FileNotFoundError`` where $FUNCNET_DATA is no folder.
+    """
     named = os.environ.get("FUNCNET_DATA")
+    if named and not Path(named).is_dir():
+        raise FileNotFoundError(message("load_mnist", "FUNCNET_DATA to be a folder that exists", repr(named)))
     return Path(named) if named else cache_home()
 
 
@@ -93,31 +100,38 @@ def download(name: str, folder: Path, mirrors: Sequence[str] = MIRRORS) -> Path:
     from http.client import HTTPException
     from urllib.error import HTTPError
 
-    from filelock import FileLock
-
     path, failures = folder / f"{name}.gz", []
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / f".{name}.lock"):
-            if path.is_file():
+    with _locked(folder, name):
+        if path.is_file():
+            return path
+        for mirror in mirrors:
+            url = f"{mirror.rstrip('/')}/{name}.gz"
+            try:
+                _fetch(url, path, *FILES[name])
+            except (OSError, HTTPException, ValueError, zlib.error) as error:
+                failures.append(f"  {url}: {error}")
+                if isinstance(error, HTTPError):
+                    error.close()
+            else:
                 return path
-            for mirror in mirrors:
-                url = f"{mirror.rstrip('/')}/{name}.gz"
-                try:
-                    _fetch(url, path, *FILES[name])
-                except (OSError, HTTPException, ValueError, zlib.error) as error:
-                    failures.append(f"  {url}: {error}")
-                    if isinstance(error, HTTPError):
-                        error.close()
-                else:
-                    return path
-    except OSError as error:
-        failures.append(f"  {folder}: {error}")
     tried = "\n".join(failures)
     raise ConnectionError(
         f"load_mnist: {name} is not on this machine and could not be downloaded.\n{tried}\n"
         f"Download {name}.gz from one of these addresses by other means and put it in {folder.resolve()}."
     )
+
+
+def _locked(folder: Path, name: str) -> Any:
+    """Return the context in which this process alone downloads a file; ``OSError`` where the folder cannot hold it."""
+    from filelock import FileLock
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return FileLock(folder / f".{name}.lock").acquire()
+    except OSError as error:
+        hint = "set FUNCNET_DATA to a folder that can be written to"
+        text = f"load_mnist: {name} is not on this machine, and {folder} cannot hold it: {error}: {hint}"
+        raise OSError(text) from error
 
 
 def _fetch(url: str, path: Path, size: int, sha256: str) -> None:

@@ -8,7 +8,7 @@
 A chart or picture is drawn on Matplotlib axes that are passed in, and nothing is returned. No global state of
 Matplotlib is used or changed. The colours are those of Okabe and Ito, "Color Universal Design" (2008), which are
 distinct for every kind of colour vision; lines also differ in their dashes. Matplotlib is imported only when something
-is drawn: ``pip install 'funcnet[plot]'``.
+is drawn: ``pip install matplotlib``, or ``pip install -e '.[plot]'`` in a clone.
 """
 
 from .charts import bars, curves, decision, paths, surface

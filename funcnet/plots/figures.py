@@ -30,7 +30,7 @@ def figure(rows: int = 1, columns: int = 1, *, size: tuple[float, float] = (6.4,
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ImportError("funcnet.plots needs Matplotlib: pip install 'funcnet[plot]'") from error
+        raise ImportError("funcnet.plots needs Matplotlib: pip install matplotlib") from error
     picture = Figure(figsize=size, layout="constrained")
     return picture, picture.subplots(rows, columns, squeeze=False)
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from funcnet.cli.arguments import parse_seed, parse_sizes, positive_integer, positive_number
 
 
-@given(st.integers(1, 10**12))
+@given(st.integers(1, 2**31 - 1))
 def test_positive_integer_reads_integers_from_1(number):
     assert positive_integer(f"{number}") == positive_integer(f" {number} ") == number
 
@@ -15,6 +15,12 @@ def test_positive_integer_reads_integers_from_1(number):
 @pytest.mark.parametrize("text", ["0", "-1", "1.5", "1e3", "", " ", "none", "1 2", "²"])
 def test_positive_integer_refuses_all_else(text):
     with pytest.raises(ArgumentTypeError, match=f"^expected an integer of at least 1, got {text!r}$"):
+        positive_integer(text)
+
+
+@pytest.mark.parametrize("text", ["2147483648", "99999999999999999999"])
+def test_an_integer_that_is_too_large_is_refused(text):
+    with pytest.raises(ArgumentTypeError, match=f"^expected an integer of at most 2147483647, got {text!r}$"):
         positive_integer(text)
 
 

@@ -1,4 +1,6 @@
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -112,3 +114,9 @@ def test_help_mentions_every_option(capsys, monkeypatch):
         assert all(value in entry for value in values.split())
         assert "(default: " in entry
     assert "example: funcnet verify --layers 64,30,10" in text
+
+
+def test_a_closed_output_ends_the_command_without_a_word():
+    command = f"{sys.executable} -m funcnet verify --layers 3,2 --no-cache | head -1"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.stdout.count("\n"), done.stderr) == (1, "")

@@ -89,6 +89,7 @@ def closed():
 def folder(monkeypatch, tmp_path):
     """Return the folder that small files are downloaded to."""
     monkeypatch.setattr(mnist, "FILES", SMALL_FILES)
+    (tmp_path / "home").mkdir()
     monkeypatch.setenv("FUNCNET_DATA", str(tmp_path / "home"))
     monkeypatch.setenv("no_proxy", "*")
     return tmp_path / "home" / "mnist"
@@ -226,7 +227,8 @@ def test_a_full_disk_leaves_no_part_behind(monkeypatch, serve, folder):
 
 def test_a_folder_that_cannot_be_made_is_named(serve, folder):
     put(folder.parent, {"mnist": b"a file"}, "")
-    with pytest.raises(ConnectionError, match=re.escape(f"  {folder}: ") + ".*exists"):
+    expected = rf"is not on this machine, and {re.escape(str(folder))} cannot hold it: .*exists.*: set FUNCNET_DATA to"
+    with pytest.raises(OSError, match=expected):
         load_mnist(mirrors=[serve(GOOD).url])
 
 
@@ -326,6 +328,11 @@ def test_the_environment_names_the_folder(monkeypatch, serve, tmp_path, variable
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value and str(tmp_path / value))
+    if variables.get("FUNCNET_DATA"):
+        with pytest.raises(FileNotFoundError, match="expected FUNCNET_DATA to be a folder that exists"):
+            load_mnist()
+        assert not (tmp_path / "data").exists()
+        (tmp_path / "data").mkdir()
     assert mnist.data_home() == tmp_path / home
     check(load_mnist(mirrors=[serve(GOOD).url]))
     assert left_in(tmp_path / home / "mnist") == {f"{name}.gz" for name in SMALL_FILES}
