@@ -136,5 +136,5 @@ def judged(recipe, contender, arrays):
     each = np.array(figures["seconds"]) / recipe.units(len(arrays["x"]))
     figures |= {"median": float(np.median(each)), "min": float(each.min()), "max": float(each.max())}
     if "first" in figures:
-        figures["start_up"] = figures["first"] - float(np.median(figures["seconds"])) / recipe.epochs
+        figures["start_up"] = max(0.0, figures["first"] - float(np.median(figures["seconds"])) / recipe.epochs)
     return figures
