@@ -1,6 +1,7 @@
 """The report on a network's gradients: a value, whose text is a table and what it means in words."""
 
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
 import jax
@@ -99,6 +100,13 @@ class GradientReport:
         """The largest error of any two in any array; NaN where one is not finite."""
         errors = [error for row in self.rows for error in row.errors() if error is not None]
         return float(np.max(errors, initial=0.0))
+
+    def __repr__(self) -> str:
+        arrays, worst = len(self.rows), f"{self.worst:.1e}"
+        return f"GradientReport(ok={self.ok}, worst={worst}, method={self.method!r}, {arrays} arrays)"
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(str(self))}</pre>"
 
     def __str__(self) -> str:
         elements = sum(row.numerical.size for row in self.rows if row.numerical is not None)

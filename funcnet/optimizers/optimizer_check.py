@@ -3,6 +3,7 @@
 import enum
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from html import escape
 from typing import Any, NamedTuple
 
 import jax
@@ -70,6 +71,12 @@ class OptimizerReport(NamedTuple):
     def ok(self) -> bool:
         """Return whether nothing failed; what was not checked does not count."""
         return all(finding.outcome is not Outcome.FAILS for finding in self.findings)
+
+    def __repr__(self) -> str:
+        return f"OptimizerReport(ok={self.ok}, {self.optimizer}, {len(self.findings)} findings)"
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(str(self))}</pre>"
 
     def __str__(self) -> str:
         return "\n".join((self.optimizer, *(f"  {finding}" for finding in self.findings)))

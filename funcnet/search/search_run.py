@@ -44,6 +44,11 @@ class SearchResult(NamedTuple):
     outcome: jax.Array
     state: State
 
+    def __repr__(self) -> str:
+        return (
+            f"SearchResult({self.reason!r}: cost {self.cost} after {self.steps} steps, {self.evaluations} evaluations)"
+        )
+
     @property
     def reason(self) -> Any:
         """Why the run ended, an ``Ending``; after ``vmap`` an array of them.

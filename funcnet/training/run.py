@@ -60,6 +60,9 @@ class Run(NamedTuple):
     stopped: jax.Array
     history: dict[str, jax.Array]
 
+    def __repr__(self) -> str:
+        return f"Run(done={self.done}, finite={self.finite}, stopped={self.stopped}, history of {[*self.history]})"
+
 
 def run_epochs(
     network: Layer,

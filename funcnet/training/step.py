@@ -62,6 +62,11 @@ class TrainState(NamedTuple):
     epoch: jax.Array
     best: Any = ()
 
+    def __repr__(self) -> str:
+        parameters = sum(np.size(leaf) for leaf in jax.tree.leaves(self.params))
+        optimizer = type(self.optimizer_state).__name__
+        return f"TrainState(epoch {self.epoch}, step {self.step}: {parameters:,} parameters, {optimizer})"
+
 
 def init_state(
     network: Layer,
@@ -87,8 +92,8 @@ def init_state(
 
     >>> import funcnet as fn
     >>> state = fn.init_state(fn.mlp([4, 2]), fn.sgd(0.1), jax.random.key(0), (4,))
-    >>> state.params[0].weight.shape, int(state.step)
-    ((2, 4), 0)
+    >>> state
+    TrainState(epoch 0, step 0: 10 parameters, SgdState)
     """
     check_part("init_state", "network", network, Layer)
     check_update_pair("init_state", optimizer)
