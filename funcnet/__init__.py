@@ -80,6 +80,7 @@ from .optimizers import (
 )
 from .penalties import Penalty, l1, l2
 from .search import annealing, genetic, restarts
+from .summaries import LayerSummary, Summary, summary
 from .training import (
     EarlyStopping,
     FitResult,
@@ -115,6 +116,7 @@ __all__ = [
     "LayerError",
     "LayerNorm",
     "LayerNormParams",
+    "LayerSummary",
     "LeakyReLU",
     "Loss",
     "Objective",
@@ -127,6 +129,7 @@ __all__ = [
     "Run",
     "Sequential",
     "ShapeError",
+    "Summary",
     "TrainState",
     "accuracy",
     "activation",
@@ -191,6 +194,7 @@ __all__ = [
     "softplus",
     "squared_error",
     "step",
+    "summary",
     "tanh",
     "train_step",
     "without_lookahead",

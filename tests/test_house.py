@@ -32,6 +32,7 @@ STANDS_ON = {
     "graph": {"checks", "errors", "drawing", "jaxprs"},
     "gradcheck": HELPERS | {"jaxprs", "activations", "losses", "penalties", "layers", "objective"},
     "inspection": HELPERS | {"activations", "losses", "layers"},
+    "summaries": HELPERS | {"jaxprs", "layers"},
     "neurons": HELPERS | {"jaxprs", "activations", "layers"},
     "optimizers": {"checks", "configuration", "errors", "settings"},
     "search": {"checks", "configuration", "ending", "errors", "settings"},

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from ..errors import message
+
 
 def parse_sizes(text: str) -> list[int]:
     """Return comma-separated sizes as a list; "0" gives an empty list."""
@@ -37,6 +39,21 @@ def parse_seed(text: str) -> int:
     if not text.strip().isdecimal() or int(text) >= 2**32:
         raise argparse.ArgumentTypeError(f"expected an integer in [0, 2**32), got {text!r}")
     return int(text)
+
+
+def check_layers(sizes: list[int]) -> None:
+    """Raise ``ValueError`` for sizes of layers that are not at least two, the input's and the output's."""
+    if len(sizes) < 2:
+        shown = ",".join(map(str, sizes)) or 0
+        raise ValueError(message("--layers", "the sizes of the input and of the output, such as 8,6,4", shown))
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a command that draws random numbers and compiles programs."""
+    text = "seed of all random numbers: the same seed gives the same result (default: 0)"
+    parser.add_argument("--seed", type=parse_seed, default=0, metavar="N", help=text)
+    text = "compile all programs anew (default: they are kept for the next run in the user's cache folder)"
+    parser.add_argument("--no-cache", dest="cache", action="store_false", help=text)
 
 
 def add_choice(

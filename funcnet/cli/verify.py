@@ -8,8 +8,7 @@ import numpy as np
 import funcnet as fn
 
 from ..activations import ACTIVATIONS
-from ..errors import message
-from .arguments import add_choice, parse_sizes, positive_integer
+from .arguments import add_choice, add_run_options, check_layers, parse_sizes, positive_integer
 from .losses import LOSSES
 
 DESCRIPTION = (
@@ -35,13 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--batch-size", type=positive_integer, default=8, metavar="N", help="number of samples (default: 8)"
     )
+    add_run_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Check the gradients of the network that the options describe, print the report, and return the exit code."""
-    if len(options.layers) < 2:
-        shown = ",".join(map(str, options.layers)) or 0
-        raise ValueError(message("--layers", "the sizes of the input and of the output, such as 8,6,4", shown))
+    check_layers(options.layers)
     loss, output, targets = LOSSES[options.loss]
     output = fn.activation(options.output) if options.output else output
     network = fn.mlp(options.layers, hidden=fn.activation(options.activation), output=output)
