@@ -28,6 +28,7 @@ from .activations import (
     step,
     tanh,
 )
+from .callbacks import Callback, CSVLog, JSONLines, LivePlot, Progress, TensorBoard
 from .compilation import enable_compilation_cache
 from .ending import Ending
 from .errors import DtypeError, ShapeError
@@ -102,6 +103,8 @@ from .training import (
 __all__ = [
     "ELU",
     "Activation",
+    "CSVLog",
+    "Callback",
     "Dense",
     "DenseParams",
     "Dropout",
@@ -112,24 +115,28 @@ __all__ = [
     "Flatten",
     "GradientReport",
     "GradientRow",
+    "JSONLines",
     "Layer",
     "LayerError",
     "LayerNorm",
     "LayerNormParams",
     "LayerSummary",
     "LeakyReLU",
+    "LivePlot",
     "Loss",
     "Objective",
     "Optimizer",
     "PReLU",
     "PReLUParams",
     "Penalty",
+    "Progress",
     "Rescaling",
     "Residual",
     "Run",
     "Sequential",
     "ShapeError",
     "Summary",
+    "TensorBoard",
     "TrainState",
     "accuracy",
     "activation",

@@ -1,6 +1,6 @@
 """``Configuration``: an immutable, hashable value that prints as the call that builds it."""
 
-from dataclasses import MISSING, FrozenInstanceError, dataclass, fields, is_dataclass
+from dataclasses import MISSING, FrozenInstanceError, dataclass, field, fields, is_dataclass
 from functools import cached_property
 from numbers import Number
 from typing import Any, ClassVar, NoReturn, dataclass_transform
@@ -10,7 +10,7 @@ import numpy as np
 from .errors import message
 
 
-@dataclass_transform(frozen_default=True)
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
 class Configuration:
     """A value: immutable, hashable, equal exactly when built alike, printed as the call that builds it.
 

@@ -27,6 +27,7 @@ STANDS_ON = {
     "compilation": {"checks", "errors"},
     "settings": {"checks", "configuration", "errors"},
     "ending": set(),
+    "callbacks": {"checks", "configuration", "ending", "errors", "plots"},
     "layers": HELPERS | {"activations", "initializers"},
     "objective": HELPERS | {"losses", "layers", "penalties"},
     "graph": {"checks", "errors", "drawing", "jaxprs"},
@@ -37,7 +38,7 @@ STANDS_ON = {
     "optimizers": {"checks", "configuration", "errors", "settings"},
     "search": {"checks", "configuration", "ending", "errors", "settings"},
     "training": HELPERS
-    | {"compilation", "jaxprs", "activations", "ending", "losses", "penalties", "layers", "objective"}
+    | {"callbacks", "compilation", "jaxprs", "activations", "ending", "losses", "penalties", "layers", "objective"}
     | {"optimizers", "search"},
     "data": {"checks", "errors"},
     "plots": {"checks", "errors"},

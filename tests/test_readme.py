@@ -14,7 +14,8 @@ def blocks(language):
 
 
 @pytest.mark.usefixtures("standard_promotion")
-def test_the_python_examples_run_one_after_another(capsys):
+def test_the_python_examples_run_one_after_another(capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
     namespace = {}
     for block in blocks("python"):
         exec(compile(block, "README.md", "exec"), namespace)
@@ -25,6 +26,8 @@ def test_the_python_examples_run_one_after_another(capsys):
     assert namespace["result"].history["val_accuracy"][-1] >= 0.96
     assert len(namespace["more"].history["loss"]) == 10
     assert namespace["runs"].history["loss"].shape == (5, 3)
+    assert namespace["followed"].reason == "stopped by a callback"
+    assert "stopped by a callback\nepoch,loss\n" in printed
     assert namespace["report"].ok
     assert namespace["own"].ok
     assert namespace["steps"].ok
