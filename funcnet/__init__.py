@@ -28,6 +28,7 @@ from .activations import (
     step,
     tanh,
 )
+from .callbacks import Callback, CSVLog, JSONLines, LivePlot, Progress, TensorBoard
 from .compilation import enable_compilation_cache
 from .ending import Ending
 from .errors import DtypeError, ShapeError
@@ -83,6 +84,7 @@ from .optimizers import (
 )
 from .penalties import Penalty, l1, l2
 from .search import annealing, genetic, restarts
+from .summaries import LayerSummary, Summary, summary
 from .training import (
     EarlyStopping,
     FitResult,
@@ -104,6 +106,8 @@ from .training import (
 __all__ = [
     "ELU",
     "Activation",
+    "CSVLog",
+    "Callback",
     "Dense",
     "DenseParams",
     "Dropout",
@@ -116,23 +120,29 @@ __all__ = [
     "GradientReport",
     "GradientRow",
     "Huber",
+    "JSONLines",
     "Layer",
     "LayerError",
     "LayerNorm",
     "LayerNormParams",
+    "LayerSummary",
     "LeakyReLU",
+    "LivePlot",
     "Loss",
     "Objective",
     "Optimizer",
     "PReLU",
     "PReLUParams",
     "Penalty",
+    "Progress",
     "Rescaling",
     "Residual",
     "Run",
     "Sequential",
     "ShapeError",
     "SoftmaxCrossEntropy",
+    "Summary",
+    "TensorBoard",
     "TrainState",
     "accuracy",
     "activation",
@@ -197,6 +207,7 @@ __all__ = [
     "softplus",
     "squared_error",
     "step",
+    "summary",
     "tanh",
     "train_step",
     "without_lookahead",

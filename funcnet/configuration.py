@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from dataclasses import MISSING, FrozenInstanceError, dataclass, fields, is_dataclass
+from dataclasses import MISSING, FrozenInstanceError, dataclass, field, fields, is_dataclass
 from functools import cached_property
 from numbers import Number
 from typing import Any, ClassVar, NoReturn, TypeVar, dataclass_transform
@@ -31,7 +31,7 @@ def document_fields(cls: type[T]) -> type[T]:
     return cls
 
 
-@dataclass_transform(frozen_default=True)
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
 class Configuration:
     """A value: immutable, hashable, equal exactly when built alike, printed as the call that builds it.
 

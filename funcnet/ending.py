@@ -15,6 +15,7 @@ class Ending(enum.StrEnum):
 
     COMPLETED = "completed"  # every step or epoch asked for was taken
     STOPPED_EARLY = "stopped early"  # what is monitored did not improve for the patience of a stopper
+    STOPPED_BY_CALLBACK = "stopped by a callback"  # a callback of fit returned True
     NO_IMPROVEMENT = "no improvement"  # the cost of a search did not become lower for its patience
     GOAL_REACHED = "goal reached"
     NON_FINITE_LOSS = "non-finite loss"

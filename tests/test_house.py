@@ -27,16 +27,18 @@ STANDS_ON = {
     "compilation": {"checks", "errors"},
     "settings": {"checks", "configuration", "errors"},
     "ending": set(),
+    "callbacks": {"checks", "configuration", "ending", "errors", "plots"},
     "layers": HELPERS | {"activations", "initializers"},
     "objective": HELPERS | {"losses", "layers", "penalties"},
     "graph": {"checks", "configuration", "errors", "drawing", "jaxprs"},
     "gradcheck": HELPERS | {"jaxprs", "activations", "losses", "penalties", "layers", "objective"},
     "inspection": HELPERS | {"activations", "losses", "layers"},
+    "summaries": HELPERS | {"jaxprs", "layers"},
     "neurons": HELPERS | {"jaxprs", "activations", "layers"},
     "optimizers": {"checks", "configuration", "errors", "settings"},
     "search": {"checks", "configuration", "ending", "errors", "settings"},
     "training": HELPERS
-    | {"compilation", "jaxprs", "activations", "ending", "losses", "penalties", "layers", "objective"}
+    | {"callbacks", "compilation", "jaxprs", "activations", "ending", "losses", "penalties", "layers", "objective"}
     | {"optimizers", "search"},
     "data": {"checks", "errors"},
     "plots": {"checks", "errors"},

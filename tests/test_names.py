@@ -12,6 +12,7 @@ import pytest
 import funcnet as fn
 from funcnet import (
     activations,
+    callbacks,
     data,
     gradcheck,
     graph,
@@ -28,8 +29,8 @@ from funcnet import (
 
 ROOT = Path(__file__).parent.parent
 ROOMS = [
-    activations, data, gradcheck, graph, information, initializers, layers, losses, neurons, optimizers, plots, search,
-    training,
+    activations, callbacks, data, gradcheck, graph, information, initializers, layers, losses, neurons, optimizers,
+    plots, search, training,
 ]  # fmt: skip
 PACKAGES = sorted(path.parent.name for path in (ROOT / "funcnet").glob("*/__init__.py"))
 

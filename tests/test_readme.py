@@ -14,14 +14,20 @@ def blocks(language):
 
 
 @pytest.mark.usefixtures("standard_promotion")
-def test_the_python_examples_run_one_after_another(capsys):
+def test_the_python_examples_run_one_after_another(capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
     namespace = {}
     for block in blocks("python"):
         exec(compile(block, "README.md", "exec"), namespace)
-    assert re.search(r"^cost 0\.000\d\d, sin\(1\) is about 0\.8\d$", capsys.readouterr().out, flags=re.MULTILINE)
+    printed = capsys.readouterr().out
+    assert re.search(r"^cost 0\.000\d\d, sin\(1\) is about 0\.8\d$", printed, flags=re.MULTILINE)
+    for text in blocks("text"):
+        assert text in printed
     assert namespace["result"].history["val_accuracy"][-1] >= 0.96
     assert len(namespace["more"].history["loss"]) == 10
     assert namespace["runs"].history["loss"].shape == (5, 3)
+    assert namespace["followed"].reason == "stopped by a callback"
+    assert "stopped by a callback\nepoch,loss\n" in printed
     assert namespace["report"].ok
     assert namespace["own"].ok
     assert namespace["steps"].ok

@@ -10,8 +10,7 @@ import jax
 
 import funcnet
 
-from . import train, verify
-from .arguments import parse_seed
+from . import summary, train, verify
 from .programs import keep_programs
 
 
@@ -49,15 +48,12 @@ def _parser() -> argparse.ArgumentParser:
     versions = f"funcnet {version('funcnet')}, jax {jax.__version__}"
     parser.add_argument("--version", action="version", version=versions)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, command, summary in (
+    for name, command, meaning in (
         ("train", train, "train a network to classify images"),
         ("verify", verify, "check the gradients of a network"),
+        ("summary", summary, "list the layers of a network with their parameters, multiply-adds and memory"),
     ):
-        added = commands.add_parser(name, help=summary, description=command.DESCRIPTION, epilog=command.EXAMPLE)
+        added = commands.add_parser(name, help=meaning, description=command.DESCRIPTION, epilog=command.EXAMPLE)
         command.add_arguments(added)
-        text = "seed of all random numbers: the same seed gives the same result (default: 0)"
-        added.add_argument("--seed", type=parse_seed, default=0, metavar="N", help=text)
-        text = "compile all programs anew (default: they are kept for the next run in the user's cache folder)"
-        added.add_argument("--no-cache", dest="cache", action="store_false", help=text)
         added.set_defaults(run=command.run)
     return parser

@@ -43,6 +43,23 @@ def parse_seed(text: str) -> int:
     return int(text)
 
 
+def parse_layers(text: str) -> list[int]:
+    """Return comma-separated sizes of layers as a list of at least two, the input's and the output's."""
+    sizes = parse_sizes(text)
+    if len(sizes) < 2:
+        expected = "expected the sizes of the input and of the output, such as 8,6,4"
+        raise argparse.ArgumentTypeError(f"{expected}, got {text!r}")
+    return sizes
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a command that draws random numbers and compiles programs."""
+    text = "seed of all random numbers: the same seed gives the same result (default: 0)"
+    parser.add_argument("--seed", type=parse_seed, default=0, metavar="N", help=text)
+    text = "compile all programs anew (default: they are kept for the next run in the user's cache folder)"
+    parser.add_argument("--no-cache", dest="cache", action="store_false", help=text)
+
+
 def add_choice(
     parser: argparse.ArgumentParser,
     option: str,

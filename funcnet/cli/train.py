@@ -21,7 +21,7 @@ from ..checks import expected_params
 from ..data.digits import MAX_PIXEL_VALUE
 from ..data.mnist import FILES
 from ..errors import message
-from .arguments import add_choice, parse_sizes, positive_integer, positive_number
+from .arguments import add_choice, add_run_options, parse_sizes, positive_integer, positive_number
 from .losses import LOSSES
 
 
@@ -91,6 +91,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = f"images per step (default: {by_data('batch_size')})"
     parser.add_argument("--batch-size", type=positive_integer, metavar="N", help=text)
     add_choice(parser, "--gradients", GRADIENTS, "automatic or hand-written gradients", "autodiff")
+    add_run_options(parser)
 
 
 class Images(NamedTuple):

@@ -8,8 +8,7 @@ import numpy as np
 import funcnet as fn
 
 from ..activations import ACTIVATIONS
-from ..errors import message
-from .arguments import add_choice, parse_sizes, positive_integer
+from .arguments import add_choice, add_run_options, parse_layers, positive_integer
 from .losses import LOSSES
 
 DESCRIPTION = (
@@ -30,20 +29,18 @@ MANY = 20_000  # derivatives, from which on the check takes more than a few seco
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options to its parser."""
-    parser.add_argument("--layers", type=parse_sizes, default=[8, 6, 4], metavar="SIZES", help=SIZES_HELP)
+    parser.add_argument("--layers", type=parse_layers, default=[8, 6, 4], metavar="SIZES", help=SIZES_HELP)
     add_choice(parser, "--activation", ACTIVATIONS, "activation of the hidden layers", "tanh")
     add_choice(parser, "--output", ACTIVATIONS, "activation of the output", None, "the one that suits the loss")
     add_choice(parser, "--loss", LOSSES, "loss", "softmax_cross_entropy")
     parser.add_argument(
         "--batch-size", type=positive_integer, default=8, metavar="N", help="number of samples (default: 8)"
     )
+    add_run_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Check the gradients of the network that the options describe, print the report, and return the exit code."""
-    if len(options.layers) < 2:
-        shown = ",".join(map(str, options.layers)) or 0
-        raise ValueError(message("--layers", "the sizes of the input and of the output, such as 8,6,4", shown))
     loss, output, targets = LOSSES[options.loss]
     output = fn.activation(options.output) if options.output else output
     network = fn.mlp(options.layers, hidden=fn.activation(options.activation), output=output)

@@ -1,5 +1,6 @@
-"""Reading of JAX programs (jaxprs): what an equation holds, and one interpreter."""
+"""Reading of JAX programs (jaxprs): what an equation holds, one interpreter, and the count of multiply-adds."""
 
+from .counting import multiply_adds
 from .equations import (
     CALLS,
     CONTROL,
@@ -27,6 +28,7 @@ __all__ = [
     "called_program",
     "interpret",
     "is_known",
+    "multiply_adds",
     "name_of",
     "operations",
     "rule_of",

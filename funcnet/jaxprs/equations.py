@@ -193,10 +193,16 @@ def walk(program: Any, within: tuple[Any, ...] = ()) -> Iterator[tuple[Any, tupl
     """
     for equation in program.eqns:
         yield equation, within
-        for value in equation.params.values():
-            for inner in value if isinstance(value, tuple | list) else (value,):
-                if hasattr(inner, "eqns"):
-                    yield from walk(inner, (*within, equation))
+        for inner in inner_programs(equation):
+            yield from walk(inner, (*within, equation))
+
+
+def inner_programs(equation: Any) -> Iterator[Any]:
+    """Yield the programs that an equation holds: the one that it calls, the parts of a loop, the branches."""
+    for value in equation.params.values():
+        for inner in value if isinstance(value, tuple | list) else (value,):
+            if hasattr(inner, "eqns"):
+                yield inner
 
 
 def operations(program: Any, opened: Collection[str] = CONTROL | set(CALLS)) -> Iterator[Any]:

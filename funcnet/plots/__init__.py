@@ -1,7 +1,7 @@
 """Pictures for reports and examples, by Matplotlib.
 
 - Figures: ``figure`` makes axes, ``divided`` divides one of them, ``save`` writes the picture.
-- Charts: ``curves``, ``bars``, ``surface``, ``paths``, ``decision``.
+- Charts: ``curves``, ``bars``, ``surface``, ``paths``, ``decision``; ``history`` is the figure of a run's history.
 - Pictures: ``images``, ``confusion``, ``diagram``.
 - ``COLOURS``, ``DASHES``, ``MARKERS`` and ``DIVERGING``, the colour map, are those of all pictures.
 
@@ -13,6 +13,7 @@ is drawn: ``pip install matplotlib``, or ``pip install -e '.[plot]'`` in a clone
 
 from .charts import bars, curves, decision, paths, surface
 from .figures import COLOURS, DASHES, DIVERGING, MARKERS, divided, figure, save
+from .histories import history
 from .pictures import confusion, diagram, images
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "diagram",
     "divided",
     "figure",
+    "history",
     "images",
     "paths",
     "save",

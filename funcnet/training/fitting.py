@@ -1,20 +1,23 @@
 """``fit``: a whole training run. This is the Python code outside the compiled program: checks, progress, result."""
 
-import shutil
-import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from functools import partial
+from html import escape
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..callbacks.base import Callback, Follower, Followers, Progress, RunStart, check_callbacks, following
+from ..callbacks.display import Show, showing
 from ..checks import check_key, check_params, params_dtype
 from ..compilation import LOOP, jit_for_cpu
+from ..configuration import document_fields
 from ..ending import Ending
+from ..errors import message
 from ..layer import Layer, Params, Shape
 from ..losses import Loss
 from ..metrics import Metric, SampleMetric
@@ -29,19 +32,40 @@ from .step import GradientsOf, TrainState, copy_for_donation, first_state, resum
 # With 1024 a line through 100 points took 0.68 µs of processor time per epoch, with 2048 0.40 (JAX 0.10.1).
 _MAX_EPOCHS_PER_CALL = 2048
 _SECONDS_PER_CALL = 0.5  # seconds that a call of the compiled program should take, so that progress is shown
-_SECONDS_BETWEEN_LINES = 1.0  # seconds
-
-Report = Callable[[int, Mapping[str, float]], None]  # epochs done in all, and the last one's history row
 
 
+@document_fields
 class FitResult(NamedTuple):
-    """What ``fit`` returns."""
+    """What ``fit`` returns.
 
-    params: Params  # the trained parameters; those of the best epoch where early stopping restores them: see there
-    history: dict[str, np.ndarray]  # (epochs,) each: "loss", the metrics' names, and the same after "val_"
-    state: TrainState  # what another fit needs to go on from here, as its ``state``
-    reason: Ending  # why the run ended: "completed", "stopped early", "non-finite loss" or "non-finite parameters"
-    best_epoch: int | None = None  # with early stopping the best epoch, counted from 1 since the run began
+    Attributes:
+        params: the trained parameters; those of the best epoch where early stopping restores them: see there.
+        history: (epochs,) each: "loss", the metrics' names, and the same after "val_".
+        state: what another fit needs to go on from here, as its ``state``.
+        reason: why the run ended: "completed", "stopped early", "stopped by a callback", "non-finite loss" or
+            "non-finite parameters".
+        best_epoch: with early stopping the best epoch, counted from 1 since the run began.
+    """
+
+    params: Params
+    history: dict[str, np.ndarray]
+    state: TrainState
+    reason: Ending
+    best_epoch: int | None = None
+
+    def __repr__(self) -> str:
+        return f"FitResult({self._text()})"
+
+    def _repr_html_(self) -> str:
+        """Return the last row of the history as a notebook shows it."""
+        last = {name: column[-1] for name, column in self.history.items() if len(column) and column.ndim == 1}
+        cells = "".join(f"<tr><th>{escape(name)}</th><td>{value:.4g}</td></tr>" for name, value in last.items())
+        return f"<p>{escape(self._text())}</p><table>{cells}</table>"
+
+    def _text(self) -> str:
+        epochs = len(self.history["loss"])
+        best = "" if self.best_epoch is None else f", the best is epoch {self.best_epoch}"
+        return f"{self.reason} after {epochs} {'epoch' if epochs == 1 else 'epochs'}{best}"
 
 
 def fit(
@@ -60,6 +84,7 @@ def fit(
     gradients: GradientsOf = autodiff,
     params: Params | None = None,
     state: TrainState | None = None,
+    callbacks: Sequence[Callback | Follower] = (),
     progress: bool = True,
 ) -> FitResult:
     """Train a network and return the result: parameters, history, state, and the reason why the run ended.
@@ -91,7 +116,10 @@ def fit(
         state: an earlier result's ``state``. The run continues with its own key, optimizer state and counts,
             as if it had never stopped; other hyper-parameters of the same optimizer, such as a lower learning rate,
             take effect.
-        progress: whether progress is shown on the standard error stream: a bar on a terminal, lines elsewhere.
+        callbacks: such as ``fn.CSVLog("log.csv")``, and functions of a ``fn.Progress`` that are called after every
+            epoch. One that returns True stops the run after that epoch. They change nothing else: see ``fn.Callback``.
+        progress: whether progress is shown on the standard error stream: a bar on a terminal and in
+            a notebook, lines elsewhere.
 
     Raises:
         TypeError, ValueError: data or settings cannot be trained with; the error names the argument.
@@ -105,6 +133,7 @@ def fit(
     >>> result.history["accuracy"].shape, float(result.history["accuracy"][-1]), result.reason
     ((200,), 1.0, 'completed')
     """
+    check_callbacks("fit", callbacks)
     plan = make_plan(
         "fit",
         (network, loss, optimizer),
@@ -121,14 +150,16 @@ def fit(
     is_new = state is None
     state = _starting_state(network, optimizer, plan.data.x.shape[1:], key, params, state)
     check_counts("fit", plan, epochs, None if is_new else state)
+    before = 0 if is_new else int(state.epoch)
+    start = RunStart(plan.names, before, before + int(epochs))
     if early_stopping is None:
         state = state._replace(best=())
     else:
         state = with_early_stopping("fit", state, early_stopping, plan.names, plan.step.metrics)
     if not is_new or early_stopping is not None:  # the arrays of a new state without a best epoch are its own
         state = copy_for_donation(state)
-    with reporting(progress, epochs) as report:
-        state, history, reason = _run(plan, state, epochs, report)
+    with following("fit", callbacks, start) as followers, showing(progress, start) as show:
+        state, history, reason = _run(plan, state, start, followers, show)
     if reason in (Ending.NON_FINITE_LOSS, Ending.NON_FINITE_PARAMETERS):
         ended = f"{reason} in epoch {state.epoch}: training ended there"
         hint = "a lower learning rate or a loss from logits may help"
@@ -172,75 +203,48 @@ def _starting_state(
 
 
 def _run(
-    plan: Plan, state: TrainState, epochs: int, report: Report
+    plan: Plan, state: TrainState, start: RunStart, followers: Followers, show: Show
 ) -> tuple[TrainState, dict[str, np.ndarray], Ending]:
-    """Return the state where the run ended, its history of ``epochs`` epochs or fewer, and why it ended.
+    """Return the state where the run ended, the history of its epochs, and why it ended.
 
-    Each call of the program runs as many epochs as take about the time between two reports.
+    Each call of the program runs as many epochs as take about the time between two shows of the progress, or fewer
+    where a callback is to be called before.
     """
     blocks: list[dict[str, np.ndarray]] = []
-    done, call, ended = 0, 1, False
-    while done < epochs and not ended:
+    epoch, in_time, began = start.epoch, 1, time.perf_counter()
+    reason: Ending | None = None
+    while reason is None:
         started = time.perf_counter()
+        call = min(start.epochs - epoch, _MAX_EPOCHS_PER_CALL, in_time, followers.epochs_to_next(epoch))
         state, *numbers_and_history = _compiled_epochs(plan, state, call)
         (ran, finite, stopped), columns = jax.device_get(numbers_and_history)
-        ended = bool(stopped) or not finite
         blocks.append({name: columns[name][:ran] for name in plan.names})
-        done += int(ran)
+        epoch += int(ran)
+        reason = _ending(bool(finite), bool(stopped), epoch == start.epochs, blocks[-1]["loss"])
         if ran:  # a run that had stopped before runs none
-            report(done, {name: blocks[-1][name][-1] for name in plan.names})
-            seconds_each = (time.perf_counter() - started) / ran
-            call = min(int(epochs) - done, _MAX_EPOCHS_PER_CALL, max(1, int(_SECONDS_PER_CALL / seconds_each)))
+            now = time.perf_counter()
+            in_time = max(1, int(_SECONDS_PER_CALL * ran / (now - started)))
+            row = {name: float(column[-1]) for name, column in blocks[-1].items()}
+            copy = partial(_copied, state.params)
+            progress = Progress(epoch, start.epochs, row, blocks[-1], now - began, copy, reason)
+            reason = followers.tell(progress)
+            show(progress._replace(reason=reason))
     history = {name: np.concatenate([block[name] for block in blocks]) for name in plan.names}
+    return state, history, reason
+
+
+def _ending(finite: bool, stopped: bool, is_last: bool, losses: np.ndarray) -> Ending | None:
+    """Return why a run has ended after a call of the program, None if it goes on."""
     if not finite:
-        last = history["loss"][-1]
-        return state, history, Ending.NON_FINITE_PARAMETERS if np.isfinite(last) else Ending.NON_FINITE_LOSS
-    return state, history, Ending.STOPPED_EARLY if stopped and done < epochs else Ending.COMPLETED
+        return Ending.NON_FINITE_PARAMETERS if np.isfinite(losses[-1]) else Ending.NON_FINITE_LOSS
+    if stopped:
+        return Ending.STOPPED_EARLY
+    return Ending.COMPLETED if is_last else None
 
 
-@contextmanager
-def reporting(progress: bool, epochs: int) -> Iterator[Report]:
-    """Give a function to call with (epochs done, last row), which shows them on the standard error stream."""
-    if not progress:
-        yield lambda done, row: None
-    elif sys.stderr.isatty():
-        with _bar(epochs) as report:
-            yield report
-    else:
-        yield _lines(epochs)
-
-
-@contextmanager
-def _bar(epochs: int) -> Iterator[Report]:
-    from tqdm import tqdm  # imported where it is used, so that importing funcnet stays quick
-
-    form = "epoch {n_fmt}/{total_fmt} |{bar:10}| {elapsed}<{remaining} {desc}"
-    columns = shutil.get_terminal_size().columns  # 80 if the terminal's size is unknown: tqdm would print nothing
-    with tqdm(total=epochs, desc="compiling", bar_format=form, ncols=columns) as bar:
-
-        def report(done: int, row: Mapping[str, float]) -> None:
-            bar.set_description_str(_text(row), refresh=False)
-            bar.update(done - bar.n)
-
-        yield report
-
-
-def _lines(epochs: int) -> Report:
-    started = last = time.perf_counter()
-    compiled: tuple[int, float] | None = None  # epochs done and the time when the first call, which compiles, ended
-
-    def report(done: int, row: Mapping[str, float]) -> None:
-        nonlocal last, compiled
-        now = time.perf_counter()
-        if done == epochs or now - last >= _SECONDS_BETWEEN_LINES:
-            last, end = now, f"{now - started:.1f} s"
-            if compiled and done < epochs:
-                end = f"{(now - compiled[1]) / (done - compiled[0]) * (epochs - done):.0f} s left"
-            print(f"epoch {done}/{epochs}  {_text(row)}  {end}", file=sys.stderr, flush=True)
-        compiled = compiled or (done, now)
-
-    return report
-
-
-def _text(row: Mapping[str, float]) -> str:
-    return "  ".join(f"{name} {value:.4f}" for name, value in row.items())
+def _copied(params: Params) -> Params:
+    """Return a copy of the parameters of a run, whose own arrays the next call of the program overwrites."""
+    if any(leaf.is_deleted() for leaf in jax.tree.leaves(params)):
+        expected = "a call before the callback returns, which gives a copy that stays valid"
+        raise RuntimeError(message("Progress.params", expected, "one after the run went on"))
+    return copy_for_donation(params)

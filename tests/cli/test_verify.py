@@ -86,11 +86,17 @@ def test_a_mismatch_is_exit_code_1(check, monkeypatch):
     ]
 
 
+@pytest.mark.parametrize("layers", ["3", "0"])
+def test_sizes_without_input_and_output_are_wrong_usage(check, capsys, layers):
+    with pytest.raises(SystemExit, match="^2$"):
+        check("--layers", layers)
+    expected = f"--layers: expected the sizes of the input and of the output, such as 8,6,4, got {layers!r}\n"
+    assert capsys.readouterr().err.endswith(expected)
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (("--layers", "3"), "--layers: expected the sizes of the input and of the output, such as 8,6,4, got 3"),
-        (("--layers", "0"), "--layers: expected the sizes of the input and of the output, such as 8,6,4, got 0"),
         (
             ("--layers", "3,2", "--loss", "binary_cross_entropy", "--output", "linear"),
             "check_gradients: expected a finite cost: does the output suit binary_cross_entropy?, got ",
