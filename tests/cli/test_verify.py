@@ -88,7 +88,7 @@ def test_a_mismatch_is_exit_code_1(check, monkeypatch):
 
 @pytest.mark.parametrize("layers", ["3", "0"])
 def test_sizes_without_input_and_output_are_wrong_usage(check, capsys, layers):
-    with pytest.raises(SystemExit, match="^2$"):
+    with pytest.raises(SystemExit, match=r"^2$"):
         check("--layers", layers)
     expected = f"--layers: expected the sizes of the input and of the output, such as 8,6,4, got {layers!r}\n"
     assert capsys.readouterr().err.endswith(expected)
