@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import random
 import subprocess
 import sys
 import threading
@@ -106,7 +107,7 @@ def measure(recipe, names, rounds):
     """Return {contender: figures} of a recipe: the seconds of every round, first epoch, memory, loss and accuracy.
 
     The contenders run side by side and their rounds alternate, so that other load of the machine affects all alike.
-    Each round begins with another contender: the first one of a round is up to a tenth slower.
+    Each round has another order: what ran before can make a contender up to a tenth slower.
     A contender that fails has {"error": its last line} instead; one that takes no part in the recipe is left out.
     """
     warm = [Contender.start, *[Contender.run] * rounds, Contender.end]
@@ -117,8 +118,7 @@ def measure(recipe, names, rounds):
         for contender in contenders:
             stack.callback(contender.close)
         for index, phase in enumerate(phases):
-            first = index * len(contenders) // len(phases)
-            for contender in contenders[first:] + contenders[:first]:
+            for contender in random.Random(index).sample(contenders, len(contenders)):
                 contender.attempt(phase)
         return {contender.name: judged(recipe, contender, arrays) for contender in contenders}
 
