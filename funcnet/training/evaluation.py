@@ -11,9 +11,10 @@ from ..checks import accumulator_dtype, check_data, check_inputs, check_metrics,
 from ..compilation import LOOP, jit_for_cpu
 from ..layer import Layer, Params
 from ..losses import Loss
+from ..metrics import SampleMetric as Metric
+from ..metrics import means, metric_name
 from ..objective import Batch, Objective
 from .batches import effective_batch_size, scan_batches
-from .metrics import Metric, means, metric_name
 
 EVALUATION_BATCH = 1024  # samples at once by default: enough to fill the matrix units
 

@@ -17,11 +17,11 @@ from ..compilation import LOOP, jit_for_cpu
 from ..ending import Ending
 from ..layer import Layer, Params, Shape
 from ..losses import Loss
+from ..metrics import SampleMetric as Metric
 from ..objective import autodiff
 from ..optimizers import Optimizer
 from ..penalties import Penalty
 from .early_stopping import EarlyStopping, with_early_stopping
-from .metrics import Metric
 from .run import Plan, check_counts, epochs_of, make_plan
 from .step import GradientsOf, TrainState, copy_for_donation, first_state, resumed
 

@@ -27,13 +27,14 @@ from ..checks import (
 from ..errors import message
 from ..layer import Layer, Params
 from ..losses import Loss
+from ..metrics import SampleMetric as Metric
+from ..metrics import metric_name
 from ..objective import Batch, autodiff
 from ..optimizers import Optimizer
 from ..penalties import Penalty
 from .batches import effective_batch_size, random_order, scan_batches, shuffled
 from .early_stopping import EarlyStopping, Limits, is_stopped, update_best, with_early_stopping
 from .evaluation import EVALUATION_BATCH, sample_means
-from .metrics import Metric, metric_name
 from .one_kernel import as_one_kernel, few_waits
 from .step import SHUFFLE, GradientsOf, Step, TrainState, make_step, resumed
 

@@ -27,11 +27,12 @@ from ..compilation import QUICK, jit_for_cpu
 from ..errors import ShapeError, message
 from ..layer import Layer, Params, Shape, check_contained_layers
 from ..losses import Loss
+from ..metrics import SampleMetric as Metric
+from ..metrics import means
 from ..objective import Batch, Objective, Valued, autodiff, backprop
 from ..optimizers import Optimizer, apply_updates
 from ..optimizers.rule import as_argument, check_settings
 from ..penalties import Penalty
-from .metrics import Metric, means
 
 GradientsOf = Callable[..., Any]  # fn.autodiff, fn.backprop or another function with their signature
 
