@@ -7,7 +7,7 @@ import time
 
 _started = time.perf_counter()
 
-from . import data, graph, information, initializers, neurons, plots, search
+from . import data, graph, information, initializers, metrics, neurons, plots, search
 from .activations import (
     ELU,
     Activation,
@@ -63,6 +63,7 @@ from .losses import (
     softmax_cross_entropy,
     squared_error,
 )
+from .metrics import accuracy, confusion_matrix, predicted_classes, worst_mistakes
 from .objective import Objective, autodiff, backprop
 from .optimizers import (
     Optimizer,
@@ -90,17 +91,13 @@ from .training import (
     FitResult,
     Run,
     TrainState,
-    accuracy,
-    confusion_matrix,
     evaluate,
     fit,
     fit_by_search,
     init_state,
     predict,
-    predicted_classes,
     run_epochs,
     train_step,
-    worst_mistakes,
 )
 
 __all__ = [
@@ -182,6 +179,7 @@ __all__ = [
     "leaky_relu",
     "linear",
     "mean_squared_error",
+    "metrics",
     "mlp",
     "momentum",
     "nesterov",

@@ -121,3 +121,15 @@ def adamw(theta, gradient, steps, learning_rate, decay1, decay2, epsilon, weight
         s_hat, r_hat = s / (1 - decay1**t), r / (1 - decay2**t)
         theta = theta - learning_rate * (s_hat / (epsilon + np.sqrt(r_hat)) + weight_decay * theta)
     return theta
+
+
+def calibration_error(confidence, right, weights, bins):
+    """Σ_b (n_b/n) |accuracy_b − confidence_b|, bin by bin (Guo et al., 2017, equation 3)."""
+    error = 0.0
+    for b in range(bins):
+        inside = [i for i, c in enumerate(confidence) if (b / bins < c or b == 0) and c <= (b + 1) / bins]
+        n = sum(weights[i] for i in inside)
+        if n > 0:
+            accuracy = sum(weights[i] * right[i] for i in inside) / n
+            error += n / sum(weights) * abs(accuracy - sum(weights[i] * confidence[i] for i in inside) / n)
+    return error

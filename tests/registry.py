@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import funcnet as fn
-from funcnet import activations, initializers, losses, optimizers
+from funcnet import activations, initializers, losses, metrics, optimizers
 from funcnet.activations import Activation
 from funcnet.layer import Layer
 from funcnet.losses import Loss
@@ -254,6 +254,26 @@ SCHEDULES = [
     ),
 ]
 
+METRICS = [
+    metrics.precision,
+    metrics.Precision("micro"),
+    metrics.Precision(None),
+    metrics.recall,
+    metrics.Recall("micro"),
+    metrics.Recall(None),
+    metrics.f1,
+    metrics.F1("micro"),
+    metrics.F1(None),
+    metrics.top_5,
+    metrics.TopK(1),
+    metrics.TopK(2),
+    metrics.auc,
+    metrics.calibration_error,
+    metrics.CalibrationError(4),
+    metrics.mean_absolute_error,
+    metrics.r2,
+]
+
 # Every entry once, as the value that it is.
 SEARCHES = [
     fn.annealing(1.0),
@@ -269,5 +289,6 @@ VALUES = [
     *dict.fromkeys(case.layer for case in LAYERS),
     *(case.pair for case in PAIRS),
     *SEARCHES,
+    *METRICS,
     *(case.schedule for case in SCHEDULES),
 ]

@@ -22,6 +22,7 @@ STANDS_ON = {
     "initializers": HELPERS,
     "losses": HELPERS | {"activations"},
     "penalties": HELPERS,
+    "metrics": HELPERS | {"losses"},
     "jaxprs": {"checks", "configuration", "errors"},
     "drawing": set(),
     "compilation": {"checks", "errors"},
@@ -38,8 +39,8 @@ STANDS_ON = {
     "optimizers": {"checks", "configuration", "errors", "settings"},
     "search": {"checks", "configuration", "ending", "errors", "settings"},
     "training": HELPERS
-    | {"callbacks", "compilation", "jaxprs", "activations", "ending", "losses", "penalties", "layers", "objective"}
-    | {"optimizers", "search"},
+    | {"callbacks", "compilation", "jaxprs", "activations", "ending", "losses", "metrics", "penalties", "layers"}
+    | {"objective", "optimizers", "search"},
     "data": {"checks", "errors"},
     "plots": {"checks", "errors"},
     "cli": {"activations", "checks", "losses", "compilation", "data", "errors", "funcnet"},

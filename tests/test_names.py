@@ -20,6 +20,7 @@ from funcnet import (
     initializers,
     layers,
     losses,
+    metrics,
     neurons,
     optimizers,
     plots,
@@ -29,8 +30,8 @@ from funcnet import (
 
 ROOT = Path(__file__).parent.parent
 ROOMS = [
-    activations, callbacks, data, gradcheck, graph, information, initializers, layers, losses, neurons, optimizers,
-    plots, search, training,
+    activations, callbacks, data, gradcheck, graph, information, initializers, layers, losses, metrics, neurons,
+    optimizers, plots, search, training,
 ]  # fmt: skip
 PACKAGES = sorted(path.parent.name for path in (ROOT / "funcnet").glob("*/__init__.py"))
 
@@ -50,7 +51,7 @@ def test_whatever_funcnet_holds_is_public_private_or_a_module():
     assert {name for name in others if not isinstance(getattr(fn, name), ModuleType)} == set()
     modules = {name for name in fn.__all__ if isinstance(getattr(fn, name), ModuleType)}
     assert modules == {
-        *("data", "graph", "information", "initializers", "neurons", "plots", "schedules", "search"),
+        *("data", "graph", "information", "initializers", "metrics", "neurons", "plots", "schedules", "search"),
     }
 
 

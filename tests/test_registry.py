@@ -7,13 +7,13 @@ import typing
 import pytest
 
 import funcnet as fn
-from funcnet import activations, layers, losses, optimizers, search
+from funcnet import activations, layers, losses, metrics, optimizers, search
 from funcnet.optimizers import schedules
 from tests import registry
 
-ROOMS = [fn, activations, losses, layers, optimizers, schedules, search]
-CONTRACTS = [fn.Activation, fn.Layer, fn.Loss, fn.Optimizer, schedules.Schedule, search.Search]
-PRINTS_AS_ANOTHER = {"mlp", "activation"}  # as the value that it returns
+ROOMS = [fn, activations, losses, layers, metrics, optimizers, schedules, search]
+CONTRACTS = [fn.Activation, fn.Layer, fn.Loss, metrics.Metric, fn.Optimizer, schedules.Schedule, search.Search]
+PRINTS_AS_ANOTHER = {"mlp", "activation", "AUC", "MeanAbsoluteError", "R2"}  # as the value that it returns
 
 
 def makes(value, kind):
@@ -39,6 +39,7 @@ KINDS = {
     "activation": (fn.Activation, [*registry.ACTIVATIONS, fn.PReLU()]),
     "loss": (fn.Loss, [case.loss for case in registry.LOSSES]),
     "layer": (fn.Layer, [case.layer for case in registry.LAYERS]),
+    "metric": (metrics.Metric, registry.METRICS),
     "optimizer": (fn.Optimizer, [case.pair for case in registry.PAIRS]),
     "search": (search.Search, registry.SEARCHES),
     "schedule": (schedules.Schedule, [case.schedule for case in registry.SCHEDULES]),
@@ -68,7 +69,7 @@ def test_everything_public_has_an_example(kind, entries):
 
 @pytest.mark.parametrize("value", registry.VALUES, ids=repr)
 def test_every_entry_is_a_value_that_prints_as_its_call(value):
-    for again in (eval(repr(value), vars(fn)), copy.deepcopy(value)):
+    for again in (eval(repr(value), {**vars(metrics), **vars(fn)}), copy.deepcopy(value)):
         assert (again, hash(again), repr(again)) == (value, hash(value), repr(value))
     assert [other for other in registry.VALUES if other == value] == [value]
 

@@ -8,7 +8,6 @@ from .by_search import fit_by_search
 from .early_stopping import EarlyStopping
 from .evaluation import evaluate, predict
 from .fitting import FitResult, fit
-from .metrics import accuracy, confusion_matrix, predicted_classes, worst_mistakes
 from .run import Run, run_epochs
 from .step import TrainState, init_state, train_step
 
@@ -17,15 +16,11 @@ __all__ = [
     "FitResult",
     "Run",
     "TrainState",
-    "accuracy",
-    "confusion_matrix",
     "evaluate",
     "fit",
     "fit_by_search",
     "init_state",
     "predict",
-    "predicted_classes",
     "run_epochs",
     "train_step",
-    "worst_mistakes",
 ]

@@ -1,9 +1,5 @@
-"""Metrics, whose means over the samples training records; predicted classes and misclassified samples.
+"""Accuracy, predicted classes, the confusion matrix and misclassified samples."""
 
-A metric is a function of a prediction and a target that returns one number per sample.
-"""
-
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -12,9 +8,6 @@ import numpy as np
 
 from ..checks import check_count, check_unmasked, check_values, integer_array, is_concrete
 from ..errors import DtypeError, ShapeError
-from ..losses import batch_mean
-
-Metric = Callable[[jax.Array, jax.Array], jax.Array]  # (prediction, target) -> one number per sample, (batch,)
 
 
 def accuracy(prediction: jax.Array, target: jax.Array) -> jax.Array:
@@ -23,37 +16,60 @@ def accuracy(prediction: jax.Array, target: jax.Array) -> jax.Array:
     The prediction (batch, outputs) is what the loss's ``predict`` makes of the network's output. With several
     outputs the class is the index of the largest, in the prediction and in the target. With one output the class is
     1 where the output is at least ½, else 0. A row with NaN names no class, nor does a target of several equal
-    outputs, such as zeros: these samples are never classified correctly.
+    outputs, such as zeros: these samples are never classified correctly. The target may also be the class labels
+    (batch,), of an integer dtype; a label that is no class is never right.
 
     >>> accuracy(jnp.array([[0.1, 0.9], [0.6, 0.4]]), jnp.array([[0, 1], [0, 1]]))
     Array([1., 0.], dtype=float32)
     >>> accuracy(jnp.array([[0.7], [0.7]]), jnp.array([[1], [0]]))
     Array([1., 0.], dtype=float32)
+    >>> accuracy(jnp.array([[0.1, 0.9], [0.6, 0.4]]), jnp.array([1, 1]))
+    Array([1., 0.], dtype=float32)
+    """
+    labels = target_classes("accuracy", prediction, target)
+    return is_right(predicted_classes(prediction), labels).astype(jnp.float32)
+
+
+def is_right(answers: jax.Array, labels: jax.Array) -> jax.Array:
+    """Return whether each answer is the label, and a class at all: bool (batch,)."""
+    return (answers == labels) & (answers >= 0)
+
+
+def target_classes(where: object, prediction: Any, target: Any) -> jax.Array:
+    """Return the class of each row's target, −1 for one that names no class: int32 (batch,).
+
+    The target is either like the prediction (batch, outputs), and its class is as in ``accuracy``, or holds the labels
+    (batch,), of an integer dtype: with several outputs those in [0, outputs) are classes, with one output 0 and 1.
+    Raises ``ShapeError``.
+
+    >>> target_classes("accuracy", jnp.zeros((3, 2)), jnp.array([[0, 1], [1, 0], [0, 0]]))
+    Array([ 1,  0, -1], dtype=int32)
+    >>> target_classes("accuracy", jnp.zeros((3, 2)), jnp.array([1, 0, 2]))
+    Array([ 1,  0, -1], dtype=int32)
     """
     for name, rows in (("prediction", prediction), ("target", target)):
-        check_unmasked("accuracy", name, rows)
-    if prediction.ndim != 2 or prediction.shape != target.shape:
-        expected = "prediction and target of one shape (batch, outputs)"
-        raise ShapeError("accuracy", expected, f"{prediction.shape} and {target.shape}")
-    answers = predicted_classes(prediction)
-    right = (answers == predicted_classes(target)) & (answers >= 0)
-    if target.shape[1] > 1:
-        right &= jnp.any(target != target[:, :1], axis=1)
-    return right.astype(jnp.float32)
+        check_unmasked(where, name, rows)
+    target = target if isinstance(target, jax.Array) else np.asarray(target)
+    shape = np.shape(prediction)
+    is_integer = jnp.issubdtype(target.dtype, jnp.integer) and target.dtype.kind != "m"
+    are_labels = target.ndim == 1 and is_integer
+    if len(shape) != 2 or target.shape != (shape[:1] if are_labels else shape):
+        expected = "prediction and target of one shape (batch, outputs), or integer labels of shape (batch,) as target"
+        raise ShapeError(where, expected, f"{shape} and {target.shape}")
+    if are_labels:
+        return _classes_or_none(target, max(shape[1], 2))
+    classes = predicted_classes(target)
+    if shape[1] == 1:
+        return classes
+    return jnp.where(jnp.any(target != target[:, :1], axis=1), classes, -1)
 
 
-def metric_name(metric: Metric) -> str:
-    """Return the name of a metric in histories: its function's name, or what it prints as."""
-    return getattr(metric, "__name__", repr(metric))
-
-
-def means(
-    metrics: tuple[Metric, ...], prediction: jax.Array, target: jax.Array, weights: jax.Array | None
-) -> dict[str, jax.Array]:
-    """Return the mean of every metric over the batch, by the metric's name."""
-    named = {metric_name(metric): metric(prediction, target) for metric in metrics}
-    samples = len(target)
-    return {name: batch_mean(values, weights, samples=samples, where=name) for name, values in named.items()}
+def _classes_or_none(labels: Any, classes: int) -> jax.Array:
+    """Return integer labels as int32, with −1 for one outside [0, classes); no wide label wraps to a narrow one."""
+    if labels.dtype.itemsize < 4:
+        labels = labels.astype(np.int32)  # so that ``classes`` is a number of its dtype
+    inside = (labels >= 0) & (labels < classes)
+    return jnp.where(inside, labels.astype(np.int32), -1)
 
 
 def predicted_classes(prediction: jax.Array) -> jax.Array:

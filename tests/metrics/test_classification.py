@@ -191,3 +191,20 @@ def test_names_that_would_overwrite_each_other_are_refused_at_the_door():
     with pytest.raises(TypeError, match=r"^evaluate: expected metrics whose __name__ is a str, got 3$"):
         fn.evaluate(network, fn.quadratic, (), data, metrics=[odd])
     assert set(fit([named("val_a")], validation=None).history) == {"loss", "val_a"}
+
+
+def test_integer_labels_are_targets_and_those_outside_are_never_right():
+    prediction = np.eye(3, dtype=np.float32)[[0, 1, 2, 0, 2]]
+    for dtype in ("int8", "uint8", "int32", "uint32", "int64", "uint64"):
+        outside = {"int8": -1, "uint8": 255}.get(dtype, 2**31 if dtype == "uint32" else 2**32 if "64" in dtype else -3)
+        labels = np.array([0, 2, 2, outside, 3], dtype)
+        assert fn.accuracy(prediction, labels).tolist() == [1, 0, 1, 0, 0]
+    assert fn.accuracy(np.ones((2, 300)) * np.arange(300), np.array([43, 255], "uint8")).tolist() == [0, 0]
+    assert fn.accuracy(jnp.array([[0.7], [0.2], [0.7], [0.2]]), jnp.array([1, 0, 2, -1])).tolist() == [1, 1, 0, 0]
+
+
+@pytest.mark.parametrize("labels", [np.zeros(3), np.zeros(3, bool), np.zeros(2, int), np.zeros(3, "m8[s]")], ids=str)
+def test_labels_of_another_shape_or_kind_are_refused(labels):
+    expected = r"^accuracy: expected .* or integer labels of shape \(batch,\) as target, got \(3, 2\) and \([23],\)"
+    with pytest.raises(fn.ShapeError, match=expected):
+        fn.accuracy(np.ones((3, 2)), labels)
