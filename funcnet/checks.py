@@ -148,7 +148,7 @@ def check_key(where: object, key: Any) -> None:
 
     >>> check_key("fit", 0)
     Traceback (most recent call last):
-    TypeError: fit: expected one key, as jax.random.key(seed) makes it, got 0: use jax.random.key(0)
+    TypeError: fit: expected key made by jax.random.key(seed), got 0: use jax.random.key(0)
     """
     dtype, shape = getattr(key, "dtype", None), getattr(key, "shape", None)
     typed = dtype is not None and jnp.issubdtype(dtype, jax.dtypes.prng_key) and shape == ()
@@ -159,7 +159,7 @@ def check_key(where: object, key: Any) -> None:
         got += f": use jax.random.key({key})"
     elif dtype is not None and jnp.issubdtype(dtype, jax.dtypes.prng_key):
         got = f"{key.size} keys in an array of shape {shape}: pass one of them, or map over them with jax.vmap"
-    raise TypeError(message(where, "one key, as jax.random.key(seed) makes it", got))
+    raise TypeError(message(where, "key made by jax.random.key(seed)", got))
 
 
 def check_dtype(where: object, dtype: Any) -> np.dtype:

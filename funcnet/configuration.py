@@ -56,7 +56,7 @@ class Configuration:
     Its values must be hashable: ``hash`` raises ``TypeError`` for a field that is a list or an array.
     """
 
-    name: ClassVar[str]  # the public name of the value whose fields are all at their defaults
+    name: ClassVar[str]  # the public name: of the value where the class has no fields, else of the class
     _sets_fields: ClassVar[bool] = False  # whether the class, or a base of it, has an __init__ that sets the fields
 
     def __init_subclass__(cls, *, init: bool = True) -> None:
@@ -111,8 +111,9 @@ class Configuration:
         return hash((type(self), self._identity))
 
     def __repr__(self) -> str:
-        arguments = self.arguments()
-        return self.name if hasattr(self, "name") and not arguments else f"{type(self).__name__}({arguments})"
+        if hasattr(self, "name") and not fields(self):  # type: ignore[arg-type]
+            return self.name
+        return f"{getattr(self, 'name', type(self).__name__)}({self.arguments()})"
 
     def arguments(self) -> str:
         """Return the arguments of the call that builds this value, as text; those left at their default are omitted."""
@@ -122,6 +123,15 @@ class Configuration:
             f"{f.name}={getattr(self, f.name)!r}" for f in optional if not _alike(getattr(self, f.name), f.default)
         ]
         return ", ".join(arguments)
+
+
+def name_or_call(value: Configuration) -> str:
+    """Return a value's public name where all its fields are at their defaults, else the call that builds it.
+
+    It is the ``__repr__`` of classes whose value with the defaults has a name of its own.
+    """
+    arguments = value.arguments()
+    return value.name if hasattr(value, "name") and not arguments else f"{type(value).__name__}({arguments})"
 
 
 def _exactly(value: Any) -> Any:

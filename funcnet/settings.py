@@ -216,6 +216,8 @@ def state_type(rule: Callable[..., Any], name: str | None, fields: dict[str, str
     made.__qualname__ = f"{rule.__qualname__}.State"
     lines = "\n".join(f"    {field}: {held}" for field, held in fields.items())
     made.__doc__ = f"The state of ``{rule.__name__}``.\n\n{lines}"
+    for field, held in fields.items():
+        getattr(made, field).__doc__ = held
     made.settings = frozenset(settings)
     return made
 

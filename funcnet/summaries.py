@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .checks import check_count, check_dtype, check_part, expected_params
+from .configuration import document_fields
 from .errors import message
 from .jaxprs import NoRuleError, multiply_adds
 from .layer import Layer, Params, Shape, check_contained_layers
@@ -18,17 +19,29 @@ from .layers import Residual, Sequential
 HEAD = ("layer", "output", "parameters", "multiply-adds", "activations (bytes)")
 
 
+@document_fields
 class LayerSummary(NamedTuple):
-    """One layer of a ``Summary``. All counts of a ``Sequential`` or ``Residual`` are 0: those of its layers follow."""
+    """One layer of a ``Summary``. All counts of a ``Sequential`` or ``Residual`` are 0: those of its layers follow.
 
-    path: tuple[int, ...]  # the layer's place, as errors name it: (2, 0) is the first layer of layer 2
+    Attributes:
+        path: the layer's place, as errors name it: (2, 0) is the first layer of layer 2.
+        layer: the layer.
+        output_shape: of one sample.
+        parameters: running statistics too.
+        statistics: running statistics: parameters that training does not update by their gradient.
+        parameter_bytes: the memory of the parameters.
+        multiply_adds: of the forward pass for one sample.
+        activation_bytes: what the forward pass of training keeps for one sample, besides the parameters.
+    """
+
+    path: tuple[int, ...]
     layer: Layer
-    output_shape: Shape  # of one sample
-    parameters: int = 0  # running statistics too
-    statistics: int = 0  # running statistics: parameters that training does not update by their gradient
+    output_shape: Shape
+    parameters: int = 0
+    statistics: int = 0
     parameter_bytes: int = 0
-    multiply_adds: int = 0  # of the forward pass for one sample
-    activation_bytes: int = 0  # what the forward pass of training keeps for one sample, besides the parameters
+    multiply_adds: int = 0
+    activation_bytes: int = 0
 
 
 @dataclass(frozen=True, repr=False)

@@ -24,7 +24,7 @@ STANDS_ON = {
     "penalties": HELPERS,
     "metrics": HELPERS | {"losses"},
     "jaxprs": {"checks", "configuration", "errors"},
-    "drawing": set(),
+    "drawing": {"configuration"},
     "compilation": {"checks", "errors"},
     "settings": {"checks", "configuration", "errors"},
     "ending": set(),

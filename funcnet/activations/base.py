@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from ..checks import check_dtype, check_dy, floating_array
+from ..configuration import name_or_call
 from ..layer import Cache, Layer, Params, Shape
 
 
@@ -26,6 +27,8 @@ class Activation(Layer):
     >>> square(jnp.array([3.0])), square.derivative(jnp.array([3.0])), fn.Sequential(fn.Dense(10), square)
     (Array([9.], dtype=float32), Array([6.], dtype=float32), Sequential(Dense(10), Square()))
     """
+
+    __repr__ = name_or_call
 
     def __call__(self, z: jax.Array) -> jax.Array:
         """Return σ(z), elementwise, of the shape and dtype of ``z``."""

@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..configuration import document_fields
+
 CHARACTER_WIDTH, LINE_HEIGHT = 7.3, 16.0  # of a monospaced font of size 12
 MARGIN, PADDING = 16.0, 9.0  # around the drawing, and around the text in a node
 NODE_DISTANCE, LAYER_DISTANCE = 22.0, 30.0
@@ -52,8 +54,16 @@ class Box(NamedTuple):
     height: float
 
 
+@document_fields
 class Layout(NamedTuple):
-    """A drawing: its size, the boxes by the keys of their nodes, and each arrow as a list of points to join."""
+    """A drawing: its size, the boxes by the keys of their nodes, and each arrow as a list of points to join.
+
+    Attributes:
+        width: the drawing's width.
+        height: the drawing's height.
+        boxes: the boxes by the keys of their nodes.
+        arrows: each a list of points to join.
+    """
 
     width: float
     height: float

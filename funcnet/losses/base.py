@@ -21,7 +21,9 @@ class Loss(Configuration):
 
     >>> import funcnet as fn
     >>> class FourthPower(fn.Loss):
-    ...     def value(self, output, target):
+    ...     __repr__ = name_or_call
+
+    def value(self, output, target):
     ...         a, y = self.check(output, target)
     ...         return jnp.sum((a - y) ** 4, axis=-1)
     ...

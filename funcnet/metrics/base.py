@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..checks import accumulator_dtype, check_unmasked, nan_unless
-from ..configuration import Configuration
+from ..configuration import Configuration, name_or_call
 from ..errors import DtypeError, ShapeError
 from ..losses import batch_mean
 
@@ -53,9 +53,7 @@ class Metric(Configuration):
     described_as: ClassVar[str] = "a metric, such as fn.metrics.f1 or a subclass of fn.metrics.Metric"
     larger_is_better: ClassVar[bool] = True
 
-    def __repr__(self) -> str:
-        arguments = self.arguments()
-        return self.name if hasattr(self, "name") and not arguments else f"{type(self).__name__}({arguments})"
+    __repr__ = name_or_call
 
     @property
     def history_name(self) -> str:
@@ -223,6 +221,9 @@ def means(
     metrics: tuple[SampleMetric, ...], prediction: jax.Array, target: jax.Array, weights: jax.Array | None
 ) -> dict[str, jax.Array]:
     """Return the mean of every metric that is a function over the batch, by the metric's name."""
-    named = {metric_name(metric): metric(prediction, target) for metric in metrics}
-    samples = len(target)
-    return {name: batch_mean(values, weights, samples=samples, where=name) for name, values in named.items()}
+    samples, dtype = len(target), accumulator_dtype(prediction.dtype)
+    found = {}
+    for metric in metrics:
+        name, values = metric_name(metric), jnp.asarray(metric(prediction, target))
+        found[name] = batch_mean(values.astype(dtype), weights, samples=samples, where=name)
+    return found

@@ -13,11 +13,11 @@ from ..errors import DtypeError, ShapeError
 def accuracy(prediction: jax.Array, target: jax.Array) -> jax.Array:
     """Return 1 for each sample that is classified correctly, else 0: (batch,) of float32.
 
-    The prediction (batch, outputs) is what the loss's ``predict`` makes of the network's output. With several
-    outputs the class is the index of the largest, in the prediction and in the target. With one output the class is
-    1 where the output is at least ½, else 0. A row with NaN names no class, nor does a target of several equal
-    outputs, such as zeros: these samples are never classified correctly. The target may also be the class labels
-    (batch,), of an integer dtype; a label that is no class is never right.
+    The prediction (batch, outputs) is what the loss's ``predict`` makes of the network's output, such as
+    probabilities, not logits. With several outputs the class is the index of the largest, in the prediction and in the
+    target. With one output the class is 1 where the output is at least ½, else 0. A row with NaN names no class, nor
+    does a target of several equal outputs, such as zeros: these samples are never classified correctly. The target may
+    also be the class labels (batch,), of an integer dtype; a label that is no class is never right.
 
     >>> accuracy(jnp.array([[0.1, 0.9], [0.6, 0.4]]), jnp.array([[0, 1], [0, 1]]))
     Array([1., 0.], dtype=float32)

@@ -7,22 +7,33 @@ import jax
 import jax.numpy as jnp
 
 from ..checks import check_count, check_like, check_update_pair, next_count
-from ..configuration import Configuration
+from ..configuration import Configuration, document_fields
 from ..settings import Initial
 from .points import Cost, Params, Point, Start, as_pytree, best_of, better, checked_cost, finite_or_inf, first_points
 from .rule import Search, check_call
 
 
+@document_fields
 class RestartsState(NamedTuple):
-    """The state of ``restarts``."""
+    """The state of ``restarts``.
 
-    key: jax.Array  # the run's one random key
-    step: jax.Array  # int32 (): steps taken
-    current: Point  # the present point of every start, along a leading axis
-    gradients: Params  # ∂C/∂θ at these points
-    optimizer_state: Any  # the optimizer's state of every start, along a leading axis
-    best: Point  # the point of the lowest cost of all that were evaluated
-    evaluations: jax.Array  # int32 (): evaluations of the cost and its gradient
+    Attributes:
+        key: the run's one random key.
+        step: int32 (): steps taken.
+        current: the present point of every start, along a leading axis.
+        gradients: ∂C/∂θ at these points.
+        optimizer_state: the optimizer's state of every start, along a leading axis.
+        best: the point of the lowest cost of all that were evaluated.
+        evaluations: int32 (): evaluations of the cost and its gradient.
+    """
+
+    key: jax.Array
+    step: jax.Array
+    current: Point
+    gradients: Params
+    optimizer_state: Any
+    best: Point
+    evaluations: jax.Array
 
 
 def restarts(optimizer: Any, starts: int = 16) -> Search:

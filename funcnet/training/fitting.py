@@ -25,7 +25,7 @@ from ..objective import autodiff
 from ..optimizers import Optimizer
 from ..penalties import Penalty
 from .early_stopping import EarlyStopping, with_early_stopping
-from .run import Plan, check_counts, epochs_of, make_plan
+from .run import Plan, check_counts, epochs_of, make_plan, shapes_of
 from .step import GradientsOf, TrainState, copy_for_donation, first_state, resumed
 
 # Epochs in one call of the compiled program at most: the length of its history, of which one kernel can hold no more.
@@ -151,7 +151,9 @@ def fit(
     state = _starting_state(network, optimizer, plan.data.x.shape[1:], key, params, state)
     check_counts("fit", plan, epochs, None if is_new else state)
     before = 0 if is_new else int(state.epoch)
-    start = RunStart(plan.names, before, before + int(epochs))
+    shapes = shapes_of(plan, state.params, params_dtype(state.params))
+    empty = {name: np.zeros((0, *shape)) for name, shape in shapes.items()}
+    start = RunStart(tuple(_by_number(empty)), before, before + int(epochs))
     if early_stopping is None:
         state = state._replace(best=())
     else:
@@ -224,13 +226,26 @@ def _run(
         if ran:  # a run that had stopped before runs none
             now = time.perf_counter()
             in_time = max(1, int(_SECONDS_PER_CALL * ran / (now - started)))
-            row = {name: float(column[-1]) for name, column in blocks[-1].items()}
+            rows = _by_number(blocks[-1])
+            row = {name: float(column[-1]) for name, column in rows.items()}
             copy = partial(_copied, state.params)
-            progress = Progress(epoch, start.epochs, row, blocks[-1], now - began, copy, reason)
+            progress = Progress(epoch, start.epochs, row, rows, now - began, copy, reason)
             reason = followers.tell(progress)
             show(progress._replace(reason=reason))
     history = {name: np.concatenate([block[name] for block in blocks]) for name in plan.names}
     return state, history, reason
+
+
+def _by_number(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the columns of a history with one number per epoch: those of the classes one by one, as "f1[0]".
+
+    >>> list(_by_number({"loss": np.ones(3), "f1": np.ones((3, 2))}))
+    ['loss', 'f1[0]', 'f1[1]']
+    """
+    numbers: dict[str, np.ndarray] = {}
+    for name, column in columns.items():
+        numbers |= {name: column} if column.ndim == 1 else {f"{name}[{k}]": each for k, each in enumerate(column.T)}
+    return numbers
 
 
 def _ending(finite: bool, stopped: bool, is_last: bool, losses: np.ndarray) -> Ending | None:

@@ -35,7 +35,7 @@ from ..penalties import Penalty
 from .batches import effective_batch_size, random_order, scan_batches, shuffled
 from .early_stopping import EarlyStopping, Limits, is_stopped, update_best, with_early_stopping
 from .evaluation import EVALUATION_BATCH, sample_means
-from .measuring import first_states, functions_of, names_of, values_of
+from .measuring import first_states, functions_of, names_of, values_of, with_state
 from .mistakes import DEFAULT_BATCH_SIZE, warn_of_mistakes
 from .one_kernel import as_one_kernel, few_waits
 from .step import SHUFFLE, GradientsOf, Step, TrainState, make_step, resumed
@@ -217,7 +217,8 @@ def epochs_of(plan: Plan, state: TrainState, epochs: int | jax.Array, *, rows: i
     step, validation, limits = plan.step, plan.validation, plan.limits
     dtype = accumulator_dtype(params_dtype(state.params))
     by_training = limits is not None and state.best.monitor in names_of(step.metrics)
-    history = _empty_history(plan, state.params, rows, dtype)
+    shapes = shapes_of(plan, state.params, dtype)
+    history = {name: jnp.zeros((rows, *shapes[name]), dtype) for name in plan.names}  # NaN would stop jax_debug_nans
     if limits is not None and history[state.best.monitor].ndim > 1:
         got = f"{state.best.monitor!r}, which has one for each class"
         raise ValueError(message("EarlyStopping", "a monitor with one number per epoch", got))
@@ -258,16 +259,17 @@ def epochs_of(plan: Plan, state: TrainState, epochs: int | jax.Array, *, rows: i
     return as_one_kernel(lambda start: lax.while_loop(unfinished, body, start), start)
 
 
-def _empty_history(plan: Plan, params: Params, rows: int, dtype: Any) -> dict[str, jax.Array]:
-    """Return the history's columns, all 0: NaN would stop a run under jax_debug_nans."""
+def shapes_of(plan: Plan, params: Params, dtype: Any) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each value of the history: () for one number per epoch, (classes,) for one per class."""
+    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(plan.names, ())
+    if metrics := with_state(plan.step.metrics):
 
-    def values(params: Params, data: Batch) -> dict[str, jax.Array]:
-        return values_of(plan.step.metrics, first_states(plan.step.metrics, plan.step.objective, params, data, dtype))
+        def values(params: Params, data: Batch) -> dict[str, jax.Array]:
+            return values_of(metrics, first_states(metrics, plan.step.objective, params, data, dtype))
 
-    of_training = jax.eval_shape(values, params, plan.data)
-    shapes = {name: value.shape for name, value in of_training.items()}
-    shapes |= {f"val_{name}": shape for name, shape in shapes.items()}
-    return {name: jnp.zeros((rows, *shapes.get(name, ())), dtype) for name in plan.names}
+        for name, value in jax.eval_shape(values, params, plan.data).items():
+            shapes |= {each: value.shape for each in (name, f"val_{name}") if each in shapes}
+    return shapes
 
 
 def _train_epoch(

@@ -1,4 +1,6 @@
 import copy
+import re
+from dataclasses import fields
 
 import chex
 import jax
@@ -98,6 +100,10 @@ def test_eager_compiled_and_vectorized_are_the_same(case):
     chex.assert_trees_all_close(jax.vmap(value_and_gradient)(*example), eager, rtol=1e-5, atol=1e-6)
 
 
+def vars_of(loss):
+    return {field.name: getattr(loss, field.name) for field in fields(loss)}
+
+
 @pytest.mark.parametrize("case", registry.LOSSES, ids=repr)
 def test_a_loss_built_anew_compiles_nothing(case):
     chex.clear_trace_counter()
@@ -107,7 +113,7 @@ def test_a_loss_built_anew_compiles_nothing(case):
         return loss.value(output, target), loss.gradient(output, target), loss.predict(output)
 
     compiled = jax.jit(results, static_argnums=0)
-    for seed, loss in enumerate((case.loss, type(case.loss)(), copy.deepcopy(case.loss))):
+    for seed, loss in enumerate((case.loss, type(case.loss)(**vars_of(case.loss)), copy.deepcopy(case.loss))):
         compiled(loss, *case.example(jax.random.key(seed)))
 
 
@@ -196,8 +202,8 @@ def test_batch_mean_sums_in_float32_at_least():
 
 @pytest.mark.parametrize("case", registry.LOSSES, ids=repr)
 def test_shapes_that_would_broadcast_are_refused(case):
-    loss = case.loss
-    with pytest.raises(fn.ShapeError, match=rf"{loss}: expected target of the output's shape \(4, 1\), got \(4,\)"):
+    loss, name = case.loss, re.escape(str(case.loss))
+    with pytest.raises(fn.ShapeError, match=rf"{name}: expected target of the output's shape \(4, 1\), got \(4,\)"):
         loss.value(jnp.ones((4, 1)), jnp.ones(4))
     with pytest.raises(fn.ShapeError, match="expected target of the output's shape"):
         loss.gradient(jnp.ones((4, 2)), jnp.ones((4, 1)))
@@ -211,7 +217,9 @@ def test_class_labels_are_refused_with_a_hint(loss, outputs):
 
 @pytest.mark.parametrize("case", registry.LOSSES, ids=repr)
 def test_integer_output_is_refused(case):
-    with pytest.raises(fn.DtypeError, match=f"{case.loss}: expected output of a floating dtype, got int32"):
+    with pytest.raises(
+        fn.DtypeError, match=rf"{re.escape(str(case.loss))}: expected output of a floating dtype, got int32"
+    ):
         case.loss.value(jnp.ones((4, 3), jnp.int32), jnp.ones((4, 3)))
 
 

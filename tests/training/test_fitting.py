@@ -75,7 +75,7 @@ def test_given_parameters_are_where_it_starts_and_stay_as_they_were():
     chex.assert_trees_all_equal(before, jax.tree.map(np.array, params))
 
 
-@pytest.mark.parametrize("batch_size", [1, 4, 5, 22, 23, 100, None])
+@pytest.mark.parametrize("batch_size", [1, 4, 5, 22, 23, 32, None])
 def test_the_loss_of_an_epoch_is_the_mean_over_all_samples(batch_size):
     result = fit(optimizer=fn.sgd(0.0), batch_size=batch_size, epochs=2)
     weight, bias = (np.asarray(result.params[0][i], np.float64) for i in (0, 1))
@@ -285,12 +285,12 @@ def test_float64_data_trains_a_float32_network():
         ({"data": (X, Y + np.inf)}, ValueError, "fit: expected y to be finite in float32, got"),
         ({"data": (X.astype(np.float64) * 1e300, Y)}, ValueError, "expected x to be finite in float32"),
         (
-            {"data": (X, Y.argmax(axis=1))},
+            {"data": (X, Y.argmax(axis=1)), "loss": fn.quadratic},
             ValueError,
             r"expected y of shape \(n, outputs\), got \(23,\): use fn\.data\.one_hot",
         ),
         ({"data": (X, Y[:, :1])}, ValueError, r"expected target of the output's shape \(5, 2\), got \(5, 1\)"),
-        ({"data": X}, TypeError, r"fit: expected data to be a pair \(x, y\), got ndarray"),
+        ({"data": X}, TypeError, r"fit: expected data \(x, y\) or \(x, y, weights\), got ndarray"),
         ({"data": (X.astype(object), Y)}, TypeError, "fit: expected x to be an array of numbers, got dtype object"),
         ({"data": (X.astype(complex), Y)}, TypeError, "fit: expected x of a real dtype, got complex128"),
         (
@@ -315,7 +315,7 @@ def test_float64_data_trains_a_float32_network():
         ({"gradients": "backprop"}, TypeError, r"fit: expected gradients to be fn\.autodiff, .* got 'backprop'"),
         ({"state": "a", "key": None}, ValueError, r"or state= alone, the \.state of an earlier result"),
         ({"params": [1, 2]}, ValueError, "fit: expected params as Sequential"),
-        ({"data": (X, Y, Y)}, TypeError, r"fit: expected data to be a pair \(x, y\), got 3 of them"),
+        ({"data": (X, Y, Y)}, ValueError, r"fit: expected weights of shape \(23,\), one per sample, got \(23, 2\)"),
         ({"metrics": [fn.accuracy] * 2}, ValueError, "fit: expected metrics of different names"),
     ],
 )

@@ -32,7 +32,7 @@ def test_every_function_measures_the_whole_set(data, batch_size):
     for name, expected in values(result.params, data).items():
         for found in (*result.history[name], *result.history[f"val_{name}"], measured[name]):
             np.testing.assert_allclose(found, expected, rtol=1e-6)
-    assert result.history["f1_None"].shape == (2, 2)
+    assert result.history["f1_by_class"].shape == (2, 2)
     assert isinstance(measured["f1"], float)
 
 
@@ -60,8 +60,8 @@ def test_a_mapped_run_has_a_history_of_every_metric():
         )
 
     runs = jax.jit(jax.vmap(train))(jax.random.split(jax.random.key(0), 2))
-    assert (runs.history["f1"].shape, runs.history["f1_None"].shape) == ((2, 3), (2, 3, 2))
-    np.testing.assert_allclose(runs.history["f1"], runs.history["f1_None"].mean(axis=2), rtol=1e-6)
+    assert (runs.history["f1"].shape, runs.history["f1_by_class"].shape) == ((2, 3), (2, 3, 2))
+    np.testing.assert_allclose(runs.history["f1"], runs.history["f1_by_class"].mean(axis=2), rtol=1e-6)
 
 
 class Error(fn.metrics.Metric):
@@ -90,5 +90,5 @@ def test_early_stopping_knows_which_way_is_better():
 
 
 def test_a_monitor_with_a_number_for_each_class_is_refused():
-    with pytest.raises(ValueError, match="EarlyStopping: expected a monitor with one number per epoch, got 'val_f1_N"):
-        fit(metrics=[fn.metrics.F1(None)], early_stopping=fn.EarlyStopping("val_f1_None"), validation=HELD_OUT)
+    with pytest.raises(ValueError, match="EarlyStopping: expected a monitor with one number per epoch, got 'val_f1_b"):
+        fit(metrics=[fn.metrics.F1(None)], early_stopping=fn.EarlyStopping("val_f1_by_class"), validation=HELD_OUT)

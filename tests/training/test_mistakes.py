@@ -36,10 +36,12 @@ OF_IMAGES = fn.mlp([16, 2])
             r"expected target of the output's shape \(5, 5\), got \(5, 2\): give the network's last layer 2 outputs",
             id="a last layer of the wrong width",
         ),
-        pytest.param({"key": 7}, r"fit: expected one key, .* got 7: use jax\.random\.key\(7\)", id="an integer as key"),
+        pytest.param(
+            {"key": 7}, r"fit: expected key made by .* got 7: use jax\.random\.key\(7\)", id="an integer as key"
+        ),
         pytest.param(
             {"key": jax.random.split(jax.random.key(0), 3)},
-            r"fit: expected one key, .* got 3 keys in an array of shape \(3,\): pass one of them",
+            r"fit: expected key made by .* got 3 keys in an array of shape \(3,\): pass one of them",
             id="an array of keys",
         ),
         pytest.param({"data": (X.astype(str), Y)}, "fit: expected x to be an array of numbers", id="a wrong dtype"),
@@ -79,7 +81,7 @@ def test_what_is_likely_a_mistake_is_warned_of(changes, warning):
 
 def test_a_rate_that_is_too_high_is_told():
     with pytest.warns(RuntimeWarning, match="non-finite .* a lower learning rate"):
-        fit(optimizer=fn.sgd(1e30), validation=None)
+        fit(optimizer=fn.sgd(1e10), loss=fn.quadratic, network=fn.mlp([3, 2]), validation=None)
 
 
 def test_accuracy_says_what_it_takes():
