@@ -1,7 +1,7 @@
 """``Callback``: the contract of what follows a run of ``fit``, and how a run tells its callbacks."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
@@ -62,6 +62,7 @@ class Progress(NamedTuple):
 
 
 Follower = Callable[[Progress], bool | None]  # returns True to stop the run
+Show = Callable[[Progress], None]
 
 
 class Callback(Configuration):
@@ -132,17 +133,20 @@ class _Followed:
 
 
 class Followers:
-    """The functions of all callbacks in one run."""
+    """What follows one run: the functions of the callbacks, and the display of the progress. False if there is none."""
 
-    def __init__(self, followed: Sequence[_Followed]) -> None:
-        self._followed = followed
+    def __init__(self, followed: Sequence[_Followed], show: Show | None) -> None:
+        self._followed, self._show = followed, show
+
+    def __bool__(self) -> bool:
+        return bool(self._followed) or self._show is not None
 
     def epochs_to_next(self, epoch: int) -> int:
         """Return after how many more epochs the next function is to be called."""
         return min((int(each.every - epoch % each.every) for each in self._followed), default=LARGEST_COUNT)
 
     def tell(self, progress: Progress) -> Ending | None:
-        """Call each function that is due, and return why the run has ended; None if it goes on.
+        """Call each function that is due, show the progress, and return why the run has ended; None if it goes on.
 
         ``progress.rows`` are the rows since the last call of this method.
         """
@@ -155,6 +159,8 @@ class Followers:
             for each in self._followed:
                 if each.unseen:
                     each.tell(progress)
+        if self._show is not None:
+            self._show(progress)
         return progress.reason
 
 
@@ -177,18 +183,16 @@ def check_callbacks(where: str, callbacks: Any) -> None:
             check_count(repr(each), "every", each.every)
 
 
-@contextmanager
-def following(where: str, callbacks: Sequence[Callback | Follower], run: RunStart) -> Iterator[Followers]:
-    """Give the functions of all callbacks in one run; what they opened is closed at the end."""
-    with ExitStack() as stack:
-        followed = []
-        for each in callbacks:
-            if isinstance(each, Callback):
-                context = each.follow(run)
-                if not hasattr(context, "__exit__"):
-                    expected = "follow to return a context manager, as contextlib.contextmanager makes it"
-                    raise TypeError(message(each, expected, f"a {type(context).__name__}"))
-                followed.append(_Followed(f"{where}: {each}", each.every, stack.enter_context(context)))
-            else:
-                followed.append(_Followed(f"{where}: {getattr(each, '__name__', repr(each))}", 1, each))
-        yield Followers(followed)
+def following(where: str, callbacks: Sequence[Callback | Follower], run: RunStart, stack: ExitStack) -> list[_Followed]:
+    """Return the functions of all callbacks in one run; the stack closes what they opened."""
+    followed = []
+    for each in callbacks:
+        if isinstance(each, Callback):
+            context = each.follow(run)
+            if not hasattr(context, "__exit__"):
+                expected = "follow to return a context manager, as contextlib.contextmanager makes it"
+                raise TypeError(message(each, expected, f"a {type(context).__name__}"))
+            followed.append(_Followed(f"{where}: {each}", each.every, stack.enter_context(context)))
+        else:
+            followed.append(_Followed(f"{where}: {getattr(each, '__name__', repr(each))}", 1, each))
+    return followed

@@ -3,28 +3,24 @@
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from ..ending import Ending
-from .base import Progress, RunStart
+from .base import Progress, RunStart, Show
 
 _SECONDS_BETWEEN_LINES = 1.0
 
-Show = Callable[[Progress], None]
 
+def showing(run: RunStart, stack: ExitStack) -> Show | None:
+    """Return a function that shows the progress on the standard error stream, None in a program without a console.
 
-@contextmanager
-def showing(progress: bool, run: RunStart) -> Iterator[Show]:
-    """Give a function that shows the progress on the standard error stream; without ``progress`` it shows nothing."""
-    stream = sys.stderr if progress else None
-    if stream is None:  # as in a program without a console
-        yield lambda progress: None
-    elif _shows_bars(stream):
-        with _bar(_Unfailing(stream), run) as show:
-            yield show
-    else:
-        yield _lines(_Unfailing(stream))
+    The stack closes what it shows.
+    """
+    if sys.stderr is None:
+        return None
+    stream = _Unfailing(sys.stderr)
+    return stack.enter_context(_bar(stream, run)) if _shows_bars(sys.stderr) else _lines(stream)
 
 
 class _Unfailing:

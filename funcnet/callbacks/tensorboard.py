@@ -1,6 +1,7 @@
 """A callback that writes the history of a run for TensorBoard."""
 
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -43,7 +44,9 @@ class TensorBoard(Callback):
         except ImportError as error:
             hint = "pip install 'funcnet[tensorboard]', in a clone pip install -e '.[tensorboard]'"
             raise ImportError(f"TensorBoard needs tensorboardX: {hint}") from error
-        writer = SummaryWriter(logdir=os.fspath(self.directory))
+        # The names of two runs that start in one second would be the same. TensorBoard reads files in their order.
+        suffix = f".{run.epoch:010}.{secrets.token_hex(4)}"
+        writer = SummaryWriter(logdir=os.fspath(self.directory), filename_suffix=suffix)
 
         def write(progress: Progress) -> None:
             for name, column in progress.rows.items():

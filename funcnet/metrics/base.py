@@ -3,13 +3,14 @@
 import re
 from collections.abc import Callable
 from dataclasses import MISSING, fields
+from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks import accumulator_dtype, check_unmasked, nan_unless
+from ..checks import LARGEST_COUNT, accumulator_dtype, check_unmasked, nan_unless
 from ..configuration import Configuration, name_or_call
 from ..errors import DtypeError, ShapeError
 from ..losses import batch_mean
@@ -59,7 +60,7 @@ class Metric(Configuration):
     def history_name(self) -> str:
         """The name of the metric's values in histories."""
         words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", type(self).__name__)
-        settings = {field.name: field.default for field in fields(self)}  # type: ignore[arg-type]
+        settings = {field.name: field.default for field in fields(self)}
         values = ((getattr(self, name), default) for name, default in settings.items())
         others = [str(value) for value, default in values if default is MISSING or value != default]
         return "_".join([getattr(self, "name", words.lower()), *others])
@@ -90,11 +91,11 @@ class Metric(Configuration):
         raise NotImplementedError(f"{type(self).__name__} has no value")
 
     def of(self, prediction: Any, target: Any, weights: Any = None) -> jax.Array:
-        """Return the metric of these rows alone: ``init``, one ``update`` and ``value``."""
+        """Return the metric of these rows alone: ``init``, one ``update`` and ``value``, in one compiled program."""
         check_prediction(self, prediction)
-        rows, outputs = np.shape(prediction)
-        state = self.init(rows, outputs, accumulator_dtype(jnp.result_type(prediction)))
-        return self.value(self.update(state, prediction, target, weights))
+        check_unmasked(self, "target", target)
+        check_unmasked(self, "weights", weights)
+        return _of(self, prediction, narrow_labels(target), weights)
 
     def check(self, prediction: Any, target: Any, weights: Any, dtype: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
         """Return prediction, target and weights in ``dtype``; raise an error where they do not fit one another.
@@ -110,6 +111,27 @@ class Metric(Configuration):
             raise DtypeError(self, "target of a real dtype", target.dtype)
         weights = row_weights(self, weights, len(prediction), dtype)
         return prediction.astype(dtype), target.astype(dtype), weights
+
+
+@partial(jax.jit, static_argnums=0)
+def _of(metric: Metric, prediction: jax.Array, target: jax.Array, weights: jax.Array | None) -> jax.Array:
+    rows, outputs = prediction.shape
+    state = metric.init(rows, outputs, accumulator_dtype(prediction.dtype))
+    return metric.value(metric.update(state, prediction, target, weights))
+
+
+def narrow_labels(target: Any) -> Any:
+    """Return a target in which no 64-bit label of NumPy's can become another one of 32 bits: it becomes −1, no class.
+
+    >>> narrow_labels(np.array([1, 2**32 + 1]))
+    array([ 1, -1], dtype=int32)
+    """
+    if isinstance(target, jax.Array):
+        return target
+    array = np.asarray(target)
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        return array
+    return np.where((array >= 0) & (array <= LARGEST_COUNT), array, -1).astype(np.int32)
 
 
 def check_prediction(where: object, prediction: Any) -> None:

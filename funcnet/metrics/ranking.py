@@ -74,7 +74,7 @@ class Rows(NamedTuple):
     scores: jax.Array  # (rows, outputs)
     labels: jax.Array  # int32 (rows,)
     weights: jax.Array  # (rows,): 0 where no row is yet
-    count: jax.Array  # int32 (): how many came
+    came: jax.Array  # int32 (): how many came, which may be more than there is place for
 
 
 class AUC(Metric):
@@ -108,11 +108,13 @@ class AUC(Metric):
         labels, dtype = target_classes(self, prediction, target), state.scores.dtype
         weights = row_weights(self, weights, len(labels), dtype)
         counts = (weights != 0).astype(jnp.int32)
-        place = state.count + jnp.cumsum(counts, dtype=jnp.int32) - 1
+        place = state.came + jnp.cumsum(counts, dtype=jnp.int32) - 1
         place = jnp.where(weights == 0, len(state.weights), place)  # past the end, where a row is dropped
         new = jnp.asarray(prediction).astype(dtype), labels, weights
-        rows = (old.at[place].set(more, mode="drop") for old, more in zip(state[:3], new, strict=True))
-        return Rows(*rows, state.count + jnp.sum(counts, dtype=jnp.int32))
+        scores, labels, weights = (
+            old.at[place].set(more, mode="drop") for old, more in zip(state[:3], new, strict=True)
+        )
+        return Rows(scores, labels, weights, state.came + jnp.sum(counts, dtype=jnp.int32))
 
     def value(self, state: Rows) -> jax.Array:
         """Return the area, the mean over the classes."""
@@ -120,7 +122,7 @@ class AUC(Metric):
         classes = jnp.arange(outputs, dtype=jnp.int32) if outputs > 1 else jnp.ones((1,), jnp.int32)
         is_positive = state.labels[:, None] == classes[None, :]
         areas = jax.vmap(_area, in_axes=(1, 1, None))(state.scores, is_positive, state.weights)
-        is_known = (state.count <= len(state.weights)) & jnp.all(state.labels >= 0) & ~jnp.any(jnp.isnan(state.scores))
+        is_known = (state.came <= len(state.weights)) & jnp.all(state.labels >= 0) & ~jnp.any(jnp.isnan(state.scores))
         return nan_unless(is_known, jnp.mean(areas))
 
 

@@ -3,6 +3,7 @@
 import time
 import warnings
 from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import partial
 from html import escape
 from typing import Any, NamedTuple
@@ -12,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..callbacks.base import Callback, Follower, Followers, Progress, RunStart, check_callbacks, following
-from ..callbacks.display import Show, showing
+from ..callbacks.display import showing
 from ..checks import check_key, check_params, params_dtype
 from ..compilation import LOOP, jit_for_cpu
 from ..configuration import document_fields
@@ -160,8 +161,10 @@ def fit(
         state = with_early_stopping("fit", state, early_stopping, plan.names, plan.step.metrics)
     if not is_new or early_stopping is not None:  # the arrays of a new state without a best epoch are its own
         state = copy_for_donation(state)
-    with following("fit", callbacks, start) as followers, showing(progress, start) as show:
-        state, history, reason = _run(plan, state, start, followers, show)
+    with ExitStack() as stack:
+        followed = following("fit", callbacks, start, stack)
+        followers = Followers(followed, showing(start, stack) if progress else None)
+        state, history, reason = _run(plan, state, start, followers)
     if reason in (Ending.NON_FINITE_LOSS, Ending.NON_FINITE_PARAMETERS):
         ended = f"{reason} in epoch {state.epoch}: training ended there"
         hint = "a lower learning rate or a loss from logits may help"
@@ -205,7 +208,7 @@ def _starting_state(
 
 
 def _run(
-    plan: Plan, state: TrainState, start: RunStart, followers: Followers, show: Show
+    plan: Plan, state: TrainState, start: RunStart, followers: Followers
 ) -> tuple[TrainState, dict[str, np.ndarray], Ending]:
     """Return the state where the run ended, the history of its epochs, and why it ended.
 
@@ -223,15 +226,13 @@ def _run(
         blocks.append({name: columns[name][:ran] for name in plan.names})
         epoch += int(ran)
         reason = _ending(bool(finite), bool(stopped), epoch == start.epochs, blocks[-1]["loss"])
-        if ran:  # a run that had stopped before runs none
-            now = time.perf_counter()
-            in_time = max(1, int(_SECONDS_PER_CALL * ran / (now - started)))
+        now = time.perf_counter()
+        in_time = max(1, int(_SECONDS_PER_CALL * ran / (now - started)))
+        if ran and followers:  # a run that had stopped before runs none
             rows = _by_number(blocks[-1])
             row = {name: float(column[-1]) for name, column in rows.items()}
             copy = partial(_copied, state.params)
-            progress = Progress(epoch, start.epochs, row, rows, now - began, copy, reason)
-            reason = followers.tell(progress)
-            show(progress._replace(reason=reason))
+            reason = followers.tell(Progress(epoch, start.epochs, row, rows, now - began, copy, reason))
     history = {name: np.concatenate([block[name] for block in blocks]) for name in plan.names}
     return state, history, reason
 

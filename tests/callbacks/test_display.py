@@ -4,6 +4,7 @@ import io
 import os
 import shutil
 import sys
+from contextlib import ExitStack
 
 import jax
 import numpy as np
@@ -68,7 +69,8 @@ def shown(monkeypatch, stream, progresses, *, epochs=100, columns=80, start=0):
     """Return what a stream got of some progress."""
     monkeypatch.setattr(sys, "stderr", stream)
     monkeypatch.setattr(shutil, "get_terminal_size", lambda: os.terminal_size((columns, 24)))
-    with showing(True, RunStart(("loss",), start, epochs)) as show:
+    with ExitStack() as stack:
+        show = showing(RunStart(("loss",), start, epochs), stack)
         for each in progresses:
             show(each)
     return stream.getvalue()

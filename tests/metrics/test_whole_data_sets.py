@@ -48,13 +48,14 @@ def make_case(random, outputs):
     smooth = exponentials / exponentials.sum(axis=1, keepdims=True) if outputs > 1 else 1 / (1 + np.exp(-z))
     prediction = random.integers(0, 5, shape) / 4 if random.integers(2) else smooth
     labels = random.integers(0, random.integers(1, classes + 1), n)
+    kind = random.integers(3)
+    weights = [np.ones(n), 1.0 * random.integers(0, 4, n), random.uniform(size=n) * random.integers(0, 3, n)][kind]
+    weights[random.integers(n)] = 2.0
     values = random.normal(size=shape) + random.choice([0.0, 1000.0])
-    values[:, random.integers(2, size=outputs) * random.integers(2) == 1] = 2.0
+    if kind < 2:  # scikit-learn's weighted mean of a constant may be off by a rounding, and its R² then -1e30
+        values[:, random.integers(3, size=outputs) == 0] = 2.0
     estimate = values + random.integers(2, size=outputs) * random.normal(size=shape)
-    weights = [np.ones(n), 1.0 * random.integers(0, 4, n), random.uniform(size=n) * random.integers(0, 3, n)]
-    chosen = weights[random.integers(3)]
-    chosen[random.integers(n)] = 2.0
-    return Case(prediction, labels, estimate, values, chosen)
+    return Case(prediction, labels, estimate, values, weights)
 
 
 def divided(case, cuts, dtype):
@@ -76,7 +77,7 @@ def stacked(cases):
 @partial(jax.jit, static_argnames="one_hot")
 def results(cases, one_hot):
     """Return the values of every metric on the cases."""
-    return jax.vmap(partial(values_of, one_hot=one_hot))(cases)
+    return lax.map(partial(values_of, one_hot=one_hot), cases)
 
 
 def values_of(batches, one_hot):
@@ -161,13 +162,13 @@ def auc_value(labels, prediction, weights):
     return np.mean(areas)
 
 
-@pytest.mark.parametrize("outputs", range(1, 7))
+@pytest.mark.parametrize("outputs", [1, 2, 6])
 def test_every_metric_is_scikit_learns_however_the_rows_are_divided(outputs, x64):
     random = np.random.default_rng(outputs)
-    cases = [make_case(random, outputs) for _ in range(36)]
+    cases = [make_case(random, outputs) for _ in range(67)]
     whole = [divided(case, [len(case.labels)] * (BATCHES - 1), float) for case in cases]
     parts = [divided(case, sorted(random.integers(0, len(case.labels) + 1, BATCHES - 1)), float) for case in cases]
-    found = results(stacked(whole + parts), one_hot=outputs in (1, 4, 6))
+    found = results(stacked(whole + parts), one_hot=outputs in (1, 6))
     with sklearn.config_context(assume_finite=True, skip_parameter_validation=True):
         expected = list(map(expected_values, cases))
     for name, ours, theirs in zip(NAMES, found, zip(*expected, strict=True), strict=True):
