@@ -77,7 +77,7 @@ class CSVLog(_FileLog):
 
     Every epoch is written, also those between two calls. The numbers are the shortest decimals that read back as the
     same values. A new run refuses to start where the file exists, unless ``overwrite``; a run that goes on from an
-    earlier one (``fit(..., state=...)``) appends to the file. Missing folders are made.
+    earlier one (``fit(..., state=...)``) appends to the file, whatever epochs it holds. Missing folders are made.
 
     Args:
         path: the file.

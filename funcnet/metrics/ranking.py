@@ -106,15 +106,16 @@ class AUC(Metric):
         """Return the rows with those of one more batch."""
         check_prediction(self, prediction)
         labels, dtype = target_classes(self, prediction, target), state.scores.dtype
-        weights = row_weights(self, weights, len(labels), dtype)
-        counts = (weights != 0).astype(jnp.int32)
-        place = state.came + jnp.cumsum(counts, dtype=jnp.int32) - 1
-        place = jnp.where(weights == 0, len(state.weights), place)  # past the end, where a row is dropped
-        new = jnp.asarray(prediction).astype(dtype), labels, weights
+        new = jnp.asarray(prediction).astype(dtype), labels, row_weights(self, weights, len(labels), dtype)
+        place, more = jnp.arange(len(labels), dtype=jnp.int32), jnp.int32(len(labels))
+        if weights is not None:
+            counted = new[-1] != 0
+            place = jnp.where(counted, jnp.cumsum(counted, dtype=jnp.int32) - 1, len(state.weights))  # or past the end
+            more = jnp.sum(counted, dtype=jnp.int32)
         scores, labels, weights = (
-            old.at[place].set(more, mode="drop") for old, more in zip(state[:3], new, strict=True)
+            old.at[state.came + place].set(rows, mode="drop") for old, rows in zip(state[:3], new, strict=True)
         )
-        return Rows(scores, labels, weights, state.came + jnp.sum(counts, dtype=jnp.int32))
+        return Rows(scores, labels, weights, state.came + more)
 
     def value(self, state: Rows) -> jax.Array:
         """Return the area, the mean over the classes."""

@@ -67,9 +67,10 @@ class R2(Metric):
 
     def update(self, state: Moments, prediction: jax.Array, target: jax.Array, weights: jax.Array | None) -> Moments:
         """Return the moments with one more batch."""
+        first = 0 if weights is None else jnp.argmax(jnp.asarray(weights) != 0)
         prediction, target, weights = self.check(prediction, target, weights, state.origin.dtype)
         before, more = state.weight.value, jnp.sum(weights)
-        origin = jnp.where(before == 0, target[jnp.argmax(weights != 0)], state.origin)
+        origin = jnp.where(before == 0, target[first], state.origin)
         moved = target - origin[None, :]  # so that a constant target has no variation, whatever its rounding
         mean = ratio(weighted_sum(weights, moved), more)
         step, share = mean - state.mean.value, ratio(more, before + more)

@@ -185,7 +185,10 @@ def test_in_float32_many_batches_are_one_and_odd_cases_have_their_values():
     values = (1e4 + random.normal(size=(BATCHES, ROWS, 3))).astype(np.float32)
     estimate = (values + 0.5 * random.normal(size=values.shape)).astype(np.float32)
     more_rows_than_said = Case(*(np.resize(a, b.shape) for a, b in zip(wide, whole[0], strict=True)))._replace(
-        labels=whole[0].labels * 0, values=values, estimate=estimate, weights=np.ones((BATCHES, ROWS), np.float32)
+        labels=np.resize(np.arange(3), (BATCHES, ROWS)),
+        values=values,
+        estimate=estimate,
+        weights=np.ones((BATCHES, ROWS)),
     )
     nothing = whole[0]._replace(weights=np.zeros((BATCHES, ROWS), np.float32))
     negative = parts[0]._replace(weights=np.where(parts[0].weights > 0, -1.0, 0.0).astype(np.float32))
@@ -226,6 +229,26 @@ def test_counts_in_float32_do_not_stick_at_2_to_the_24():
 
     wrong = many / (2**24 + many)
     np.testing.assert_allclose(values(labels, weights), [1 - wrong, 1 - wrong, wrong, wrong], rtol=2e-7)
+
+
+def test_without_weights_all_rows_count_alike():
+    """AUC and R² have a way of their own for this."""
+    random = np.random.default_rng(0)
+    prediction, target = random.integers(0, 4, (2, 5, 1)) / 4, np.arange(10.0).reshape(2, 5, 1) % 4
+
+    def values(weights):
+        found = []
+        for metric, truth in [(metrics.auc, target > 1), (metrics.r2, target)]:
+            state = metric.init(10, 1, jnp.float32)
+            for batch, other in zip(prediction, truth, strict=True):
+                state = metric.update(state, batch, other, weights)
+            found.append(metric.value(state))
+        return found
+
+    with_ones, without = jax.jit(lambda: (values(jnp.ones(5)), values(None)))()
+    flat = target.ravel(), prediction.ravel()
+    assert with_ones == without
+    np.testing.assert_allclose(without, [peer.roc_auc_score(flat[0] > 1, flat[1]), peer.r2_score(*flat)], rtol=1e-6)
 
 
 def test_a_sum_keeps_what_rounding_takes_and_stays_infinite():
