@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from ..checks import accumulator_dtype, check_unmasked, floating_array, is_label_dtype, nan_unless
-from ..configuration import Configuration
+from ..configuration import Configuration, name_or_call
 from ..errors import DtypeError, ShapeError
 
 
@@ -21,9 +21,7 @@ class Loss(Configuration):
 
     >>> import funcnet as fn
     >>> class FourthPower(fn.Loss):
-    ...     __repr__ = name_or_call
-
-    def value(self, output, target):
+    ...     def value(self, output, target):
     ...         a, y = self.check(output, target)
     ...         return jnp.sum((a - y) ** 4, axis=-1)
     ...
@@ -37,6 +35,8 @@ class Loss(Configuration):
 
     described_as: ClassVar[str] = "a loss, such as fn.quadratic or a subclass of fn.Loss"
     from_logits: ClassVar[bool] = False  # whether it applies the sigmoid or the softmax to the output itself
+
+    __repr__ = name_or_call
 
     def value(self, output: jax.Array, target: jax.Array) -> jax.Array:
         """Return the loss of each sample: (...,) for an output (..., outputs)."""

@@ -106,6 +106,8 @@ def scan_batches(
     batch_size: int,
     dtype: Any,
     weights_of: Callable[[jax.Array], jax.Array] | None = None,
+    *,
+    is_only_loop: bool = True,
 ) -> tuple[Any, dict[str, jax.Array]]:
     """Run ``one_batch(carry, start, weights) -> (carry, means)`` over all batches; return the means over the samples.
 
@@ -120,6 +122,8 @@ def scan_batches(
         batch_size: how many of them are in a batch.
         dtype: the dtype of the means.
         weights_of: a function of a start to the samples' weights (batch_size,); None where all count alike.
+        is_only_loop: whether the program loops over no other batches. XLA before JAX 0.12 ends the process where one of
+            two such loops is one kernel and the other is not.
     """
     summed = names if weights_of is None else (*names, _COUNT)
 
@@ -139,7 +143,8 @@ def scan_batches(
     zeros = {name: jnp.zeros((), dtype) for name in summed}
     batches = -(-samples // batch_size)  # the last one may be partial
     indices = jnp.arange(batches, dtype=jnp.int32)
-    (carry, (sums, _)), _ = as_one_kernel(lambda start: lax.scan(body, start, indices), (carry, (zeros, zeros)))
+    loop = as_one_kernel if is_only_loop else lambda function, start: function(start)
+    (carry, (sums, _)), _ = loop(lambda start: lax.scan(body, start, indices), (carry, (zeros, zeros)))
     total = samples if weights_of is None else jnp.where(sums[_COUNT] == 0, 1, sums[_COUNT])
     return carry, {name: sums[name] / total for name in names}
 

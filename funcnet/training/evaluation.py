@@ -88,9 +88,12 @@ def predict(network: Layer, params: Params, x: Any, *, batch_size: int | None = 
 
 
 def sample_means(
-    objective: Objective, params: Params, data: Batch, *, metrics: Metrics, batch_size: int
+    objective: Objective, params: Params, data: Batch, *, metrics: Metrics, batch_size: int, is_only_loop: bool = True
 ) -> dict[str, jax.Array]:
-    """Return the mean cost and the metrics of the samples, without training. Pure: for use in a compiled program."""
+    """Return the mean cost and the metrics of the samples, without training. Pure: for use in a compiled program.
+
+    The arguments are those of ``evaluate``, and ``is_only_loop`` that of ``scan_batches``.
+    """
     functions, dtype = functions_of(metrics), accumulator_dtype(params_dtype(params))
 
     def slice_at(array: jax.Array, start: jax.Array) -> jax.Array:
@@ -106,7 +109,9 @@ def sample_means(
     first = first_states(metrics, objective, params, data, dtype)
     weights_of = None if data.weights is None else partial(slice_at, data.weights)
     names = names_of(functions)
-    measured, found = scan_batches(one_batch, first, names, len(data.x), batch_size, dtype, weights_of)
+    measured, found = scan_batches(
+        one_batch, first, names, len(data.x), batch_size, dtype, weights_of, is_only_loop=is_only_loop
+    )
     return found | values_of(metrics, measured)
 
 

@@ -214,7 +214,7 @@ def epochs_of(plan: Plan, state: TrainState, epochs: int | jax.Array, *, rows: i
 
     ``epochs`` may be traced, so that one compiled program runs any number of epochs up to ``rows``.
     """
-    step, validation, limits = plan.step, plan.validation, plan.limits
+    step, limits = plan.step, plan.limits
     dtype = accumulator_dtype(params_dtype(state.params))
     by_training = limits is not None and state.best.monitor in names_of(step.metrics)
     shapes = shapes_of(plan, state.params, dtype)
@@ -229,11 +229,7 @@ def epochs_of(plan: Plan, state: TrainState, epochs: int | jax.Array, *, rows: i
     def one_epoch(run: Run) -> Run:
         keeps = by_training and run.state.best.restores
         state, row, last_used = _train_epoch(plan, run.state, dtype, keeps=keeps)
-        if validation is not None:
-            size = min(EVALUATION_BATCH, len(validation.x))
-            unpenalized = replace(step.objective, penalty=None)
-            means = sample_means(unpenalized, state.params, validation, metrics=step.metrics, batch_size=size)
-            row |= {f"val_{name}": mean for name, mean in means.items()}
+        row |= _validation_row(plan, state.params)
         # A scatter in place of this slice update would prevent one kernel for the loop.
         history = {
             name: lax.dynamic_update_index_in_dim(column, row[name].astype(dtype), run.done, axis=0)
@@ -253,7 +249,7 @@ def epochs_of(plan: Plan, state: TrainState, epochs: int | jax.Array, *, rows: i
     start = Run(state, jnp.int32(0), jnp.bool_(True), stopped, history)
     body: Callable[[Run], Run] = one_epoch
     if jax.default_backend() == "gpu":
-        steps = -(-len(plan.data.x) // plan.batch_size) + (validation is not None)
+        steps = -(-len(plan.data.x) // plan.batch_size) + (plan.validation is not None)
         products = plan.batch_size * sum(leaf.size for leaf in jax.tree.leaves(state.params))
         body = few_waits(one_epoch, unfinished, steps, products)
     return as_one_kernel(lambda start: lax.while_loop(unfinished, body, start), start)
@@ -270,6 +266,21 @@ def shapes_of(plan: Plan, params: Params, dtype: Any) -> dict[str, tuple[int, ..
         for name, value in jax.eval_shape(values, params, plan.data).items():
             shapes |= {each: value.shape for each in (name, f"val_{name}") if each in shapes}
     return shapes
+
+
+def _validation_row(plan: Plan, params: Params) -> dict[str, jax.Array]:
+    """Return the values of the validation data by their names, {} without such data."""
+    if plan.validation is None:
+        return {}
+    unpenalized, size = replace(plan.step.objective, penalty=None), min(EVALUATION_BATCH, len(plan.validation.x))
+    settings: dict[str, Any] = {"metrics": plan.step.metrics, "batch_size": size}
+    found = sample_means(unpenalized, params, plan.validation, is_only_loop=not _has_two_loops(plan), **settings)
+    return {f"val_{name}": value for name, value in found.items()}
+
+
+def _has_two_loops(plan: Plan) -> bool:
+    """Return whether an epoch loops over batches of the validation data too: see ``scan_batches``."""
+    return plan.validation is not None and len(plan.validation.x) > EVALUATION_BATCH
 
 
 def _train_epoch(
@@ -298,6 +309,9 @@ def _train_epoch(
         return (state, before.params if keeps else (), measured), row
 
     first, names = (state, used, measured), names_of(functions_of(step.metrics))
-    (state, used, measured), row = scan_batches(one_batch, first, names, len(data.x), batch_size, dtype, weights_of)
+    size, is_only_loop = len(data.x), not _has_two_loops(plan)
+    (state, used, measured), row = scan_batches(
+        one_batch, first, names, size, batch_size, dtype, weights_of, is_only_loop=is_only_loop
+    )
     row |= values_of(step.metrics, measured)
     return state._replace(epoch=next_count(state.epoch)), row, used

@@ -29,7 +29,7 @@ def test_the_picture_is_drawn_and_the_result_is_short(cells):
     assert "image/png" in picture["data"]
     assert result["data"]["text/plain"] == "FitResult(completed after 15 epochs)"
     assert "val_accuracy" in result["data"]["text/html"]
-    assert cells[3][0]["data"]["text/plain"].startswith("TrainState(epoch 15, step 675: 4,810 parameters, AdamState")
+    assert cells[3][0]["data"]["text/plain"].startswith("TrainState(epoch 15, step 690: 4,810 parameters, AdamState")
 
 
 def test_the_mistake_is_named_with_its_remedy(cells):

@@ -12,6 +12,7 @@ from jax.experimental.xla_metadata import set_xla_metadata
 import funcnet as fn
 from funcnet.objective import Batch
 from funcnet.training import one_kernel
+from funcnet.training.evaluation import EVALUATION_BATCH
 from funcnet.training.step import make_step
 from tests import registry
 from tests.agreement import worst_error
@@ -127,3 +128,12 @@ def test_a_fit_makes_kernels_of_its_one_kernel(width, batch_size, kernels, monke
         result.history["val_accuracy"][-1]
         == fn.evaluate(network, fn.quadratic, result.params, (x, y), metrics=[fn.accuracy])["accuracy"]
     )
+
+
+def test_a_validation_in_several_batches_stands_beside_a_small_training():
+    """XLA ended the process where the training was one kernel and the validation was not (JAX 0.10.1)."""
+    x = jnp.linspace(-1, 1, EVALUATION_BATCH + 76)[:, None]
+    result = fn.fit(fn.mlp([1, 8, 1]), fn.quadratic, fn.adam(0.01), (x[:60], 2 * x[:60]), key=jax.random.key(0),
+                    epochs=2, validation=(x, 2 * x), progress=False)  # fmt: skip
+    expected = fn.evaluate(fn.mlp([1, 8, 1]), fn.quadratic, result.params, (x, 2 * x))["loss"]
+    np.testing.assert_allclose(result.history["val_loss"][-1], expected, rtol=1e-6)
