@@ -290,5 +290,7 @@ VALUES = [
     *(case.pair for case in PAIRS),
     *SEARCHES,
     *METRICS,
+    fn.metrics.learning_rate,
+    fn.metrics.gradient_norm,
     *(case.schedule for case in SCHEDULES),
 ]

@@ -18,6 +18,9 @@ With default settings, and with others:
 - ``mean_absolute_error``: of a regression; smaller is better.
 - ``r2``: the coefficient of determination of a regression.
 
+Numbers of a training step, of which the history records the means: ``learning_rate``, and ``gradient_norm``, the norm
+of all gradients before the optimizer clips them.
+
 And for looking at single classes and samples: ``predicted_classes``, ``confusion_matrix``, ``worst_mistakes``. To
 define a metric, write a function, or subclass ``Metric``.
 """
@@ -30,23 +33,29 @@ from .class_counts import F1, Precision, Recall, f1, precision, recall
 from .classification import accuracy, confusion_matrix, predicted_classes, worst_mistakes
 from .ranking import AUC, TopK, auc, top_5
 from .regression import R2, MeanAbsoluteError, mean_absolute_error, r2
+from .training_step import GradientNorm, LearningRate, StepMetric, gradient_norm, learning_rate
 
 __all__ = [
     "AUC",
     "F1",
     "R2",
     "CalibrationError",
+    "GradientNorm",
+    "LearningRate",
     "MeanAbsoluteError",
     "Metric",
     "Precision",
     "Recall",
     "SampleMetric",
+    "StepMetric",
     "TopK",
     "accuracy",
     "auc",
     "calibration_error",
     "confusion_matrix",
     "f1",
+    "gradient_norm",
+    "learning_rate",
     "mean_absolute_error",
     "precision",
     "predicted_classes",

@@ -227,16 +227,14 @@ class Mean(NamedTuple):
         return ratio(self.total.value, self.weight.value)
 
 
-def metric_name(metric: SampleMetric | Metric) -> str:
+def metric_name(metric: Any) -> str:
     """Return the name of a metric in histories: its function's name, or what it prints as.
 
     >>> import funcnet as fn
     >>> metric_name(fn.accuracy), metric_name(fn.metrics.f1), metric_name(fn.metrics.F1("micro"))
     ('accuracy', 'f1', 'f1_micro')
     """
-    if isinstance(metric, Metric):
-        return metric.history_name
-    return getattr(metric, "__name__", repr(metric))
+    return getattr(metric, "history_name", None) or getattr(metric, "__name__", repr(metric))
 
 
 def means(

@@ -10,12 +10,13 @@ from jax import lax
 
 from ..checks import accumulator_dtype, check_data, check_inputs, check_metrics, check_part, params_dtype
 from ..compilation import LOOP, jit_for_cpu
+from ..errors import message
 from ..layer import Layer, Params
 from ..losses import Loss
 from ..metrics import Metric, SampleMetric, means
 from ..objective import Batch, Objective
 from .batches import effective_batch_size, scan_batches
-from .measuring import Metrics, States, first_states, functions_of, names_of, next_states, values_of
+from .measuring import Metrics, States, first_states, functions_of, names_of, next_states, of_steps, values_of
 
 EVALUATION_BATCH = 1024  # samples at once by default: enough to fill the matrix units
 
@@ -54,6 +55,8 @@ def evaluate(
     check_part("evaluate", "network", network, Layer)
     check_part("evaluate", "loss", loss, Loss)
     check_metrics("evaluate", metrics)
+    if with_steps := of_steps(tuple(metrics)):
+        raise TypeError(message("evaluate", "metrics of data", f"{with_steps[0]}, which is of training steps"))
     batch = Batch(*check_data("evaluate", (network, loss), data, params_dtype(params)))
     size = effective_batch_size("evaluate", batch_size, len(batch.x))
     found = _compiled_means(Objective(network, loss), params, batch, metrics=tuple(metrics), batch_size=size)

@@ -21,11 +21,11 @@ from ..ending import Ending
 from ..errors import message
 from ..layer import Layer, Params, Shape
 from ..losses import Loss
-from ..metrics import Metric, SampleMetric
 from ..objective import autodiff
 from ..optimizers import Optimizer
 from ..penalties import Penalty
 from .early_stopping import EarlyStopping, with_early_stopping
+from .measuring import AnyMetric
 from .run import Plan, check_counts, epochs_of, make_plan, shapes_of
 from .step import GradientsOf, TrainState, copy_for_donation, first_state, resumed
 
@@ -79,7 +79,7 @@ def fit(
     epochs: int,
     batch_size: int | None = 32,
     validation: tuple[Any, ...] | None = None,
-    metrics: Sequence[SampleMetric | Metric] = (),
+    metrics: Sequence[AnyMetric] = (),
     penalty: Penalty | None = None,
     early_stopping: EarlyStopping | None = None,
     gradients: GradientsOf = autodiff,

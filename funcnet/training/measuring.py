@@ -1,4 +1,4 @@
-"""Metrics with a state, ``fn.metrics.Metric``, in a compiled loop over the batches of a set."""
+"""Metrics in a compiled loop over the batches of a set: functions, those with a state, and those of training steps."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,16 +6,17 @@ from typing import Any
 import jax
 
 from ..layer import Params
-from ..metrics import Metric, SampleMetric, metric_name
+from ..metrics import Metric, SampleMetric, StepMetric, metric_name
 from ..objective import Batch, Objective
 
-Metrics = tuple[SampleMetric | Metric, ...]
+AnyMetric = SampleMetric | Metric | StepMetric
+Metrics = tuple[AnyMetric, ...]
 States = tuple[Any, ...]  # one for each metric with a state
 
 
 def functions_of(metrics: Metrics) -> tuple[SampleMetric, ...]:
     """Return the metrics that are functions, whose means over the samples are recorded."""
-    return tuple(metric for metric in metrics if not isinstance(metric, Metric))
+    return tuple(metric for metric in metrics if not isinstance(metric, Metric | StepMetric))
 
 
 def with_state(metrics: Metrics) -> tuple[Metric, ...]:
@@ -23,7 +24,17 @@ def with_state(metrics: Metrics) -> tuple[Metric, ...]:
     return tuple(metric for metric in metrics if isinstance(metric, Metric))
 
 
-def names_of(metrics: Metrics | Sequence[SampleMetric | Metric]) -> tuple[str, ...]:
+def of_steps(metrics: Metrics) -> tuple[StepMetric, ...]:
+    """Return the metrics of training steps."""
+    return tuple(metric for metric in metrics if isinstance(metric, StepMetric))
+
+
+def of_data(metrics: Metrics) -> Metrics:
+    """Return the metrics of data, which an evaluation has too."""
+    return tuple(metric for metric in metrics if not isinstance(metric, StepMetric))
+
+
+def names_of(metrics: Sequence[AnyMetric]) -> tuple[str, ...]:
     """Return the names of what is recorded of a set: "loss", and the metrics'."""
     return ("loss", *map(metric_name, metrics))
 

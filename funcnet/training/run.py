@@ -28,14 +28,13 @@ from ..configuration import document_fields
 from ..errors import message
 from ..layer import Layer, Params
 from ..losses import Loss
-from ..metrics import Metric, SampleMetric
 from ..objective import Batch, autodiff
 from ..optimizers import Optimizer
 from ..penalties import Penalty
 from .batches import effective_batch_size, random_order, scan_batches, shuffled
 from .early_stopping import EarlyStopping, Limits, is_stopped, update_best, with_early_stopping
 from .evaluation import EVALUATION_BATCH, sample_means
-from .measuring import first_states, functions_of, names_of, values_of, with_state
+from .measuring import AnyMetric, first_states, functions_of, names_of, of_data, of_steps, values_of, with_state
 from .mistakes import DEFAULT_BATCH_SIZE, warn_of_mistakes
 from .one_kernel import as_one_kernel, few_waits
 from .step import SHUFFLE, GradientsOf, Step, TrainState, make_step, resumed
@@ -74,7 +73,7 @@ def run_epochs(
     epochs: int,
     batch_size: int | None = DEFAULT_BATCH_SIZE,
     validation: tuple[Any, ...] | None = None,
-    metrics: Sequence[SampleMetric | Metric] = (),
+    metrics: Sequence[AnyMetric] = (),
     penalty: Penalty | None = None,
     early_stopping: EarlyStopping | None = None,
     gradients: GradientsOf = autodiff,
@@ -171,7 +170,7 @@ def make_plan(
     epochs: int,
     batch_size: int | None,
     validation: tuple[Any, ...] | None,
-    metrics: Sequence[SampleMetric | Metric],
+    metrics: Sequence[AnyMetric],
     penalty: Penalty | None,
     early_stopping: EarlyStopping | None,
     gradients: GradientsOf,
@@ -186,7 +185,7 @@ def make_plan(
     batch, held_out = Batch(*check_data(where, parts[:2], data, dtype)), None
     if validation is not None:
         held_out = Batch(*check_data(f"{where} (validation)", parts[:2], validation, dtype, batch.x.shape[1:]))
-        names += tuple(f"val_{name}" for name in names)
+        names += tuple(f"val_{name}" for name in names_of(of_data(step.metrics)))
         if repeated := [name for name in names if names.count(name) > 1]:
             expected = "metrics of other names than the values of the validation data, which begin with 'val_'"
             raise ValueError(message(where, expected, repeated[0]))
@@ -273,7 +272,7 @@ def _validation_row(plan: Plan, params: Params) -> dict[str, jax.Array]:
     if plan.validation is None:
         return {}
     unpenalized, size = replace(plan.step.objective, penalty=None), min(EVALUATION_BATCH, len(plan.validation.x))
-    settings: dict[str, Any] = {"metrics": plan.step.metrics, "batch_size": size}
+    settings: dict[str, Any] = {"metrics": of_data(plan.step.metrics), "batch_size": size}
     found = sample_means(unpenalized, params, plan.validation, is_only_loop=not _has_two_loops(plan), **settings)
     return {f"val_{name}": value for name, value in found.items()}
 
@@ -308,7 +307,7 @@ def _train_epoch(
         state, row, measured = step(before, batch, measured, may_skip=weights_of is not None)
         return (state, before.params if keeps else (), measured), row
 
-    first, names = (state, used, measured), names_of(functions_of(step.metrics))
+    first, names = (state, used, measured), names_of((*functions_of(step.metrics), *of_steps(step.metrics)))
     size, is_only_loop = len(data.x), not _has_two_loops(plan)
     (state, used, measured), row = scan_batches(
         one_batch, first, names, size, batch_size, dtype, weights_of, is_only_loop=is_only_loop

@@ -28,12 +28,12 @@ from ..configuration import document_fields
 from ..errors import ShapeError, message
 from ..layer import Layer, Params, Shape, check_contained_layers
 from ..losses import Loss
-from ..metrics import Metric, SampleMetric, means, metric_name
+from ..metrics import means, metric_name
 from ..objective import Batch, Objective, Valued, autodiff, backprop
 from ..optimizers import Optimizer, apply_updates
 from ..optimizers.rule import as_argument, check_settings
 from ..penalties import Penalty
-from .measuring import Metrics, States, functions_of, next_states, with_state
+from .measuring import AnyMetric, Metrics, States, functions_of, next_states, of_steps, with_state
 
 GradientsOf = Callable[..., Any]  # fn.autodiff, fn.backprop or another function with their signature
 
@@ -226,6 +226,8 @@ class Step:
         if self.metrics:
             prediction = loss.predict(output)
             info |= means(functions_of(self.metrics), prediction, batch.y, batch.weights)
+            for metric in of_steps(self.metrics):
+                info[metric.history_name] = metric.of_step(gradients, state.optimizer_state)
             if measured is None:
                 alone = with_state(self.metrics)
                 info |= {metric_name(metric): metric.of(prediction, batch.y, batch.weights) for metric in alone}
@@ -265,7 +267,7 @@ def make_step(
     optimizer: Optimizer,
     *,
     gradients: GradientsOf,
-    metrics: Sequence[SampleMetric | Metric],
+    metrics: Sequence[AnyMetric],
     penalty: Penalty | None,
 ) -> Step:
     """Return the pure step of these parts; ``TypeError`` or ``ValueError`` that names the part that is wrong."""
@@ -288,7 +290,7 @@ def train_step(
     optimizer: Optimizer,
     *,
     gradients: GradientsOf = autodiff,
-    metrics: Sequence[SampleMetric | Metric] = (),
+    metrics: Sequence[AnyMetric] = (),
     penalty: Penalty | None = None,
 ) -> Callable[[TrainState, tuple[Any, ...]], tuple[TrainState, dict[str, jax.Array]]]:
     """Return the compiled pure step ``state, info = step(state, (x, y))``, for your own training loop.

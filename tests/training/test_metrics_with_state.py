@@ -4,6 +4,7 @@ import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 import funcnet as fn
@@ -92,3 +93,32 @@ def test_early_stopping_knows_which_way_is_better():
 def test_a_monitor_with_a_number_for_each_class_is_refused():
     with pytest.raises(ValueError, match="EarlyStopping: expected a monitor with one number per epoch, got 'val_f1_b"):
         fit(metrics=[fn.metrics.F1(None)], early_stopping=fn.EarlyStopping("val_f1_by_class"), validation=HELD_OUT)
+
+
+@pytest.mark.parametrize("batch_size", [5, None])
+def test_the_learning_rate_and_the_norm_of_the_gradients_are_recorded(batch_size):
+    schedule = fn.schedules.exponential(0.2, factor=0.5, every=1)
+    result = fit(
+        optimizer=fn.chain(fn.clip_by_global_norm(1e-3), fn.sgd(schedule)),
+        metrics=[fn.metrics.learning_rate, fn.accuracy, fn.metrics.gradient_norm],
+        batch_size=batch_size,
+        epochs=2,
+    )
+    assert list(result.history) == [
+        "loss", "learning_rate", "accuracy", "gradient_norm", "val_loss", "val_accuracy"
+    ]  # fmt: skip
+    counts = [5, 5, 5, 5, 3] if batch_size else [23]  # samples of each step, which weigh its number
+    rates = 0.2 * 0.5 ** np.arange(2 * len(counts)).reshape(2, -1)
+    np.testing.assert_allclose(result.history["learning_rate"], rates @ counts / 23, rtol=1e-6)
+    if batch_size is None:
+        params, _ = NETWORK.init(jax.random.key(0), (3,))
+        _, gradients = fn.autodiff(NETWORK, fn.softmax_cross_entropy)(params, X, Y)
+        norm = np.sqrt(sum(np.sum(np.square(g)) for g in jax.tree.leaves(gradients)))
+        np.testing.assert_allclose(result.history["gradient_norm"][0], norm, rtol=1e-6)
+
+
+def test_metrics_of_steps_have_no_place_in_an_evaluation():
+    with pytest.raises(TypeError, match="evaluate: expected metrics of data, got gradient_norm, which is of training"):
+        fn.evaluate(NETWORK, fn.softmax_cross_entropy, (), (X, Y), metrics=[fn.metrics.gradient_norm])
+    with pytest.raises(ValueError, match=r"learning_rate: expected one learning_rate in the optimizer's state, got 0"):
+        fit(optimizer=optax.sgd(0.1), metrics=[fn.metrics.learning_rate])
