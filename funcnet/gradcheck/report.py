@@ -102,8 +102,8 @@ class GradientReport:
         return float(np.max(errors, initial=0.0))
 
     def __repr__(self) -> str:
-        arrays, worst = len(self.rows), f"{self.worst:.1e}"
-        return f"GradientReport(ok={self.ok}, worst={worst}, method={self.method!r}, {arrays} arrays)"
+        rows, worst = len(self.rows), f"{self.worst:.1e}"
+        return f"GradientReport(ok={self.ok}, worst={worst}, method={self.method!r}, rows={rows})"
 
     def _repr_html_(self) -> str:
         return f"<pre>{escape(str(self))}</pre>"

@@ -234,7 +234,8 @@ def metric_name(metric: Any) -> str:
     >>> metric_name(fn.accuracy), metric_name(fn.metrics.f1), metric_name(fn.metrics.F1("micro"))
     ('accuracy', 'f1', 'f1_micro')
     """
-    return getattr(metric, "history_name", None) or getattr(metric, "__name__", repr(metric))
+    name: str = getattr(metric, "history_name", None) or getattr(metric, "__name__", repr(metric))
+    return name
 
 
 def means(

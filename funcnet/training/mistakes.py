@@ -29,18 +29,18 @@ def warn_of_mistakes(where: str, network: Layer, loss: Loss, x: Any, batch_size:
         loss: the loss of its output.
         x: the training inputs (n, ...).
         batch_size: as the function was given it.
-
-    >>> import funcnet as fn
-    >>> with warnings.catch_warnings(record=True) as caught:
-    ...     warn_of_mistakes("fit", fn.mlp([2, 3], output=fn.softmax), fn.softmax_cross_entropy, np.ones((5, 2)), None)
-    >>> print(caught[0].message)
-    fit: softmax_cross_entropy takes logits, and the network ends with softmax: end it with fn.linear
     """
     for text in _mistakes(network, loss, x, batch_size):
         warnings.warn(f"{where}: {text}", UserWarning, stacklevel=4)
 
 
 def _mistakes(network: Layer, loss: Loss, x: Any, batch_size: int | None) -> Iterator[str]:
+    """Yield what is likely a mistake, each with its remedy.
+
+    >>> import funcnet as fn
+    >>> list(_mistakes(fn.mlp([2, 3], output=fn.softmax), fn.softmax_cross_entropy, np.ones((5, 2)), None))
+    ['softmax_cross_entropy takes logits, and the network ends with softmax: end it with fn.linear']
+    """
     layers = [layer for _, layer in flattened(network)]
     if loss.from_logits and layers[-1] in (sigmoid, softmax):
         yield f"{loss} takes logits, and the network ends with {layers[-1]}: end it with fn.linear"

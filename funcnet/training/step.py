@@ -93,7 +93,7 @@ def init_state(
     >>> import funcnet as fn
     >>> state = fn.init_state(fn.mlp([4, 2]), fn.sgd(0.1), jax.random.key(0), (4,))
     >>> state
-    TrainState(epoch 0, step 0: 10 parameters, SgdState)
+    TrainState(epoch 0, step 0: 10 parameters, SGDState)
     """
     check_part("init_state", "network", network, Layer)
     check_update_pair("init_state", optimizer)
