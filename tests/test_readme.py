@@ -16,22 +16,26 @@ def blocks(language):
 @pytest.mark.usefixtures("standard_promotion")
 def test_each_python_example_runs_alone(capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
+    made = {}
     for block in blocks("python"):
-        exec(compile(block, "README.md", "exec"), {})
+        names = {}
+        exec(compile(block, "README.md", "exec"), names)
+        made |= names
     printed = capsys.readouterr().out
     assert re.search(r"^cost \de-0[5-7], sin\(1\) is about 0\.84$", printed, flags=re.MULTILINE)
     for text in blocks("text"):
         assert text in printed
-    assert namespace["result"].history["val_accuracy"][-1] >= 0.96
-    assert len(namespace["more"].history["loss"]) == 10
-    assert namespace["runs"].history["loss"].shape == (5, 3)
-    assert namespace["followed"].reason == "stopped by a callback"
+    assert made["result"].history["val_accuracy"][-1] >= 0.96
+    assert len(made["more"].history["loss"]) == 10
+    assert "F1 0.67, AUC 1.00\n" in printed
+    assert made["runs"].history["loss"].shape == (5, 3)
+    assert made["followed"].reason == "stopped by a callback"
     assert "stopped by a callback\nepoch,loss\n" in printed
-    assert namespace["report"].ok
-    assert namespace["own"].ok
-    assert namespace["steps"].ok
-    assert namespace["bits"] == 300
-    assert namespace["found"].cost < 0.01
+    assert made["report"].ok
+    assert made["own"].ok
+    assert made["steps"].ok
+    assert made["bits"] == 300
+    assert made["found"].cost < 0.01
 
 
 def test_each_command_starts_from_a_fresh_environment():

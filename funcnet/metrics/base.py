@@ -234,8 +234,7 @@ def metric_name(metric: Any) -> str:
     >>> metric_name(fn.accuracy), metric_name(fn.metrics.f1), metric_name(fn.metrics.F1("micro"))
     ('accuracy', 'f1', 'f1_micro')
     """
-    name: str = getattr(metric, "history_name", None) or getattr(metric, "__name__", repr(metric))
-    return name
+    return str(getattr(metric, "history_name", None) or getattr(metric, "__name__", repr(metric)))
 
 
 def means(
