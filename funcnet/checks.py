@@ -135,12 +135,13 @@ def is_label_dtype(dtype: Any) -> bool:
 def nan_unless(valid: jax.Array, values: jax.Array) -> jax.Array:
     """Return floating values where they are valid, and NaN elsewhere: what a compiled program can do for an error.
 
-    The NaN is the square root of -1, since a constant NaN would end a valid run under ``jax.debug_nans``.
+    The NaN is the square root of -1, since a constant NaN would end a valid run under ``jax.debug_nans``. It is
+    selected, not multiplied: XLA makes 0 of a product with a converted bool that is False.
 
     >>> nan_unless(jnp.array([True, False]), jnp.array([1.0, 2.0]))
     Array([ 1., nan], dtype=float32)
     """
-    return values * jnp.sqrt(jnp.where(valid, 1.0, -1.0).astype(values.dtype))
+    return jnp.where(valid, values, jnp.sqrt(jnp.where(valid, 1.0, -1.0)).astype(values.dtype))
 
 
 def check_key(where: object, key: Any) -> None:
@@ -288,13 +289,20 @@ def check_update_pair(where: str, optimizer: Any, *, descends: bool = True) -> N
         raise ValueError(message(where, "an optimizer: one after it in a fn.chain", f"only {optimizer}"))
 
 
+def check_is_no_result(where: str, params: Any) -> None:
+    """Raise ``TypeError`` for a result or a state in place of its parameters."""
+    if hasattr(params, "params"):
+        kind = type(params).__name__
+        raise TypeError(message(where, "params", f"a {kind}: pass its .params"))
+
+
 def check_metrics(where: str, metrics: Any) -> None:
     """Raise an error unless these are metrics: functions, or values with a ``history_name``, of different names."""
     if not isinstance(metrics, tuple | list):
         raise TypeError(message(where, "metrics to be a list of functions or of fn.metrics", repr(metrics)))
     names = ["loss"]
     for metric in metrics:
-        if not (callable(metric) or hasattr(metric, "history_name")):
+        if isinstance(metric, type) or not (callable(metric) or hasattr(metric, "history_name")):
             expected = "metrics to be functions of (prediction, target), or of fn.metrics such as fn.metrics.f1"
             raise TypeError(message(where, expected, repr(metric)))
         names.append(getattr(metric, "history_name", getattr(metric, "__name__", repr(metric))))
@@ -388,11 +396,13 @@ def _label_count(network: Any, loss: Any, x: jax.Array, y: Any, dtype: Any) -> i
 
 
 def _labels(where: str, y: Any, count: int) -> jax.Array:
-    """Return labels as int32; every one must be in [0, count), if they are concrete."""
-    if is_concrete(y):
-        values = np.asarray(y).astype(np.int64)
-        check_values(where, f"labels y in [0, {count})", values, (values >= 0) & (values < count))
-    return jnp.asarray(y).astype(jnp.int32)
+    """Return labels as int32 where they are concrete, and then every one must be in [0, count)."""
+    if not is_concrete(y):
+        return y
+    values = np.asarray(y)
+    expected = f"labels y in [0, {count}), as many as the network's outputs name"
+    check_values(where, expected, values, (values >= 0) & (values < count))
+    return jnp.asarray(values.astype(np.int32))
 
 
 def _sample_weights(where: str, weights: Any, samples: int, dtype: Any) -> jax.Array:
@@ -402,8 +412,12 @@ def _sample_weights(where: str, weights: Any, samples: int, dtype: Any) -> jax.A
     array = jnp.asarray(real_array(where, "weights", weights)).astype(dtype)
     if array.shape != (samples,):
         raise ShapeError(where, f"weights of shape ({samples},), one per sample", array.shape)
-    if is_concrete(array) and not np.any(np.asarray(array)):
-        raise ValueError(message(where, "weights of which one is above 0", "all of them 0"))
+    if is_concrete(array):
+        largest = np.max(np.asarray(array))
+        if largest == 0:
+            raise ValueError(message(where, "weights of which one is above 0", "all of them 0"))
+        if largest > 2.0**64:  # their sum may overflow, and only their ratios matter
+            array *= jnp.asarray(2.0**-100, dtype)
     return array
 
 

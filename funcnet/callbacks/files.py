@@ -82,7 +82,7 @@ class CSVLog(_FileLog):
     Args:
         path: the file.
         overwrite: whether a new run replaces an existing file.
-        every: how many epochs lie between two writes.
+        every: the number of epochs from one write to the next.
 
     Raises:
         TypeError, ValueError: a setting has the wrong type or is out of range.
@@ -118,7 +118,7 @@ class JSONLines(_FileLog):
     Args:
         path: the file.
         overwrite: whether a new run replaces an existing file.
-        every: how many epochs lie between two writes.
+        every: the number of epochs from one write to the next.
 
     Raises:
         TypeError, ValueError: a setting has the wrong type or is out of range.

@@ -18,7 +18,7 @@ class LivePlot(Callback):
     IPython, which every notebook has.
 
     Args:
-        every: how many epochs lie between two calls.
+        every: the number of epochs from one call to the next.
 
     Raises:
         TypeError, ValueError: ``every`` is no integer of at least 1.

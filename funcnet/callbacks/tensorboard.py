@@ -18,7 +18,7 @@ class TensorBoard(Callback):
 
     Args:
         directory: the folder of the run; it is made where it is missing.
-        every: how many epochs lie between two writes.
+        every: the number of epochs from one write to the next.
 
     Raises:
         TypeError, ValueError: a setting has the wrong type or is out of range.

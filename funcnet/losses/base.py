@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ..checks import accumulator_dtype, check_unmasked, floating_array, is_label_dtype, nan_unless
 from ..configuration import Configuration, name_or_call
@@ -62,7 +63,7 @@ class Loss(Configuration):
         """
         output = floating_array(self, "output", output)
         check_unmasked(self, "target", target)
-        target = jnp.asarray(target)
+        target = without_wrapping(target)
         if output.ndim == 0:
             raise ShapeError(self, "output of shape (batch, outputs)", output.shape)
         is_label = target.ndim == output.ndim - 1 and is_label_dtype(target.dtype)
@@ -72,10 +73,25 @@ class Loss(Configuration):
             hint = ": use fn.data.one_hot for class labels" if is_label else ""
             if target.ndim == output.ndim > 1 and output.shape[:-1] == target.shape[:-1]:
                 hint = f": give the network's last layer {target.shape[-1]} outputs"
+                if target.shape[-1] == 1 and self.label_count(output.shape[-1]) is not None:
+                    hint = ": labels have no axis for outputs, y[:, 0]"
             raise ShapeError(self, f"target of the output's shape {output.shape}", f"{target.shape}{hint}")
         if jnp.issubdtype(target.dtype, jnp.complexfloating):
             raise DtypeError(self, "target of a real dtype", target.dtype)
         return output, target.astype(output.dtype)
+
+
+def without_wrapping(target: Any) -> jax.Array:
+    """Return a target as an array; 64-bit integers that 32 bits cannot hold become the nearest ones that they can.
+
+    >>> without_wrapping(np.array([2**32 + 1, -(2**40)]))
+    Array([ 2147483647, -2147483648], dtype=int32)
+    """
+    if getattr(target, "dtype", None) in (np.int64, np.uint64):
+        kept = np.iinfo(np.int32)
+        low = 0 if target.dtype == np.uint64 else kept.min
+        target = target.clip(target.dtype.type(low), target.dtype.type(kept.max)).astype(np.int32)
+    return jnp.asarray(target)
 
 
 def target_of_labels(labels: jax.Array, outputs: int, count: int, dtype: Any) -> jax.Array:

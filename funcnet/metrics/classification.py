@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks import check_count, check_unmasked, check_values, integer_array, is_concrete
+from ..checks import check_count, check_unmasked, check_values, integer_array, is_concrete, is_label_dtype
 from ..errors import DtypeError, ShapeError
 
 
@@ -51,7 +51,7 @@ def target_classes(where: object, prediction: Any, target: Any) -> jax.Array:
         check_unmasked(where, name, rows)
     target = target if isinstance(target, jax.Array) else np.asarray(target)
     shape = np.shape(prediction)
-    is_integer = jnp.issubdtype(target.dtype, jnp.integer) and target.dtype.kind != "m"
+    is_integer = is_label_dtype(target.dtype) and target.dtype.kind != "m"
     are_labels = target.ndim == 1 and is_integer
     if len(shape) != 2 or target.shape != (shape[:1] if are_labels else shape):
         expected = "prediction and target of one shape (batch, outputs), or integer labels of shape (batch,) as target"

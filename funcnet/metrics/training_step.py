@@ -11,7 +11,9 @@ from ..errors import message
 
 
 class StepMetric(Configuration):
-    """The contract of a number of a training step, of which the history records the mean over an epoch's steps.
+    """The contract of a number of a training step, of which the history records the mean over an epoch.
+
+    In that mean each step counts as much as its samples do, so that a partial last batch counts less.
 
     It stands among the metrics of a training, and has no value of the validation data. To define one, subclass this
     and write ``of_step``, a pure function. In histories it has its ``name``, by default the class's name.
@@ -65,7 +67,8 @@ class LearningRate(StepMetric):
         found = list(_learning_rates(optimizer_state))
         if len(found) != 1:
             raise ValueError(message(self, "one learning_rate in the optimizer's state", len(found)))
-        return jnp.asarray(found[0], jnp.float32)
+        rate = jnp.asarray(found[0])
+        return rate if jnp.issubdtype(rate.dtype, jnp.floating) else rate.astype(jnp.float32)
 
 
 def _learning_rates(state: Any) -> Any:

@@ -127,7 +127,8 @@ def with_early_stopping(
         metrics: the run's.
     """
     if stopping.monitor not in names:
-        hint = ": pass validation= to record it" if f"val_{names[0]}" not in names else ""
+        needs_validation = stopping.monitor.startswith("val_") and f"val_{names[0]}" not in names
+        hint = ": pass validation= to record it" if needs_validation else ": pass the metric in metrics="
         expected = f"early_stopping.monitor to be one of {', '.join(names)}"
         raise ValueError(message(where, expected, f"{stopping.monitor!r}{hint}"))
     smaller, dtype = stopping.smaller_is_better(metrics), accumulator_dtype(params_dtype(state.params))

@@ -8,15 +8,22 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ..checks import accumulator_dtype, check_data, check_inputs, check_metrics, check_part, params_dtype
+from ..checks import (
+    accumulator_dtype,
+    check_data,
+    check_inputs,
+    check_is_no_result,
+    check_metrics,
+    check_part,
+    params_dtype,
+)
 from ..compilation import LOOP, jit_for_cpu
-from ..errors import message
 from ..layer import Layer, Params
 from ..losses import Loss
 from ..metrics import Metric, SampleMetric, means
 from ..objective import Batch, Objective
 from .batches import effective_batch_size, scan_batches
-from .measuring import Metrics, States, first_states, functions_of, names_of, next_states, of_steps, values_of
+from .measuring import Metrics, States, first_states, functions_of, names_of, next_states, of_data, values_of
 
 EVALUATION_BATCH = 1024  # samples at once by default: enough to fill the matrix units
 
@@ -40,7 +47,8 @@ def evaluate(
         params: the network's parameters.
         data: (x, y) or (x, y, weights), as ``fit`` takes them.
         metrics: functions (prediction, target) -> one number per sample, (batch,), of which the mean is returned, and
-            metrics of ``fn.metrics``. The prediction is the loss's ``predict`` of the output.
+            metrics of ``fn.metrics``; those of training steps are left out. The prediction is the loss's ``predict`` of
+            the output.
         batch_size: samples at a time; None for all at once.
 
     Raises:
@@ -53,10 +61,10 @@ def evaluate(
     {'loss': 0.5}
     """
     check_part("evaluate", "network", network, Layer)
+    check_is_no_result("evaluate", params)
     check_part("evaluate", "loss", loss, Loss)
     check_metrics("evaluate", metrics)
-    if with_steps := of_steps(tuple(metrics)):
-        raise TypeError(message("evaluate", "metrics of data", f"{with_steps[0]}, which is of training steps"))
+    metrics = of_data(tuple(metrics))
     batch = Batch(*check_data("evaluate", (network, loss), data, params_dtype(params)))
     size = effective_batch_size("evaluate", batch_size, len(batch.x))
     found = _compiled_means(Objective(network, loss), params, batch, metrics=tuple(metrics), batch_size=size)
@@ -85,6 +93,7 @@ def predict(network: Layer, params: Params, x: Any, *, batch_size: int | None = 
     (3, 1)
     """
     check_part("predict", "network", network, Layer)
+    check_is_no_result("predict", params)
     x = check_inputs("predict", network, x, params_dtype(params))
     size = effective_batch_size("predict", batch_size, len(x))
     return _compiled_outputs(params, x, network=network, batch_size=size)

@@ -40,8 +40,8 @@ class FitResult(NamedTuple):
     """What ``fit`` returns.
 
     Attributes:
-        params: the trained parameters; those of the best epoch where early stopping restores them: see there.
-        history: (epochs,) each: "loss", the metrics' names, and the same after "val_".
+        params: the trained parameters; with early stopping those of the best epoch, unless ``restore_best`` is False.
+        history: an array (epochs,) of this call for "loss" and each metric, and for the same after "val_".
         state: what another fit needs to go on from here, as its ``state``.
         reason: why the run ended: "completed", "stopped early", "stopped by a callback", "non-finite loss" or
             "non-finite parameters".
@@ -66,7 +66,9 @@ class FitResult(NamedTuple):
     def _text(self) -> str:
         epochs = len(self.history["loss"])
         best = "" if self.best_epoch is None else f", the best is epoch {self.best_epoch}"
-        return f"{self.reason} after {epochs} {'epoch' if epochs == 1 else 'epochs'}{best}"
+        last = {name: column[-1] for name, column in self.history.items() if epochs and column.ndim == 1}
+        values = ", ".join(f"{name} {value:.4g}" for name, value in last.items())
+        return f"{self.reason} after {epochs} {'epoch' if epochs == 1 else 'epochs'}{best}{values and f': {values}'}"
 
 
 def fit(
@@ -116,7 +118,8 @@ def fit(
         params: the initial parameters; None for ``network.init(key, x.shape[1:])``.
         state: an earlier result's ``state``. The run continues with its own key, optimizer state and counts,
             as if it had never stopped; other hyper-parameters of the same optimizer, such as a lower learning rate,
-            take effect.
+            take effect. ``epochs`` more are run, and the history holds these. A run that early stopping has ended runs
+            none, unless the patience is larger now.
         callbacks: such as ``fn.CSVLog("log.csv")``, and functions of a ``fn.Progress`` that are called after every
             epoch. One that returns True stops the run after that epoch. They change nothing else: see ``fn.Callback``.
         progress: whether progress is shown on the standard error stream: a bar on a terminal and in
@@ -161,10 +164,13 @@ def fit(
         state = with_early_stopping("fit", state, early_stopping, plan.names, plan.step.metrics)
     if not is_new or early_stopping is not None:  # the arrays of a new state without a best epoch are its own
         state = copy_for_donation(state)
+    reason: Ending | None = None
     with ExitStack() as stack:
         followed = following("fit", callbacks, start, stack)
         followers = Followers(followed, showing(start, stack) if progress else None)
         state, history, reason = _run(plan, state, start, followers)
+    if reason is None:
+        raise RuntimeError(message("fit", "callbacks that pass an exception on", "one that suppressed it"))
     if reason in (Ending.NON_FINITE_LOSS, Ending.NON_FINITE_PARAMETERS):
         ended = f"{reason} in epoch {state.epoch}: training ended there"
         hint = "a lower learning rate or a loss from logits may help"

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
+from ..errors import ShapeError
 from ..layer import Params
 from ..metrics import Metric, SampleMetric, StepMetric, metric_name
 from ..objective import Batch, Objective
@@ -64,5 +66,10 @@ def next_states(metrics: Metrics, states: States, prediction: Any, batch: Batch)
 
 def values_of(metrics: Metrics, states: States) -> dict[str, jax.Array]:
     """Return the values of the metrics with a state, by their names."""
-    pairs = zip(with_state(metrics), states, strict=True)
-    return {metric_name(metric): metric.value(state) for metric, state in pairs}
+    values = {}
+    for metric, state in zip(with_state(metrics), states, strict=True):
+        value = values[metric_name(metric)] = jnp.asarray(metric.value(state))
+        if value.ndim > 1 or value.size == 0 or jnp.issubdtype(value.dtype, jnp.complexfloating):
+            got = f"shape {value.shape} and dtype {value.dtype}"
+            raise ShapeError(metric, "a value that is a real number, or one for each class", got)
+    return values

@@ -39,11 +39,11 @@ def _mistakes(network: Layer, loss: Loss, x: Any, batch_size: int | None) -> Ite
 
     >>> import funcnet as fn
     >>> list(_mistakes(fn.mlp([2, 3], output=fn.softmax), fn.softmax_cross_entropy, np.ones((5, 2)), None))
-    ['softmax_cross_entropy takes logits, and the network ends with softmax: end it with fn.linear']
+    ['softmax_cross_entropy takes logits, and applies softmax itself: leave it out at the end of the network']
     """
     layers = [layer for _, layer in flattened(network)]
     if loss.from_logits and layers[-1] in (sigmoid, softmax):
-        yield f"{loss} takes logits, and the network ends with {layers[-1]}: end it with fn.linear"
+        yield f"{loss} takes logits, and applies {layers[-1]} itself: leave it out at the end of the network"
     first = next((layer for layer in layers if not isinstance(layer, Flatten)), None)
     if not isinstance(first, Rescaling | LayerNorm) and _are_unscaled_bytes(x):
         yield "x holds whole numbers up to 255, as unscaled bytes: divide it by 255, or begin with fn.Rescaling(1/255)"

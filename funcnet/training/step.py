@@ -114,7 +114,7 @@ def first_state(
     compiled = partial(_compiled_first_state, network=network, input_shape=input_shape, dtype=dtype)
     with jax.core.eval_context():  # it is a program of its own where another program is traced, too
         if all(map(is_concrete, jax.tree.leaves((init, key, params)))):
-            like = expected_params(network, input_shape, dtype) if params is None else params
+            like = expected_params(network, input_shape, dtype) if params is None else jax.tree.map(jnp.asarray, params)
             check_settings(optimizer.init, like)
             return compiled(init, key, params)
         if params is None and is_concrete(key):
@@ -227,7 +227,10 @@ class Step:
             prediction = loss.predict(output)
             info |= means(functions_of(self.metrics), prediction, batch.y, batch.weights)
             for metric in of_steps(self.metrics):
-                info[metric.history_name] = metric.of_step(gradients, state.optimizer_state)
+                number = jnp.asarray(metric.of_step(gradients, state.optimizer_state))
+                if number.shape != ():
+                    raise ShapeError(metric, "one number of a step, of shape ()", number.shape)
+                info[metric.history_name] = number
             if measured is None:
                 alone = with_state(self.metrics)
                 info |= {metric_name(metric): metric.of(prediction, batch.y, batch.weights) for metric in alone}

@@ -1,6 +1,6 @@
 """Callbacks see a run and can stop it in time, and change no bit of it."""
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import chex
 import jax
@@ -193,3 +193,19 @@ def test_a_callback_is_a_value():
     assert fn.CSVLog("a", every=2) == fn.CSVLog("a", every=2) != fn.CSVLog("a")
     assert repr(fn.CSVLog("a", every=2, overwrite=True)) == "CSVLog('a', every=2, overwrite=True)"
     assert hash(fn.TensorBoard("a")) == hash(fn.TensorBoard("a"))
+
+
+def test_a_callback_that_suppresses_an_exception_is_told():
+    class Silent(fn.Callback):
+        @contextmanager
+        def follow(self, run):
+            def fail(progress):
+                raise KeyError("lost")
+
+            with suppress(KeyError):
+                yield fail
+
+    with pytest.raises(
+        RuntimeError, match="fit: expected callbacks that pass an exception on, got one that suppressed"
+    ):
+        fit(callbacks=[Silent()])

@@ -53,7 +53,16 @@ def test_bool_labels_are_zero_and_one():
 @pytest.mark.parametrize(("loss", "outputs"), TAKE_LABELS, ids=repr)
 def test_a_label_of_no_class_makes_nan(loss, outputs):
     z, labels = jnp.ones((3, outputs)), jnp.array([-1, max(outputs, 2), 0])
-    np.testing.assert_array_equal(jnp.isnan(loss.value(z, labels)), [True, True, False])
+    for value in (loss.value, jax.jit(loss.value), jax.jit(lambda z, y: loss.gradient(z, y).sum(axis=1))):
+        np.testing.assert_array_equal(jnp.isnan(value(z, labels)), [True, True, False])
+
+
+@pytest.mark.parametrize("label", [2**32 + 1, -(2**32), 2**63 - 1])
+def test_a_wide_label_does_not_wrap(label):
+    z = jnp.ones((1, 3))
+    assert jnp.isnan(fn.softmax_cross_entropy.value(z, np.array([label])))[0]
+    with jax.enable_x64(True):
+        assert jnp.isnan(jax.jit(fn.softmax_cross_entropy.value)(z, jnp.array([label])))[0]
 
 
 def test_smoothing_mixes_the_target_with_the_uniform_one(x64):

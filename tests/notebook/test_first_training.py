@@ -27,7 +27,7 @@ def test_the_summary_is_a_table(cells):
 def test_the_picture_is_drawn_and_the_result_is_short(cells):
     picture, result = cells[2]
     assert "image/png" in picture["data"]
-    assert result["data"]["text/plain"] == "FitResult(completed after 15 epochs)"
+    assert result["data"]["text/plain"].startswith("FitResult(completed after 15 epochs: loss ")
     assert "val_accuracy" in result["data"]["text/html"]
     assert cells[3][0]["data"]["text/plain"].startswith("TrainState(epoch 15, step 690: 4,810 parameters, AdamState")
 
@@ -35,7 +35,7 @@ def test_the_picture_is_drawn_and_the_result_is_short(cells):
 def test_the_mistake_is_named_with_its_remedy(cells):
     (error,) = cells[4]
     assert error["output_type"] == "error"
-    assert error["evalue"].startswith("fit: expected labels y in [0, 3), got ")
+    assert error["evalue"].startswith("fit: expected labels y in [0, 3), as many as the network's outputs name, got ")
 
 
 def test_nothing_is_written_to_the_error_stream(cells):

@@ -213,7 +213,7 @@ def test_a_monitor_that_there_is_not_is_named():
     expected = r"fit: expected early_stopping.monitor to be one of loss, got 'val_loss': pass validation= to record it"
     with pytest.raises(ValueError, match=expected):
         fit(validation=None)
-    with pytest.raises(ValueError, match=r"one of loss, val_loss, got 'val_accuracy'$"):
+    with pytest.raises(ValueError, match=r"one of loss, val_loss, got 'val_accuracy': pass the metric in"):
         fit(early_stopping=fn.EarlyStopping("val_accuracy"))
     with pytest.raises(
         TypeError, match=r"fit: expected early_stopping to be None or fn.EarlyStopping\(...\), got a int"

@@ -65,7 +65,7 @@ def test_a_mapped_run_has_a_history_of_every_metric():
     np.testing.assert_allclose(runs.history["f1"], runs.history["f1_by_class"].mean(axis=2), rtol=1e-6)
 
 
-class Error(fn.metrics.Metric):
+class Distance(fn.metrics.Metric):
     larger_is_better = False
 
     def init(self, rows, outputs, dtype):
@@ -81,11 +81,11 @@ class Error(fn.metrics.Metric):
 def test_early_stopping_knows_which_way_is_better():
     def stopped(monitor, **changes):
         stopping = fn.EarlyStopping(monitor, patience=2, **changes)
-        return fit(metrics=[fn.metrics.f1, Error()], early_stopping=stopping, optimizer=fn.sgd(0.0), epochs=9)
+        return fit(metrics=[fn.metrics.f1, Distance()], early_stopping=stopping, optimizer=fn.sgd(0.0), epochs=9)
 
     assert stopped("val_f1").state.best.smaller_is_better is False
-    assert stopped("val_error").state.best.smaller_is_better is True
-    assert stopped("val_error").best_epoch == 1
+    assert stopped("val_distance").state.best.smaller_is_better is True
+    assert stopped("val_distance").best_epoch == 1
     with pytest.raises(ValueError, match=r"early_stopping\.monitor to be one of"):
         stopped("val_recall")
 
@@ -117,8 +117,30 @@ def test_the_learning_rate_and_the_norm_of_the_gradients_are_recorded(batch_size
         np.testing.assert_allclose(result.history["gradient_norm"][0], norm, rtol=1e-6)
 
 
-def test_metrics_of_steps_have_no_place_in_an_evaluation():
-    with pytest.raises(TypeError, match="evaluate: expected metrics of data, got gradient_norm, which is of training"):
-        fn.evaluate(NETWORK, fn.softmax_cross_entropy, (), (X, Y), metrics=[fn.metrics.gradient_norm])
+def test_an_evaluation_leaves_metrics_of_steps_out():
+    params, _ = NETWORK.init(jax.random.key(0), (3,))
+    metrics = [fn.metrics.gradient_norm, fn.accuracy]
+    found = fn.evaluate(NETWORK, fn.softmax_cross_entropy, params, (X, Y), metrics=metrics)
+    assert list(found) == ["loss", "accuracy"]
+
+
+def test_a_learning_rate_that_is_not_known_is_told():
     with pytest.raises(ValueError, match=r"learning_rate: expected one learning_rate in the optimizer's state, got 0"):
         fit(optimizer=optax.sgd(0.1), metrics=[fn.metrics.learning_rate])
+
+
+class Square(Distance):
+    def value(self, state):
+        return jnp.ones((2, 2))
+
+
+class Two(fn.metrics.StepMetric):
+    def of_step(self, gradients, optimizer_state):
+        return jnp.ones(2)
+
+
+@pytest.mark.parametrize("metric", [Square(), Two()], ids=repr)
+@pytest.mark.parametrize("batch_size", [5, None])
+def test_values_of_a_wrong_shape_are_named(metric, batch_size):
+    with pytest.raises(fn.ShapeError, match=rf"^{type(metric).__name__}\(\): expected (a value that is|one number of)"):
+        fit(metrics=[metric], batch_size=batch_size, validation=None)

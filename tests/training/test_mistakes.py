@@ -57,12 +57,12 @@ def test_what_cannot_be_trained_is_refused_with_the_remedy(changes, error):
     [
         pytest.param(
             {"network": fn.mlp([3, 2], output=fn.softmax)},
-            r"fit: softmax_cross_entropy takes logits, and the network ends with softmax: end it with fn\.linear",
+            r"fit: softmax_cross_entropy takes logits, and applies softmax itself: leave it out at the end",
             id="softmax twice",
         ),
         pytest.param(
             {"network": fn.Sequential(fn.mlp([3, 2], output=fn.sigmoid)), "loss": fn.Focal()},
-            r"fit: Focal\(\) takes logits, and the network ends with sigmoid",
+            r"fit: Focal\(\) takes logits, and applies sigmoid itself",
             id="sigmoid before a loss from logits",
         ),
         pytest.param(
@@ -107,3 +107,21 @@ def test_traced_data_are_not_looked_at():
     state = fn.init_state(NETWORK, fn.sgd(0.1), jax.random.key(0), (3,))
     run = jax.jit(lambda x: fn.run_epochs(NETWORK, fn.softmax_cross_entropy, fn.sgd(0.1), state, (x, Y), epochs=1))
     assert run(jnp.asarray(200 * X)).done == 1
+
+
+def test_labels_as_a_column_and_a_class_of_metrics_are_told():
+    with pytest.raises(fn.ShapeError, match=r"got \(5, 1\): labels have no axis for outputs, y\[:, 0\]"):
+        fit(data=(X, LABELS[:, None]), validation=None)
+    with pytest.raises(
+        TypeError, match=r"metrics to be functions .* or of fn\.metrics such as fn\.metrics\.f1, got <class"
+    ):
+        fit(metrics=[fn.metrics.F1])
+    with pytest.raises(ValueError, match=r"got 'val_f1': pass the metric in metrics="):
+        fit(early_stopping=fn.EarlyStopping("val_f1"))
+
+
+def test_a_result_in_place_of_its_parameters_is_told():
+    result = fit(epochs=1)
+    for door in (lambda: fn.predict(NETWORK, result, X), lambda: fn.evaluate(NETWORK, fn.quadratic, result, (X, Y))):
+        with pytest.raises(TypeError, match=r"expected params, got a FitResult: pass its \.params"):
+            door()
