@@ -20,10 +20,10 @@ from ..checks import (
 from ..compilation import LOOP, jit_for_cpu
 from ..layer import Layer, Params
 from ..losses import Loss
-from ..metrics import Metric, SampleMetric, means
+from ..metrics import means
 from ..objective import Batch, Objective
 from .batches import effective_batch_size, scan_batches
-from .measuring import Metrics, States, first_states, functions_of, names_of, next_states, of_data, values_of
+from .measuring import AnyMetric, Metrics, States, first_states, functions_of, names_of, next_states, of_data, values_of
 
 EVALUATION_BATCH = 1024  # samples at once by default: enough to fill the matrix units
 
@@ -34,7 +34,7 @@ def evaluate(
     params: Params,
     data: tuple[Any, ...],
     *,
-    metrics: Sequence[SampleMetric | Metric] = (),
+    metrics: Sequence[AnyMetric] = (),
     batch_size: int | None = EVALUATION_BATCH,
 ) -> dict[str, float]:
     """Return the mean loss and the metrics of all samples: {"loss": ..., "accuracy": ...}, as Python floats.
@@ -64,12 +64,12 @@ def evaluate(
     check_is_no_result("evaluate", params)
     check_part("evaluate", "loss", loss, Loss)
     check_metrics("evaluate", metrics)
-    metrics = of_data(tuple(metrics))
+    measured = of_data(tuple(metrics))
     batch = Batch(*check_data("evaluate", (network, loss), data, params_dtype(params)))
     size = effective_batch_size("evaluate", batch_size, len(batch.x))
-    found = _compiled_means(Objective(network, loss), params, batch, metrics=tuple(metrics), batch_size=size)
+    found = _compiled_means(Objective(network, loss), params, batch, metrics=measured, batch_size=size)
     found = jax.device_get(found)
-    return {name: found[name] if found[name].ndim else float(found[name]) for name in names_of(metrics)}
+    return {name: found[name] if found[name].ndim else float(found[name]) for name in names_of(measured)}
 
 
 def predict(network: Layer, params: Params, x: Any, *, batch_size: int | None = EVALUATION_BATCH) -> jax.Array:
