@@ -155,9 +155,7 @@ def fit(
     state = _starting_state(network, optimizer, plan.data.x.shape[1:], key, params, state)
     check_counts("fit", plan, epochs, None if is_new else state)
     before = 0 if is_new else int(state.epoch)
-    shapes = shapes_of(plan, state.params, params_dtype(state.params))
-    empty = {name: np.zeros((0, *shape)) for name, shape in shapes.items()}
-    start = RunStart(tuple(_by_number(empty)), before, before + int(epochs))
+    start = RunStart(_names_of_numbers(plan, state), before, before + int(epochs))
     if early_stopping is None:
         state = state._replace(best=())
     else:
@@ -241,6 +239,12 @@ def _run(
             reason = followers.tell(Progress(epoch, start.epochs, row, rows, now - began, copy, reason))
     history = {name: np.concatenate([block[name] for block in blocks]) for name in plan.names}
     return state, history, reason
+
+
+def _names_of_numbers(plan: Plan, state: TrainState) -> tuple[str, ...]:
+    """Return the names of the numbers of an epoch, as ``_by_number`` names them."""
+    shapes = shapes_of(plan, state.params, params_dtype(state.params))
+    return tuple(_by_number({name: np.zeros((0, *shape)) for name, shape in shapes.items()}))
 
 
 def _by_number(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
