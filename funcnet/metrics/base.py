@@ -240,7 +240,14 @@ def metric_name(metric: Any) -> str:
 def means(
     metrics: tuple[SampleMetric, ...], prediction: jax.Array, target: jax.Array, weights: jax.Array | None
 ) -> dict[str, jax.Array]:
-    """Return the mean of every metric that is a function over the batch, by the metric's name."""
+    """Return the mean of every metric that is a function over the batch, by the metric's name.
+
+    Args:
+        metrics: the functions.
+        prediction: (batch, outputs).
+        target: the targets of the batch.
+        weights: (batch,), or None where all samples count alike.
+    """
     samples, dtype = len(target), accumulator_dtype(prediction.dtype)
     found = {}
     for metric in metrics:
