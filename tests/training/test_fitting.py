@@ -75,7 +75,8 @@ def test_given_parameters_are_where_it_starts_and_stay_as_they_were():
     chex.assert_trees_all_equal(before, jax.tree.map(np.array, params))
 
 
-@pytest.mark.parametrize("batch_size", [1, 4, 5, 22, 23, 32, None])
+@pytest.mark.filterwarnings("ignore:fit. batch_size 100 is larger than the 23 samples:UserWarning")
+@pytest.mark.parametrize("batch_size", [1, 4, 5, 22, 23, 32, 100, None])
 def test_the_loss_of_an_epoch_is_the_mean_over_all_samples(batch_size):
     result = fit(optimizer=fn.sgd(0.0), batch_size=batch_size, epochs=2)
     weight, bias = (np.asarray(result.params[0][i], np.float64) for i in (0, 1))
