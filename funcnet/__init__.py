@@ -1,6 +1,17 @@
 """funcnet: functional neural networks on JAX.
 
 A network is a value, training is a pure function, and every gradient has a second, hand-written proof.
+
+- Networks: ``mlp``, ``Sequential``, ``Dense`` and the other subclasses of ``Layer``; ``summary`` lists their sizes.
+- Activations: ``relu``, ``tanh``, ``softmax`` and the others; ``activation("relu")`` by name.
+- Losses: ``softmax_cross_entropy``, ``quadratic`` and the other values of ``Loss``. Penalties: ``l1``, ``l2``.
+- Gradients: ``autodiff`` and ``backprop`` compute them, and ``check_gradients`` proves them.
+- Optimizers: ``sgd``, ``adam`` and the others; ``chain``, ``schedules``; ``check_optimizer`` proves one.
+- Training: ``fit``, ``evaluate``, ``predict``; ``EarlyStopping``; callbacks such as ``CSVLog``; ``train_step`` and
+  ``run_epochs`` for loops of your own; ``fit_by_search`` without gradients.
+- Modules: ``data``, ``metrics``, ``plots``, ``initializers``, ``information``, ``graph``, ``neurons``, ``search``.
+
+``help(fn.fit)`` explains one of them, ``help(fn.metrics)`` a module.
 """
 
 import time
@@ -28,7 +39,7 @@ from .activations import (
     step,
     tanh,
 )
-from .callbacks import Callback, CSVLog, JSONLines, LivePlot, Progress, TensorBoard
+from .callbacks import Callback, CSVLog, JSONLines, LivePlot, Progress, RunStart, TensorBoard
 from .compilation import enable_compilation_cache
 from .ending import Ending
 from .errors import DtypeError, ShapeError
@@ -135,6 +146,7 @@ __all__ = [
     "Rescaling",
     "Residual",
     "Run",
+    "RunStart",
     "Sequential",
     "ShapeError",
     "SoftmaxCrossEntropy",

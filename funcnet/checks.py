@@ -80,12 +80,21 @@ def check_like(where: object, name: str, tree: Any, like: Any, *, any_floating: 
     structure: Any = jax.tree.structure(like)
     if structure != jax.tree.structure(tree):
         raise ValueError(message(where, f"{name} of the structure {structure}", jax.tree.structure(tree)))
-    for (path, wanted), found in zip(jax.tree_util.tree_leaves_with_path(like), jax.tree.leaves(tree), strict=True):
-        place, dtype, other = f"{name}{jax.tree_util.keystr(path)}", jnp.result_type(wanted), jnp.result_type(found)
+    for index, (wanted, found) in enumerate(zip(jax.tree.leaves(like), jax.tree.leaves(tree), strict=True)):
+        dtype, other = _dtype_of(wanted), _dtype_of(found)
+        is_alike = dtype == other or (any_floating and jnp.issubdtype(other, jnp.floating))
+        if np.shape(found) == np.shape(wanted) and is_alike:
+            continue
+        path, _ = jax.tree_util.tree_leaves_with_path(like)[index]
+        place = f"{name}{jax.tree_util.keystr(path)}"
         if np.shape(found) != np.shape(wanted):
             raise ShapeError(where, f"{place} of shape {np.shape(wanted)}", np.shape(found))
-        if dtype != other and not (any_floating and jnp.issubdtype(other, jnp.floating)):
-            raise DtypeError(where, f"{place} of {'a floating dtype' if any_floating else f'dtype {dtype}'}", other)
+        raise DtypeError(where, f"{place} of {'a floating dtype' if any_floating else f'dtype {dtype}'}", other)
+
+
+def _dtype_of(value: Any) -> Any:
+    """Return the dtype of an array, or the one that JAX gives a number."""
+    return value.dtype if isinstance(value, jax.Array) else jnp.result_type(value)
 
 
 def check_dy(layer: object, dy: Any, shape: tuple[int, ...], dtype: Any) -> None:
@@ -194,7 +203,7 @@ def params_dtype(params: Any) -> np.dtype:
     >>> params_dtype(((jnp.zeros(3, jnp.bfloat16),), ()))
     dtype(bfloat16)
     """
-    dtypes = (jnp.result_type(leaf) for leaf in jax.tree.leaves(params) if hasattr(leaf, "dtype"))
+    dtypes = (_dtype_of(leaf) for leaf in jax.tree.leaves(params) if hasattr(leaf, "dtype"))
     floating = (np.dtype(dtype) for dtype in dtypes if jnp.issubdtype(dtype, jnp.floating))
     return next(floating, np.dtype(np.float32))
 
@@ -305,6 +314,11 @@ def check_metrics(where: str, metrics: Any) -> None:
         if isinstance(metric, type) or not (callable(metric) or hasattr(metric, "history_name")):
             expected = "metrics to be functions of (prediction, target), or of fn.metrics such as fn.metrics.f1"
             raise TypeError(message(where, expected, repr(metric)))
+        try:
+            hash(metric)
+        except TypeError as error:
+            expected = "metrics that are hashable, whose settings are numbers, strings or tuples"
+            raise TypeError(message(where, expected, f"{metric!r}: {error}")) from error
         names.append(getattr(metric, "history_name", getattr(metric, "__name__", repr(metric))))
         if not isinstance(names[-1], str):
             raise TypeError(message(where, "metrics whose __name__ is a str", repr(names[-1])))
@@ -361,7 +375,7 @@ def check_data(
     Args:
         where: the name of the public function.
         parts: the network and the loss.
-        data: (x, y) or (x, y, weights).
+        data: (x, y) or (x, y, weights); weights may be None.
         dtype: the parameters' dtype.
         input_shape: the shape that a row of x must have; None for any that the network takes.
 
@@ -386,7 +400,8 @@ def check_data(
         hint = f": use {remedy} for class labels, y[:, None] for scalar targets"
         raise ValueError(message(where, "y of shape (n, outputs)", f"{y.shape}{hint}"))
     y = _finite(where, "y", y, dtype) if count is None else _labels(where, y, count)
-    return x, y, _sample_weights(where, data[2], len(x), dtype) if len(data) == 3 else None
+    weights = data[2] if len(data) == 3 else None
+    return x, y, None if weights is None else _sample_weights(where, weights, len(x), dtype)
 
 
 def _label_count(network: Any, loss: Any, x: jax.Array, y: Any, dtype: Any) -> int | None:
@@ -431,6 +446,31 @@ def _output_of(network: Any, input_shape: tuple[int, ...], input_dtype: np.dtype
     return jax.eval_shape(output, jax.random.key(0), jax.ShapeDtypeStruct((1, *input_shape), input_dtype))
 
 
+def check_input_shape(where: str, network: Any, input_shape: Any) -> tuple[int, ...]:
+    """Return the shape of one input as a tuple, or raise an error: for one that has the batch axis, too.
+
+    >>> import funcnet as fn
+    >>> check_input_shape("summary", fn.mlp([784, 10]), (32, 784))
+    Traceback (most recent call last):
+    ValueError: summary: expected input_shape without the batch axis, (784,), got (32, 784)
+    """
+    if not isinstance(input_shape, tuple | list):
+        expected = "input_shape to be a tuple without the batch axis, such as (784,)"
+        raise TypeError(message(where, expected, repr(input_shape)))
+    for size in input_shape:
+        check_count(where, "every size of input_shape", size)
+    shape = tuple(map(int, input_shape))
+    try:
+        expected_params(network, shape)
+    except ShapeError as error:
+        try:
+            expected_params(network, shape[1:])
+        except Exception:
+            raise error from None
+        raise ValueError(message(where, f"input_shape without the batch axis, {shape[1:]}", shape)) from None
+    return shape
+
+
 def check_inputs(where: str, network: Any, x: Any, dtype: Any) -> jax.Array:
     """Return x (n, ...) as a JAX array, or raise an error that says what is wrong with it.
 
@@ -473,7 +513,9 @@ def real_array(where: object, name: str, value: Any) -> Any:
     array = value if isinstance(value, jax.Array) else np.asarray(value)
     is_number = jnp.issubdtype(array.dtype, jnp.number) and array.dtype.kind != "m"  # durations are integers to NumPy
     if not (is_number or array.dtype == bool):
-        raise TypeError(message(where, f"{name} to be an array of numbers", f"dtype {array.dtype}"))
+        is_text = name == "y" and array.dtype.kind in "USO"
+        hint = ": _, y = np.unique(y, return_inverse=True) makes labels of names" if is_text else ""
+        raise TypeError(message(where, f"{name} to be an array of numbers", f"dtype {array.dtype}{hint}"))
     if jnp.issubdtype(array.dtype, jnp.complexfloating):
         raise TypeError(message(where, f"{name} of a real dtype", array.dtype))
     return array

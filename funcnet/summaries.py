@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .checks import check_count, check_dtype, check_part, expected_params
+from .checks import check_dtype, check_input_shape, check_part, expected_params
 from .configuration import document_fields
 from .errors import message
 from .jaxprs import NoRuleError, multiply_adds
@@ -155,12 +155,7 @@ def summary(network: Layer, input_shape: Shape, *, dtype: Any = jnp.float32, inp
     check_part("summary", "network", network, Layer)
     check_contained_layers(network)
     dtype = check_dtype("summary", dtype)
-    if not isinstance(input_shape, tuple | list):
-        expected = "input_shape to be a tuple without the batch axis, such as (784,)"
-        raise TypeError(message("summary", expected, repr(input_shape)))
-    for size in input_shape:
-        check_count("summary", "every size of input_shape", size)
-    shape = tuple(map(int, input_shape))
+    shape = check_input_shape("summary", network, input_shape)
     params = expected_params(network, shape, dtype)
     x = jax.ShapeDtypeStruct((1, *shape), np.dtype(dtype if input_dtype is None else input_dtype))
     jax.eval_shape(lambda params, x: network.apply(params, x, key=jax.random.key(0)), params, x)  # names what fails

@@ -243,6 +243,13 @@ def test_nothing_is_computed():
             r"Dense\(10, inputs=784\) \(layer 0\): expected x of dtype float32 as the weight, got uint8",
         ),
         (fn.mlp([784, 10]), 784, {}, TypeError, r"summary: expected input_shape to be a tuple .*\(784,\), got 784"),
+        (
+            fn.mlp([784, 10]),
+            (32, 784),
+            {},
+            ValueError,
+            r"summary: expected .* without the batch axis, \(784,\), got \(32",
+        ),
         (fn.mlp([784, 10]), (0,), {}, ValueError, "summary: expected every size of input_shape to be .* 1, got 0"),
         (fn.quadratic, (784,), {}, TypeError, "summary: expected network to be a layer, .* got quadratic"),
         (fn.mlp([3, 1]), (3,), {"dtype": int}, TypeError, "summary: expected dtype to be floating, got int64"),
@@ -254,7 +261,7 @@ def test_nothing_is_computed():
             r"Endless\(\) \(layer 0\.0\): expected operations whose multiply-adds are known, got while",
         ),
     ],
-    ids=["size", "nested", "dtype", "no tuple", "no size", "no layer", "integers", "unknown count"],
+    ids=["size", "nested", "dtype", "no tuple", "batch axis", "no size", "no layer", "integers", "unknown count"],
 )
 def test_what_does_not_fit_is_named(network, shape, options, error, message):
     with pytest.raises(error, match=message):

@@ -1,8 +1,10 @@
 """``Callback``: the contract of what follows a run of ``fit``, and how a run tells its callbacks."""
 
+import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
+from os import PathLike
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -40,7 +42,8 @@ class Progress(NamedTuple):
         seconds: since the first epoch of this call of ``fit`` started.
         params: a function that returns a copy of the parameters, which stays valid; to be called before the run goes
             on.
-        reason: why the run has ended; None if it goes on.
+        reason: why the run has ended; None if it goes on, or if a callback that is called later stops it. What is to
+            be done at the end, whatever ends the run, follows the ``yield`` of ``Callback.follow``.
     """
 
     epoch: int
@@ -95,15 +98,15 @@ class Callback(Configuration):
     ('stopped by a callback', 0)
 
     The function is called after the epochs that ``every`` divides, counted since the run began, and once more at the
-    end for those that it has not seen. The run is the same to the last bit
-    with and without callbacks. The program returns to Python for each call, which takes about 0.3 ms; a larger
-    ``every`` saves time where epochs are short.
+    end for those that it has not seen. The run is the same to the last bit with and without callbacks. The program
+    returns to Python for each call, which takes about 0.3 ms; a larger ``every`` saves time where epochs are short. A
+    plain function has no ``every``: it is called after each epoch.
 
     Args:
         every: the number of epochs from one call of the function to the next.
 
     Raises:
-        TypeError, ValueError: ``every`` is no integer of at least 1.
+        TypeError, ValueError: ``every`` is not an integer, or is less than 1.
     """
 
     described_as: ClassVar[str] = "a callback, such as fn.CSVLog('log.csv'), or a function of the progress"
@@ -186,6 +189,11 @@ def check_callbacks(where: str, callbacks: Any) -> None:
             raise TypeError(message(where, f"each of callbacks to be {Callback.described_as}", got))
         if isinstance(each, Callback):
             check_count(repr(each), "every", each.every)
+    paths = [
+        os.path.realpath(each.path) for each in callbacks if isinstance(getattr(each, "path", None), str | PathLike)
+    ]
+    if repeated := [path for path in paths if paths.count(path) > 1]:
+        raise ValueError(message(where, "each of callbacks to write a file of its own", f"{repeated[0]!r} twice"))
 
 
 def following(where: str, callbacks: Sequence[Callback | Follower], run: RunStart, stack: ExitStack) -> list[_Followed]:

@@ -33,6 +33,8 @@ class _FileLog(Callback):
     @contextmanager
     def follow(self, run: RunStart) -> Iterator[Follower]:
         """Give the function that writes the epochs that it has not written yet."""
+        if os.path.isdir(self.path):
+            raise IsADirectoryError(message(type(self).__name__, "path of a file", f"the folder {str(self.path)!r}"))
         path, head, is_resumed = Path(self.path), self._head(run.names), run.epoch > 0
         has_lines = path.exists() and path.stat().st_size > 0
         if path.exists() and not is_resumed and not self.overwrite:

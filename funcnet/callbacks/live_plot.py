@@ -21,7 +21,7 @@ class LivePlot(Callback):
         every: the number of epochs from one call to the next.
 
     Raises:
-        TypeError, ValueError: ``every`` is no integer of at least 1.
+        TypeError, ValueError: ``every`` is not an integer, or is less than 1.
 
     ``fit`` raises ``ImportError`` where Matplotlib or IPython is not installed.
 
@@ -37,21 +37,28 @@ class LivePlot(Callback):
         except ImportError as error:
             raise ImportError("LivePlot needs IPython, which every notebook has: pip install ipython") from error
         seen: dict[str, list[float]] = {name: [] for name in run.names}
-        last, shown = -_SECONDS_BETWEEN_DRAWINGS, None
+        last, is_drawn, shown = -_SECONDS_BETWEEN_DRAWINGS, True, None
 
-        def draw(progress: Progress) -> None:
-            nonlocal last, shown
-            for name, column in progress.rows.items():
-                seen[name].extend(column.tolist())
-            if progress.reason is None and progress.seconds - last < _SECONDS_BETWEEN_DRAWINGS:
-                return
-            last, image = progress.seconds, Image(data=_png(history(seen, first=run.epoch + 1)))
+        def draw() -> None:
+            nonlocal shown, is_drawn
+            image, is_drawn = Image(data=_png(history(seen, first=run.epoch + 1))), True
             if shown is None:
                 shown = display(image, display_id=True)
             else:
                 shown.update(image)
 
-        yield draw
+        def draw_sometimes(progress: Progress) -> None:
+            nonlocal last, is_drawn
+            for name, column in progress.rows.items():
+                seen[name].extend(column.tolist())
+            is_drawn = False
+            if progress.seconds - last >= _SECONDS_BETWEEN_DRAWINGS:
+                last = progress.seconds
+                draw()
+
+        yield draw_sometimes
+        if not is_drawn:
+            draw()
 
 
 def _png(picture: Any) -> bytes:

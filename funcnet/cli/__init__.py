@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="funcnet", description=funcnet.__doc__)
+    parser = argparse.ArgumentParser(prog="funcnet", description=str(funcnet.__doc__).partition("\n- ")[0])
     versions = f"funcnet {version('funcnet')}, jax {jax.__version__}"
     parser.add_argument("--version", action="version", version=versions)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")

@@ -3,6 +3,7 @@
 import argparse
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -54,14 +55,15 @@ def parse_layers(text: str) -> list[int]:
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of a command that draws random numbers and compiles programs."""
+    group = parser.add_argument_group("how it is repeated")
     text = "seed of all random numbers: the same seed gives the same result (default: 0)"
-    parser.add_argument("--seed", type=parse_seed, default=0, metavar="N", help=text)
+    group.add_argument("--seed", type=parse_seed, default=0, metavar="N", help=text)
     text = "compile all programs anew (default: they are kept for the next run in the user's cache folder)"
-    parser.add_argument("--no-cache", dest="cache", action="store_false", help=text)
+    group.add_argument("--no-cache", dest="cache", action="store_false", help=text)
 
 
 def add_choice(
-    parser: argparse.ArgumentParser,
+    group: Any,
     option: str,
     choices: Iterable[str],
     meaning: str,
@@ -71,7 +73,7 @@ def add_choice(
     """Add an option whose value is one of several names; its help lists them.
 
     Args:
-        parser: the parser that gets the option.
+        group: the parser, or its group, that gets the option.
         option: the option, such as ``--loss``.
         choices: the names.
         meaning: what the option sets.
@@ -80,4 +82,4 @@ def add_choice(
     """
     names = list(choices)
     text = f"{meaning}: one of {', '.join(names)} (default: {shown or default})"
-    parser.add_argument(option, choices=names, default=default, metavar="NAME", help=text)
+    group.add_argument(option, choices=names, default=default, metavar="NAME", help=text)

@@ -77,20 +77,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     losses = [name for name in LOSSES if name != "hinge"]  # hinge takes targets -1 and 1, not one-hot rows
     rates = ", ".join(f"{rate} for {name}" for name, (_, rate) in OPTIMIZERS.items())
-    parser.add_argument("--data", default="digits", metavar="digits|mnist|PATH", help=DATA_HELP)
+    data = parser.add_argument_group("what it learns from")
+    data.add_argument("--data", default="digits", metavar="digits|mnist|PATH", help=DATA_HELP)
+    size = parser.add_argument_group("the network")
     text = f"sizes of the hidden layers, such as 512,256, or 0 for none (default: {by_data('hidden')})"
-    parser.add_argument("--hidden", type=parse_sizes, metavar="SIZES", help=text)
-    add_choice(parser, "--activation", ACTIVATIONS, "activation of the hidden layers", "relu")
+    size.add_argument("--hidden", type=parse_sizes, metavar="SIZES", help=text)
+    add_choice(size, "--activation", ACTIVATIONS, "activation of the hidden layers", "relu")
+    training = parser.add_argument_group("how it learns")
     text = "loss (a loss on probabilities makes the output sigmoid or softmax)"
-    add_choice(parser, "--loss", losses, text, "softmax_cross_entropy")
-    add_choice(parser, "--optimizer", OPTIMIZERS, "optimizer", None, by_data("optimizer"))
+    add_choice(training, "--loss", losses, text, "softmax_cross_entropy")
+    add_choice(training, "--optimizer", OPTIMIZERS, "optimizer", None, by_data("optimizer"))
     text = f"learning rate (default: {rates})"
-    parser.add_argument("--learning-rate", type=positive_number, metavar="RATE", help=text)
+    training.add_argument("--learning-rate", type=positive_number, metavar="RATE", help=text)
     text = f"passes over the training images (default: {by_data('epochs')})"
-    parser.add_argument("--epochs", type=positive_integer, metavar="N", help=text)
+    training.add_argument("--epochs", type=positive_integer, metavar="N", help=text)
     text = f"images per step (default: {by_data('batch_size')})"
-    parser.add_argument("--batch-size", type=positive_integer, metavar="N", help=text)
-    add_choice(parser, "--gradients", GRADIENTS, "automatic or hand-written gradients", "autodiff")
+    training.add_argument("--batch-size", type=positive_integer, metavar="N", help=text)
+    add_choice(training, "--gradients", GRADIENTS, "automatic or hand-written gradients", "autodiff")
     add_run_options(parser)
 
 

@@ -25,8 +25,8 @@ class Metric(Configuration):
     To define a metric, subclass this and write the three, which JAX traces: they are pure, and ``update`` runs inside
     a compiled loop over batches. Settings are annotated, hashable fields. The result may not depend on how the rows
     are divided into batches, but for rounding; ``Sum`` and ``Mean`` of ``funcnet.metrics.base`` are sums that many
-    batches in float32 leave exact. A row of weight 0 counts nothing, whatever it holds: a partial last batch is filled
-    with such rows.
+    batches in float32 leave exact. A row of weight 0 has no effect, even if it holds NaN: a partial last batch is
+    filled with such rows.
 
     ``larger_is_better`` says which of two values is the better one. In histories a metric has its ``name``, by default
     the class's name in snake case, and after that the settings that are not at their defaults.
@@ -69,7 +69,7 @@ class Metric(Configuration):
         """Return the state before the first batch: arrays that share no buffer.
 
         Args:
-            rows: how many rows of a weight other than 0 all updates bring together at most.
+            rows: an upper bound on the number of rows in all updates together, without those of weight 0.
             outputs: the width of the prediction.
             dtype: the dtype of sums: float32 or float64.
         """
@@ -92,10 +92,16 @@ class Metric(Configuration):
 
     def of(self, prediction: Any, target: Any, weights: Any = None) -> jax.Array:
         """Return the metric of these rows alone: ``init``, one ``update`` and ``value``, in one compiled program."""
+        for name, given in (("prediction", prediction), ("target", target), ("weights", weights)):
+            check_unmasked(self, name, given)
+        prediction = prediction if isinstance(prediction, jax.Array) else np.asarray(prediction)
+        weights = None if weights is None else jnp.asarray(weights)
         check_prediction(self, prediction)
-        check_unmasked(self, "target", target)
-        check_unmasked(self, "weights", weights)
+        self._warn_of_mistakes(prediction, target)
         return _of(self, prediction, narrow_labels(target), weights)
+
+    def _warn_of_mistakes(self, prediction: Any, target: Any) -> None:
+        """Warn of what ``of`` can compute and is likely a mistake."""
 
     def check(self, prediction: Any, target: Any, weights: Any, dtype: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
         """Return prediction, target and weights in ``dtype``; raise an error where they do not fit one another.

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..checks import check_count
 from .base import Metric, Sum, check_prediction, ratio, row_weights, weighted_sum
-from .classification import is_right, predicted_classes, target_classes
+from .classification import is_right, predicted_classes, target_classes, warn_of_logits
 
 
 class Gaps(NamedTuple):
@@ -70,6 +70,10 @@ class CalibrationError(Metric):
     def value(self, state: Gaps) -> jax.Array:
         """Return the expected calibration error, 0 where all weights are 0."""
         return ratio(jnp.sum(jnp.abs(state.gaps.value)), state.weight.value)
+
+    def _warn_of_mistakes(self, prediction: Any, target: Any) -> None:
+        """Warn of predictions that are not probabilities."""
+        warn_of_logits(self, prediction)
 
 
 calibration_error = CalibrationError()

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from ..errors import message
 from .base import Metric, Sum, check_prediction, ratio, row_weights, weighted_sum
-from .classification import is_right, predicted_classes, target_classes
+from .classification import is_right, predicted_classes, target_classes, warn_of_logits
 
 AVERAGES = ("macro", "micro", None)
 
@@ -65,6 +65,11 @@ class _CountsByClass(Metric):
         _, predicted, actual = counts
         occurs = (predicted + actual != 0).astype(by_class.dtype)
         return ratio(jnp.sum(occurs * by_class), jnp.sum(occurs))
+
+    def _warn_of_mistakes(self, prediction: Any, target: Any) -> None:
+        """Warn of logits of one output, as ``fn.accuracy`` does."""
+        if prediction.shape[1] == 1:
+            warn_of_logits(self, prediction, target)
 
     def fraction(self, right: jax.Array, predicted: jax.Array, actual: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Return the numerator and the denominator of each class."""

@@ -1,5 +1,6 @@
 """Accuracy, predicted classes, the confusion matrix and misclassified samples."""
 
+import warnings
 from typing import Any
 
 import jax
@@ -14,10 +15,11 @@ def accuracy(prediction: jax.Array, target: jax.Array) -> jax.Array:
     """Return 1 for each sample that is classified correctly, else 0: (batch,) of float32.
 
     The prediction (batch, outputs) is what the loss's ``predict`` makes of the network's output, such as
-    probabilities, not logits. With several outputs the class is the index of the largest, in the prediction and in the
-    target. With one output the class is 1 where the output is at least ½, else 0. A row with NaN names no class, nor
-    does a target of several equal outputs, such as zeros: these samples are never classified correctly. The target may
-    also be the class labels (batch,), of an integer dtype; a label that is no class is never right.
+    probabilities, not logits: one output of logits is warned of where its values are known. With several outputs
+    the class is the index of the largest, in the prediction and in the target. With one output the class is 1 where
+    the output is at least ½, else 0. A row with NaN names no class, nor does a target of several equal outputs,
+    such as zeros: these samples are never classified correctly. The target may also be the class labels (batch,),
+    of an integer dtype; a label that is no class is never right.
 
     >>> accuracy(jnp.array([[0.1, 0.9], [0.6, 0.4]]), jnp.array([[0, 1], [0, 1]]))
     Array([1., 0.], dtype=float32)
@@ -27,7 +29,18 @@ def accuracy(prediction: jax.Array, target: jax.Array) -> jax.Array:
     Array([1., 0.], dtype=float32)
     """
     labels = target_classes("accuracy", prediction, target)
+    if np.shape(prediction)[1] == 1:
+        warn_of_logits("accuracy", prediction, target)
     return is_right(predicted_classes(prediction), labels).astype(jnp.float32)
+
+
+def warn_of_logits(where: object, prediction: Any, target: Any = None) -> None:
+    """Warn where predictions are known to lie outside [0, 1], as logits do, and targets, where given, do not."""
+    if is_concrete(prediction) and is_concrete(target):
+        values, targets = np.asarray(prediction), np.asarray(0 if target is None else target)
+        if np.any((values < 0) | (values > 1)) and np.all((targets >= 0) & (targets <= 1)):
+            remedy = "if they are logits, pass loss.predict of them, such as fn.sigmoid_cross_entropy.predict(logits)"
+            warnings.warn(f"{where}: predictions outside [0, 1] are not probabilities: {remedy}", stacklevel=4)
 
 
 def is_right(answers: jax.Array, labels: jax.Array) -> jax.Array:

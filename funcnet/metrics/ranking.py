@@ -69,7 +69,7 @@ class TopK(Metric):
 
 
 class Rows(NamedTuple):
-    """The rows so far: those of a weight other than 0, in the order in which they came."""
+    """The rows so far: without those of weight 0, in the order in which they came."""
 
     scores: jax.Array  # (rows, outputs)
     labels: jax.Array  # int32 (rows,)

@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ..checks import accumulator_dtype
 from ..configuration import Configuration, name_or_call
@@ -74,8 +75,8 @@ class LearningRate(StepMetric):
 def _learning_rates(state: Any) -> Any:
     """Yield the learning rates in an optimizer's state; a schedule is called with the number of steps taken."""
     fields = state._asdict() if hasattr(state, "_asdict") else state if isinstance(state, dict) else {}
-    if "learning_rate" in fields:
-        rate = fields["learning_rate"]
+    rate = fields.get("learning_rate")
+    if rate is not None and not isinstance(rate, tuple | dict):  # optax keeps a schedule's state under that name too
         yield rate(fields["step"]) if callable(rate) else rate
     children = [value for name, value in fields.items() if name != "learning_rate"]
     children += list(state) if isinstance(state, tuple) and not fields else []
@@ -96,10 +97,18 @@ class GradientNorm(StepMetric):
     name = "gradient_norm"
 
     def of_step(self, gradients: Any, optimizer_state: Any) -> jax.Array:
-        """Return √(Σ g²) over all gradients of a floating dtype."""
-        leaves = [g for g in jax.tree.leaves(gradients) if jnp.issubdtype(g.dtype, jnp.floating)]
-        squares = [jnp.sum(jnp.square(g.astype(accumulator_dtype(g.dtype)))) for g in leaves]
-        return jnp.sqrt(sum(squares, start=jnp.zeros((), squares[0].dtype if squares else jnp.float32)))
+        """Return √(Σ g²) = m √(Σ (g/m)²) over all gradients of a floating dtype, with m the largest |g|.
+
+        So no square overflows, and not all of them vanish.
+        """
+        leaves = [g for g in jax.tree.leaves(gradients) if jnp.issubdtype(g.dtype, jnp.floating) and g.size]
+        if not leaves:
+            return jnp.zeros(())
+        dtype = np.result_type(*(accumulator_dtype(g.dtype) for g in leaves))
+        leaves = [g.astype(dtype) for g in leaves]
+        largest = jnp.max(jnp.stack([jnp.max(jnp.abs(g)) for g in leaves]))
+        m = jnp.where((largest > 0) & jnp.isfinite(largest), largest, jnp.ones((), dtype))
+        return m * jnp.sqrt(sum((jnp.sum(jnp.square(g / m)) for g in leaves), start=jnp.zeros((), dtype)))
 
 
 learning_rate = LearningRate()

@@ -17,7 +17,8 @@ def history(columns: Mapping[str, Any], *, first: int = 1, log: bool = False) ->
     """Return a figure of a history: one panel for each quantity, in which training and validation are two lines.
 
     Args:
-        columns: names and their values (epochs,), such as ``result.history``: "val_loss" belongs to "loss".
+        columns: names and their values (epochs,), such as ``result.history``: "val_loss" belongs to "loss". A metric
+            of each class, (epochs, classes), has a panel with a line for each class.
         first: the epoch of the first value.
         log: whether the vertical axes are logarithmic.
 
@@ -32,6 +33,9 @@ def history(columns: Mapping[str, Any], *, first: int = 1, log: bool = False) ->
         raise ValueError(message("history", "at least one column", "none"))
     panels: dict[str, dict[str, Any]] = {}
     for name, values in columns.items():
+        if np.ndim(values) == 2:
+            panels[name] = {f"class {k}": column for k, column in enumerate(np.transpose(values))}
+            continue
         training = name.removeprefix("val_")
         panels.setdefault(training if training in columns else name, {})[name] = values
     picture, axes = figure(1, len(panels), size=(4.4 * len(panels), 3.3))

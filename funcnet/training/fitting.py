@@ -26,6 +26,7 @@ from ..optimizers import Optimizer
 from ..penalties import Penalty
 from .early_stopping import EarlyStopping, with_early_stopping
 from .measuring import AnyMetric
+from .mistakes import divergence
 from .run import Plan, check_counts, epochs_of, make_plan, shapes_of
 from .step import GradientsOf, TrainState, copy_for_donation, first_state, resumed
 
@@ -155,7 +156,7 @@ def fit(
     state = _starting_state(network, optimizer, plan.data.x.shape[1:], key, params, state)
     check_counts("fit", plan, epochs, None if is_new else state)
     before = 0 if is_new else int(state.epoch)
-    start = RunStart(_names_of_numbers(plan, state), before, before + int(epochs))
+    start = RunStart(_names_of_numbers(plan, state) if callbacks else plan.names, before, before + int(epochs))
     if early_stopping is None:
         state = state._replace(best=())
     else:
@@ -169,10 +170,9 @@ def fit(
         state, history, reason = _run(plan, state, start, followers)
     if reason is None:
         raise RuntimeError(message("fit", "callbacks that pass an exception on", "one that suppressed it"))
-    if reason in (Ending.NON_FINITE_LOSS, Ending.NON_FINITE_PARAMETERS):
-        ended = f"{reason} in epoch {state.epoch}: training ended there"
-        hint = "a lower learning rate or a loss from logits may help"
-        warnings.warn(f"fit: {ended}; {hint}", RuntimeWarning, stacklevel=2)
+    is_first = is_new and params is None
+    if problem := divergence(reason, int(state.epoch), history["loss"] if is_first else history["loss"][:0]):
+        warnings.warn(f"fit: {problem}", RuntimeWarning, stacklevel=2)
     if early_stopping is None:
         return FitResult(state.params, history, state, reason)
     best = state.best
@@ -271,6 +271,6 @@ def _ending(finite: bool, stopped: bool, is_last: bool, losses: np.ndarray) -> E
 def _copied(params: Params) -> Params:
     """Return a copy of the parameters of a run, whose own arrays the next call of the program overwrites."""
     if any(leaf.is_deleted() for leaf in jax.tree.leaves(params)):
-        expected = "a call before the callback returns, which gives a copy that stays valid"
-        raise RuntimeError(message("Progress.params", expected, "one after the run went on"))
+        expected = "to be called before the callback returns; the copy that it gives stays valid"
+        raise RuntimeError(message("Progress.params", expected, "a call after the run went on"))
     return copy_for_donation(params)

@@ -1,4 +1,4 @@
-"""Warnings about a training that is possible and likely a mistake: each names the mistake and the remedy."""
+"""Warnings about a training that is likely a mistake, before and after: each names the mistake and the remedy."""
 
 import warnings
 from collections.abc import Iterator
@@ -9,8 +9,9 @@ import numpy as np
 
 from ..activations import sigmoid, softmax
 from ..checks import is_concrete
+from ..ending import Ending
 from ..layer import Layer
-from ..layers import Flatten, LayerNorm, Rescaling
+from ..layers import Dense, Flatten, LayerNorm, Rescaling
 from ..layers.sequential import flattened
 from ..losses import Loss
 
@@ -18,32 +19,38 @@ DEFAULT_BATCH_SIZE = 32
 _LARGEST_BYTE, _BRIGHT = 255, 128  # of unscaled images, and what some of their values exceed
 _FEATURES = 16  # from which on a row is taken for an image
 _ROWS = 8  # that are looked at
+_RISE = 2  # the last loss as a multiple of the first, from which on a run is taken to have diverged
 
 
-def warn_of_mistakes(where: str, network: Layer, loss: Loss, x: Any, batch_size: int | None) -> None:
-    """Warn where a loss from logits gets probabilities, bytes are not scaled, or the batch is larger than the data.
+def warn_of_mistakes(where: str, network: Layer, loss: Loss, data: tuple[Any, Any], batch_size: int | None) -> None:
+    """Warn where a loss gets probabilities for logits or one class alone, of unscaled bytes, and of too large a batch.
 
     Args:
         where: the public function's name.
         network: the network.
         loss: the loss of its output.
-        x: the training inputs (n, ...).
+        data: the training inputs (n, ...) and targets.
         batch_size: as the function was given it.
     """
-    for text in _mistakes(network, loss, x, batch_size):
+    for text in _mistakes(network, loss, *data, batch_size):
         warnings.warn(f"{where}: {text}", UserWarning, stacklevel=4)
 
 
-def _mistakes(network: Layer, loss: Loss, x: Any, batch_size: int | None) -> Iterator[str]:
+def _mistakes(network: Layer, loss: Loss, x: Any, y: Any, batch_size: int | None) -> Iterator[str]:
     """Yield what is likely a mistake, each with its remedy.
 
     >>> import funcnet as fn
-    >>> list(_mistakes(fn.mlp([2, 3], output=fn.softmax), fn.softmax_cross_entropy, np.ones((5, 2)), None))
+    >>> x, y = np.ones((5, 2)), np.zeros((5, 3))
+    >>> list(_mistakes(fn.mlp([2, 3], output=fn.softmax), fn.softmax_cross_entropy, x, y, None))
     ['softmax_cross_entropy takes logits, and applies softmax itself: leave it out at the end of the network']
     """
     layers = [layer for _, layer in flattened(network)]
     if loss.from_logits and layers[-1] in (sigmoid, softmax):
         yield f"{loss} takes logits, and applies {layers[-1]} itself: leave it out at the end of the network"
+    dense = [layer for layer in layers if isinstance(layer, Dense)]
+    if y.ndim == 2 and y.shape[1] == 1 and dense and dense[-1].units == 1 and loss.label_count(1) == 1:
+        remedy = "use fn.sigmoid_cross_entropy, or one output for each class"
+        yield f"{loss} of one output is of one class alone, and does not depend on the network: {remedy}"
     first = next((layer for layer in layers if not isinstance(layer, Flatten)), None)
     if not isinstance(first, Rescaling | LayerNorm) and _are_unscaled_bytes(x):
         yield "x holds whole numbers up to 255, as unscaled bytes: divide it by 255, or begin with fn.Rescaling(1/255)"
@@ -58,3 +65,25 @@ def _are_unscaled_bytes(x: Any) -> bool:
     rows = np.asarray(x)[:_ROWS].astype(np.float32)
     is_byte = (rows >= 0) & (rows <= _LARGEST_BYTE) & (rows == np.floor(rows))
     return bool(is_byte.all() and (rows > _BRIGHT).any())
+
+
+def divergence(reason: Ending, epoch: int, losses: np.ndarray) -> str | None:
+    """Return what a run whose loss grew has likely done wrong, None for one whose loss did not grow much.
+
+    Args:
+        reason: why the run ended.
+        epoch: the epoch in which it ended.
+        losses: the loss of each epoch from random initial weights on; none for a run that went on from others.
+
+    >>> divergence(Ending.COMPLETED, 3, np.array([1.0, 3.0, 9.0]))
+    'the loss rose from 1 in the first epoch to 9 in the last: the learning rate is likely too high'
+    >>> divergence(Ending.COMPLETED, 2, np.array([1.0, 0.5])), divergence(Ending.COMPLETED, 2, np.array([1.0, 1.5]))
+    (None, None)
+    """
+    if reason in (Ending.NON_FINITE_LOSS, Ending.NON_FINITE_PARAMETERS):
+        hint = "a lower learning rate or a loss from logits may help"
+        return f"{reason} in epoch {epoch}: training ended there; {hint}"
+    if len(losses) < 2 or not losses[-1] > _RISE * losses[0] > 0:
+        return None
+    rise = f"from {losses[0]:.4g} in the first epoch to {losses[-1]:.4g} in the last"
+    return f"the loss rose {rise}: the learning rate is likely too high"

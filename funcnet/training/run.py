@@ -189,7 +189,7 @@ def make_plan(
         if repeated := [name for name in names if names.count(name) > 1]:
             expected = "metrics of other names than the values of the validation data, which begin with 'val_'"
             raise ValueError(message(where, expected, repeated[0]))
-    warn_of_mistakes(where, *parts[:2], batch.x, batch_size)
+    warn_of_mistakes(where, *parts[:2], (batch.x, batch.y), batch_size)
     limits = None if early_stopping is None else early_stopping.limits
     return Plan(step, batch, held_out, limits, effective_batch_size(where, batch_size, len(batch.x)), names)
 

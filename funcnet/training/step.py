@@ -12,6 +12,7 @@ import numpy as np
 from ..checks import (
     accumulator_dtype,
     check_gradient_function,
+    check_input_shape,
     check_key,
     check_like,
     check_metrics,
@@ -88,7 +89,8 @@ def init_state(
         dtype: the parameters' dtype where ``params`` is None.
 
     Raises:
-        TypeError: ``network``, ``optimizer`` or ``key`` has the wrong type.
+        TypeError: ``network``, ``optimizer``, ``key`` or ``input_shape`` has the wrong type.
+        ValueError: ``input_shape`` is not one that the network takes.
 
     >>> import funcnet as fn
     >>> state = fn.init_state(fn.mlp([4, 2]), fn.sgd(0.1), jax.random.key(0), (4,))
@@ -98,7 +100,8 @@ def init_state(
     check_part("init_state", "network", network, Layer)
     check_update_pair("init_state", optimizer)
     check_key("init_state", key)
-    return first_state(network, optimizer, key, tuple(input_shape), params, dtype)
+    shape = check_input_shape("init_state", network, input_shape)
+    return first_state(network, optimizer, key, shape, params, dtype)
 
 
 def first_state(
@@ -365,4 +368,4 @@ def _compiled_step(
     optimizer = init.func.__qualname__.strip("_").partition(".")[0]
     optimizer_state = _taken_over("train_step", state.optimizer_state, init(state.params), optimizer)
     state, (x, y, *weights) = state._replace(optimizer_state=optimizer_state), batch
-    return step(state, Batch(x, y, *weights), may_skip=bool(weights))[:2]
+    return step(state, Batch(x, y, *weights), may_skip=weights not in ([], [None]))[:2]

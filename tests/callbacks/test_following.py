@@ -106,7 +106,7 @@ def test_copies_of_the_parameters_stay_valid():
         copies[progress.epoch] = progress.params()
         if progress.epoch > 1:
             with pytest.raises(
-                RuntimeError, match=r"Progress\.params: expected a call before .* one after the run went on"
+                RuntimeError, match=r"Progress\.params: expected to be called before .* a call after the run went on"
             ):
                 told[0].params()
 

@@ -170,9 +170,19 @@ def test_a_live_plot_is_one_picture_that_changes_at_most_once_a_second(notebook)
         for epoch, seconds in enumerate((0.1, 0.2, 1.0, 1.2, 1.3), 1):
             rows = {"loss": np.array([1 / epoch]), "val_loss": np.array([2 / epoch])}
             draw(Progress(epoch, 9, {}, rows, seconds, tuple, "completed" if epoch == 5 else None))
+        assert len(notebook.shown) == 2
     assert len(notebook.shown) == 3
     assert all(image.startswith(b"\x89PNG") for image in notebook.shown)
     assert len(set(notebook.shown)) == 3
+
+
+def test_a_live_plot_shows_the_end_that_a_later_callback_brings(notebook, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("funcnet.callbacks.live_plot.history", lambda seen, first: drawn.append(len(seen["loss"])))
+    monkeypatch.setattr("funcnet.callbacks.live_plot._png", lambda picture: b"")
+    monkeypatch.setattr("funcnet.callbacks.live_plot._SECONDS_BETWEEN_DRAWINGS", 1000.0)
+    fit(epochs=9, callbacks=[fn.LivePlot(), lambda progress: progress.epoch == 5])
+    assert drawn[-1] == 5
 
 
 def test_a_live_plot_without_ipython_says_so(monkeypatch):
@@ -180,6 +190,20 @@ def test_a_live_plot_without_ipython_says_so(monkeypatch):
     monkeypatch.setitem(sys.modules, "IPython.display", None)
     with pytest.raises(ImportError, match=r"^LivePlot needs IPython"):
         fit(callbacks=[fn.LivePlot()])
+
+
+def test_a_folder_is_no_file_and_two_logs_are_two_files(tmp_path):
+    with pytest.raises(IsADirectoryError, match=r"^CSVLog: expected path of a file, got the folder '"):
+        fit(callbacks=[fn.CSVLog(tmp_path)])
+    path = tmp_path / "log"
+    with pytest.raises(ValueError, match=r"fit: expected each of callbacks to write a file of its own, got .* twice"):
+        fit(callbacks=[fn.CSVLog(path), fn.JSONLines(str(tmp_path / "." / "log"))])
+    assert not path.exists()
+
+
+def test_a_metric_of_each_class_has_a_panel_of_its_own():
+    picture = fn.plots.history({"loss": np.ones(3), "f1_by_class": np.ones((3, 2)), "val_loss": np.ones(3)})
+    assert [(axes.get_ylabel(), len(axes.lines)) for axes in picture.axes] == [("loss", 2), ("f1_by_class", 2)]
 
 
 def test_a_history_without_columns_is_refused():

@@ -305,6 +305,17 @@ def test_help_of_train_mentions_every_option(capsys, monkeypatch, option, values
     assert "(default" in entry
 
 
+def test_help_of_train_is_grouped_by_what_a_person_wants(capsys, monkeypatch):
+    text = helped(capsys, monkeypatch, "train", "--help")
+    groups = {part.splitlines()[0]: re.findall(r"^  (--[a-z-]+)", part, re.MULTILINE) for part in text.split("\n\n")}
+    assert groups["what it learns from:"] == ["--data"]
+    assert groups["the network:"] == ["--hidden", "--activation"]
+    assert groups["how it learns:"] == [
+        "--loss", "--optimizer", "--learning-rate", "--epochs", "--batch-size", "--gradients"
+    ]  # fmt: skip
+    assert groups["how it is repeated:"] == ["--seed", "--no-cache"]
+
+
 def test_help_of_train_mentions_no_other_option(capsys, monkeypatch):
     text = helped(capsys, monkeypatch, "train", "--help")
     assert set(re.findall(r"^  (--[a-z-]+)", text, re.MULTILINE)) == set(OPTIONS)

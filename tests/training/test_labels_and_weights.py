@@ -133,3 +133,11 @@ def test_weights_count_relative_to_each_other(repeats):
 def test_wrong_labels_and_weights_are_named(changes, error):
     with pytest.raises((TypeError, ValueError), match=error):
         fit(**changes)
+
+
+def test_weights_of_none_are_no_weights():
+    plain, none = fit(data=(X, Y), validation=None), fit(data=(X, Y, None), validation=None)
+    np.testing.assert_array_equal(plain.history["loss"], none.history["loss"])
+    step = fn.train_step(NETWORK, fn.softmax_cross_entropy, fn.sgd(0.1))
+    state = fn.init_state(NETWORK, fn.sgd(0.1), jax.random.key(0), (3,))
+    assert step(state, (X, Y))[1]["loss"] == step(state, (X, Y, None))[1]["loss"]

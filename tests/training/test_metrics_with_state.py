@@ -144,3 +144,28 @@ class Two(fn.metrics.StepMetric):
 def test_values_of_a_wrong_shape_are_named(metric, batch_size):
     with pytest.raises(fn.ShapeError, match=rf"^{type(metric).__name__}\(\): expected (a value that is|one number of)"):
         fit(metrics=[metric], batch_size=batch_size, validation=None)
+
+
+def test_the_learning_rate_of_optax_is_found_beside_its_schedule():
+    schedule = optax.exponential_decay(0.2, 1, 0.5)
+    optimizer = optax.inject_hyperparams(optax.sgd)(learning_rate=schedule)
+    result = fit(optimizer=optimizer, epochs=3, batch_size=None, metrics=[fn.metrics.learning_rate])
+    np.testing.assert_allclose(result.history["learning_rate"], [0.2, 0.2, 0.1], rtol=1e-6)  # optax's state lags by one
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1.0, 1e30])
+def test_the_norm_of_gradients_neither_overflows_nor_vanishes(scale):
+    norm = fn.metrics.gradient_norm.of_step([jnp.array([3.0, 0.0]) * scale, jnp.array([-4.0]) * scale], None)
+    np.testing.assert_allclose(norm, 5 * scale, rtol=1e-6)
+
+
+def test_a_metric_that_cannot_be_hashed_is_named():
+    class Among(fn.metrics.R2):
+        classes: list
+
+    with pytest.raises(TypeError, match=r"fit: expected metrics that are hashable, .* got .*unhashable type: 'list'"):
+        fit(metrics=[Among([1, 2])])
+
+
+def test_a_metric_takes_lists():
+    assert fn.metrics.f1.of([[0.9], [0.2]], [[1.0], [0.0]], [1, 1]) == 1

@@ -70,6 +70,11 @@ def test_what_cannot_be_trained_is_refused_with_the_remedy(changes, error):
             r"fit: x holds whole numbers up to 255, as unscaled bytes: divide it by 255, or begin with fn\.Rescaling",
             id="unscaled bytes",
         ),
+        pytest.param(
+            {"network": fn.mlp([3, 1]), "data": (X, Y[:, :1]), "validation": None},
+            r"fit: softmax_cross_entropy of one output is of one class alone.*: use fn\.sigmoid_cross_entropy",
+            id="softmax of one output",
+        ),
         pytest.param({"batch_size": 24}, "fit: batch_size 24 is larger than the 23 samples", id="a batch too large"),
     ],
 )
@@ -84,8 +89,26 @@ def test_a_rate_that_is_too_high_is_told():
         fit(optimizer=fn.sgd(1e10), loss=fn.quadratic, network=fn.mlp([3, 2]), validation=None)
 
 
-def test_accuracy_says_what_it_takes():
-    assert "probabilit" in " ".join(fn.accuracy.__doc__.split())
+def test_a_loss_that_grows_is_told():
+    with pytest.warns(RuntimeWarning, match=r"fit: the loss rose from .* to .*: the learning rate is likely too high"):
+        fit(optimizer=fn.sgd(0.1), loss=fn.quadratic, network=fn.mlp([3, 2]), data=(5 * X, Y), epochs=3)
+
+
+@pytest.mark.parametrize("measure", [fn.accuracy, fn.metrics.f1.of, fn.metrics.calibration_error.of])
+def test_metrics_on_logits_of_one_output_are_told(measure):
+    logits, target = np.array([[-3.0], [0.4], [2.0]]), np.array([0, 1, 1])
+    with pytest.warns(UserWarning, match=r"predictions outside \[0, 1\] are not probabilities: .*predict\(logits\)"):
+        measure(logits, target)
+    measure(np.asarray(fn.sigmoid_cross_entropy.predict(logits)), target)  # warnings are errors here
+
+
+def test_accuracy_of_scores_with_targets_of_minus_one_and_one_is_not_warned_of():
+    assert fn.accuracy(fn.hinge.predict(jnp.array([[-3.0], [2.0]])), jnp.array([[-1.0], [1.0]])).tolist() == [1, 1]
+
+
+def test_names_in_place_of_labels_are_told():
+    with pytest.raises(TypeError, match=r"expected y to be an array of numbers, got dtype <U3: _, y = np\.unique\("):
+        fit(data=(X, np.array(["cat"] * 23)), validation=None)
 
 
 @pytest.mark.parametrize(
