@@ -5,7 +5,8 @@ them, once, before anything is computed. What a network computes is checked by i
 them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 from weakref import WeakValueDictionary
@@ -258,6 +259,20 @@ def integer_array(where: object, name: str, value: Any) -> Any:
     return array
 
 
+def named(where: str, table: Mapping[str, Any], name: Any) -> Any:
+    """Return a table's entry of that name; ``ValueError`` for an unknown name gives the nearest one and all of them.
+
+    >>> named("loss", {"quadratic": 1, "hinge": 2}, "quadratik")
+    Traceback (most recent call last):
+    ValueError: loss: expected one of quadratic, hinge, got 'quadratik': 'quadratic' is the nearest
+    """
+    if isinstance(name, str) and name in table:
+        return table[name]
+    nearest = get_close_matches(name.lower(), table, n=1) if isinstance(name, str) else []
+    hint = f": {nearest[0]!r} is the nearest" if nearest else ""
+    raise ValueError(message(where, f"one of {', '.join(table)}", f"{name!r}{hint}"))
+
+
 def check_part(where: str, name: str, value: Any, kind: type, *, optional: bool = False) -> None:
     """Raise ``TypeError`` unless an argument is of a class that describes itself by ``described_as``, or None.
 
@@ -339,7 +354,7 @@ def check_gradient_function(where: str, network: Any, gradients: Any, own: tuple
             )
         )
     if network.keeps_statistics and gradients not in own:
-        expected = "gradients to be fn.autodiff or fn.backprop for a network that keeps running statistics"
+        expected = "gradients to be fn.autodiff or fn.backprop for a network with running statistics or frozen layers"
         raise TypeError(message(where, expected, getattr(gradients, "__name__", repr(gradients))))
 
 

@@ -1,9 +1,9 @@
 """Initial weights: each initializer is a value, called with a key, a shape (outputs, inputs) and a dtype.
 
-``zeros``, ``normal(stddev)``, ``truncated_normal(stddev)`` and ``uniform(limit)`` take any shape. ``glorot_normal``,
-``glorot_uniform``, ``he_normal`` and ``he_uniform`` take the shape of a weight, which sets their variance:
-2/(inputs + outputs) for Glorot and Bengio (2010), 2/inputs for He et al. (2015). ``from_jax`` makes an initializer of
-one of ``jax.nn.initializers``.
+``zeros``, ``ones``, ``constant(value)``, ``normal(stddev)``, ``truncated_normal(stddev)`` and ``uniform(low, high)``
+take any shape. ``glorot_normal``, ``glorot_uniform``, ``he_normal`` and ``he_uniform`` take the shape of a weight,
+which sets their variance: 2/(inputs + outputs) for Glorot and Bengio (2010), 2/inputs for He et al. (2015).
+``from_jax`` makes an initializer of one of ``jax.nn.initializers``.
 """
 
 import math
@@ -20,12 +20,14 @@ from .layer import Shape
 
 __all__ = [
     "Initializer",
+    "constant",
     "from_jax",
     "glorot_normal",
     "glorot_uniform",
     "he_normal",
     "he_uniform",
     "normal",
+    "ones",
     "truncated_normal",
     "uniform",
     "zeros",
@@ -53,6 +55,33 @@ class _Zeros(Initializer):
 
     def __call__(self, key: jax.Array, shape: Shape, dtype: Any = jnp.float32) -> jax.Array:
         return jnp.zeros(shape, dtype)
+
+
+class _Ones(Initializer):
+    name = "initializers.ones"
+
+    def __call__(self, key: jax.Array, shape: Shape, dtype: Any = jnp.float32) -> jax.Array:
+        return jnp.ones(shape, dtype)
+
+
+class constant(Initializer):  # noqa: N801 - read as the call that builds it
+    """One number for every parameter. As the weights of a hidden layer it makes all units learn the same.
+
+    >>> constant(0.1)(jax.random.key(0), (2, 3))
+    Array([[0.1, 0.1, 0.1],
+           [0.1, 0.1, 0.1]], dtype=float32)
+    """
+
+    name = "initializers.constant"
+    value: float
+
+    def __post_init__(self) -> None:
+        set_number(self, "value", lambda value: True, "to be finite")
+
+    def __call__(self, key: jax.Array, shape: Shape, dtype: Any = jnp.float32) -> jax.Array:
+        """Return ``value`` everywhere."""
+        as_dtype(self, "value", self.value, dtype)
+        return jnp.full(shape, self.value, dtype)
 
 
 class normal(Initializer):  # noqa: N801 - read as the call that builds it
@@ -95,22 +124,26 @@ class truncated_normal(Initializer):  # noqa: N801
 
 
 class uniform(Initializer):  # noqa: N801
-    """The uniform distribution on [−limit, limit).
+    """The uniform distribution on [low, high).
 
-    >>> bool(abs(uniform(0.1)(jax.random.key(0), (512, 784))).max() <= 0.1)
-    True
+    >>> values = uniform(0.0, 0.1)(jax.random.key(0), (512, 784))
+    >>> bool(values.min() >= 0), bool(values.max() <= 0.1), values.mean().round(3)
+    (True, True, Array(0.05, dtype=float32))
     """
 
     name = "initializers.uniform"
-    limit: float = 0.05
+    low: float = -0.05
+    high: float = 0.05
 
     def __post_init__(self) -> None:
-        set_number(self, "limit", lambda limit: limit >= 0, "to be finite and at least 0")
+        set_number(self, "low", lambda low: True, "to be finite")
+        set_number(self, "high", lambda high: high >= self.low, f"to be finite and at least low, {self.low}")
 
     def __call__(self, key: jax.Array, shape: Shape, dtype: Any = jnp.float32) -> jax.Array:
-        """Return values of U(−limit, limit)."""
-        _check_largest(self, "limit", self.limit, 2, dtype)  # the width of the interval
-        return jax.random.uniform(key, shape, dtype, -self.limit, self.limit)
+        """Return values of U(low, high)."""
+        for name, number in (("low", self.low), ("high", self.high), ("high - low", self.high - self.low)):
+            as_dtype(self, name, number, dtype)
+        return jax.random.uniform(key, shape, dtype, self.low, self.high)
 
 
 def _check_largest(initializer: Initializer, name: str, number: float, factor: int, dtype: Any) -> None:
@@ -185,6 +218,7 @@ def from_jax(factory: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Initi
 
 
 zeros = _Zeros()
+ones = _Ones()
 glorot_normal = _Scaled("glorot", "normal")
 glorot_uniform = _Scaled("glorot", "uniform")
 he_normal = _Scaled("he", "normal")

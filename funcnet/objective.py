@@ -41,7 +41,7 @@ class Objective:
     negative or infinite weight makes them NaN.
 
     An immutable pytree. Its only leaf is the penalty's strength, so that another strength compiles nothing. All methods
-    are pure. ``key`` None means evaluation. The gradient of running statistics is 0.
+    are pure. ``key`` None means evaluation. The gradient of running statistics, and of frozen parameters, is 0.
 
     >>> import funcnet as fn
     >>> objective = Objective(fn.mlp([2, 1], output=fn.sigmoid), fn.binary_cross_entropy, fn.l2(0.1))

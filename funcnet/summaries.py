@@ -14,7 +14,7 @@ from .configuration import document_fields
 from .errors import message
 from .jaxprs import NoRuleError, multiply_adds
 from .layer import Layer, Params, Shape, check_contained_layers
-from .layers import Residual, Sequential
+from .layers import Frozen, Residual, Sequential
 
 HEAD = ("layer", "output", "parameters", "multiply-adds", "activations (bytes)")
 
@@ -28,7 +28,7 @@ class LayerSummary(NamedTuple):
         layer: the layer.
         output_shape: of one sample.
         parameters: running statistics too.
-        statistics: running statistics: parameters that training does not update by their gradient.
+        statistics: parameters that training does not update: running statistics, and those of frozen layers.
         parameter_bytes: the memory of the parameters.
         multiply_adds: of the forward pass for one sample.
         activation_bytes: what the forward pass of training keeps for one sample, besides the parameters.
@@ -57,7 +57,7 @@ class Summary:
 
     @property
     def statistics(self) -> int:
-        """The number of running statistics among the parameters."""
+        """The number of parameters that training does not update: running statistics, and those of frozen layers."""
         return sum(row.statistics for row in self.rows)
 
     @property
@@ -113,7 +113,7 @@ class Summary:
 
     def _totals(self) -> Iterator[tuple[str, str]]:
         """Yield the name and the text of each total."""
-        statistics = f", {self.statistics:,} of them running statistics" if self.statistics else ""
+        statistics = f", {self.statistics:,} of them not trained" if self.statistics else ""
         yield "parameters", f"{self.parameters:,} ({_memory(self.parameter_bytes)}){statistics}"
         yield "multiply-adds", f"{self.multiply_adds:,} per sample in the forward pass"
         yield "activations", f"{_memory(self.activation_bytes)} per sample, kept for the backward pass"
@@ -201,7 +201,9 @@ def _row(layer: Layer, params: Params, x: _Value, path: tuple[int, ...]) -> tupl
         if layer.keeps_statistics:
             learned = zip(jax.tree.leaves(layer.learn(params, cache)), jax.tree.leaves(params), strict=True)
             is_statistic[:] = [new is not old for new, old in learned]
-        return y, [each for each in jax.tree.leaves(cache) if isinstance(each, jax.Array | np.ndarray)]
+        kept = [each for each in jax.tree.leaves(cache) if isinstance(each, jax.Array | np.ndarray)]
+        constants = jax.tree.leaves(cache[0]) if isinstance(layer, Frozen) else []  # the parameters themselves
+        return y, [each for each in kept if all(each is not constant for constant in constants)]
 
     program, (y, _) = jax.make_jaxpr(forward, return_shape=True)(params, x.struct)
     try:

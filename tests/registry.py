@@ -98,7 +98,9 @@ LAYERS = [
     LayerCase(fn.PReLU(0.5), (2, 3)),
     LayerCase(fn.Dense(3), (4,)),
     LayerCase(
-        fn.Dense(2, inputs=3, weight_initializer=initializers.normal(0.1), bias_initializer=initializers.uniform(0.5)),
+        fn.Dense(
+            2, inputs=3, weight_initializer=initializers.normal(0.1), bias_initializer=initializers.uniform(-0.5, 0.5)
+        ),
         (3,),
     ),
     LayerCase(fn.Flatten(), (2, 3)),
@@ -115,6 +117,7 @@ LAYERS = [
     LayerCase(
         fn.Sequential(fn.Flatten(), fn.Sequential(fn.Dense(4), fn.PReLU(), fn.Dropout(0.2)), fn.Dense(2)), (2, 3)
     ),
+    LayerCase(fn.Frozen(fn.Sequential(fn.Dense(4), fn.tanh, fn.Dropout(0.2))), (3,)),
     LayerCase(fn.mlp([4, 5, 3], hidden=fn.gelu, output=fn.softmax), (4,)),
 ]
 

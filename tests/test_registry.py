@@ -13,7 +13,15 @@ from tests import registry
 
 ROOMS = [fn, activations, losses, layers, metrics, optimizers, schedules, search]
 CONTRACTS = [fn.Activation, fn.Layer, fn.Loss, metrics.Metric, fn.Optimizer, schedules.Schedule, search.Search]
-PRINTS_AS_ANOTHER = {"mlp", "activation", "AUC", "MeanAbsoluteError", "R2"}  # as the value that it returns
+PRINTS_AS_ANOTHER = {
+    "mlp",
+    "activation",
+    "loss",
+    "optimizer",
+    "AUC",
+    "MeanAbsoluteError",
+    "R2",
+}  # as the value that it returns
 
 
 def makes(value, kind):

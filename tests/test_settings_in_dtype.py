@@ -60,9 +60,10 @@ def test_a_rate_of_dropout_that_its_mask_cannot_have_is_refused(rate):
 @pytest.mark.parametrize(
     ("initializer", "words"),
     [
-        (initializers.uniform(1e39), "limit to be finite as float32"),
-        (initializers.uniform(3e38), r"2 \* limit to be finite as float32"),
-        (initializers.uniform(1e-50), "limit that float32 does not round to 0"),
+        (initializers.uniform(0, 1e39), "high to be finite as float32"),
+        (initializers.uniform(-3e38, 3e38), "high - low to be finite as float32"),
+        (initializers.uniform(0, 1e-50), "high that float32 does not round to 0"),
+        (initializers.constant(1e-50), "value that float32 does not round to 0"),
         (initializers.normal(1e38), r"10 \* stddev to be finite as float32"),
         (initializers.normal(1e-50), "stddev that float32 does not round to 0"),
         (initializers.truncated_normal(1e39), "stddev to be finite as float32"),
@@ -75,8 +76,10 @@ def test_an_initializer_that_degenerates_is_named(initializer, words):
 
 def test_a_number_that_is_not_finite_is_no_number_of_an_initializer():
     for number in (float("inf"), float("nan")):
-        with pytest.raises(ValueError, match=r"^uniform: expected limit to be finite and at least 0"):
+        with pytest.raises(ValueError, match=r"^uniform: expected low to be finite, got"):
             initializers.uniform(number)
+        with pytest.raises(ValueError, match=r"^constant: expected value to be finite, got"):
+            initializers.constant(number)
 
 
 @pytest.mark.parametrize("penalty", [fn.l2(1e-50), fn.l1(1e-50), fn.l1(0.1) + fn.l2(1e-50)], ids=str)

@@ -182,7 +182,7 @@ def test_the_text_is_lined_up_and_nested_layers_are_indented():
         "    1.0.1 Dense(1000)  (1000,)   1,001,000      1,000,000                4,000",
         "2 Centring()           (1000,)       2,000          1,000                4,004",
         "",
-        "parameters     3,004,000 (11.5 MiB), 1,000 of them running statistics",
+        "parameters     3,004,000 (11.5 MiB), 1,000 of them not trained",
         "multiply-adds  3,001,000 per sample in the forward pass",
         "activations    19.5 KiB per sample, kept for the backward pass",
     ]

@@ -8,7 +8,9 @@ At a kink the right-hand branch (z ≥ 0) is taken, in the value, the hand-writt
 relu′(0) = 1, where ``jax.nn.relu`` has 0. NaN stays NaN.
 """
 
-from ..errors import message
+from typing import cast
+
+from ..checks import named
 from .base import Activation
 from .piecewise import ELU, LeakyReLU, elu, leaky_relu, relu, sign, step
 from .prelu import PReLU, PReLUParams
@@ -47,7 +49,7 @@ ACTIVATIONS: dict[str, Activation] = {
 
 
 def activation(name: str) -> Activation:
-    """Return the activation of that name, with its default settings. ``ValueError`` lists the known names.
+    """Return the activation of that name, with its default settings. ``ValueError`` names the nearest and lists all.
 
     >>> activation("relu"), activation("prelu")
     (relu, PReLU(0.25))
@@ -56,6 +58,4 @@ def activation(name: str) -> Activation:
     ValueError: activation: expected one of linear, sigmoid, tanh, relu, softmax, step, sign, leaky_relu, elu, prelu,
         softplus, silu, gelu, got 'rectifier'
     """
-    if name not in ACTIVATIONS:
-        raise ValueError(message("activation", f"one of {', '.join(ACTIVATIONS)}", repr(name)))
-    return ACTIVATIONS[name]
+    return cast(Activation, named("activation", ACTIVATIONS, name))

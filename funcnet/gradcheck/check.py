@@ -83,7 +83,7 @@ def check_gradients(
     All is computed in float64 on the CPU, whatever the dtypes are, and no configuration is changed. ``print(report)``
     shows a table and says in words what a mismatch means; ``report.ok`` says whether all gradients agree. A gradient
     that is so ill-conditioned that rounding explains the differences, as before the log of a saturated sigmoid, is not
-    proved, and not ``ok`` either. Running statistics of the network are listed as not trained.
+    proved, and not ``ok`` either. Running statistics, and parameters of frozen layers, are listed as not trained.
 
     Args:
         network: the network, a layer.

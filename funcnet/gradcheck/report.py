@@ -17,7 +17,8 @@ class GradientRow:
     """How the three gradients in one parameter, or in the input, agree.
 
     The errors are the largest difference over the largest magnitude in the array; NaN where one of the two is not
-    finite, or could not be computed. Running statistics of the network have a row too, without gradients.
+    finite, or could not be computed. Running statistics, and parameters of frozen layers, have a row
+    too, without gradients.
     """
 
     network: Layer = field(repr=False)

@@ -3,7 +3,7 @@
 Griewank, Walther, *Evaluating Derivatives* (2008), chapter 3: forward (tangent) and reverse (adjoint) accumulation.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import jax.numpy as jnp
@@ -15,14 +15,25 @@ from .rules.base import LocalDerivative
 Values = dict[str, Any]  # by the name of the variable
 
 
-def run(program: Program, inputs: Sequence[Any]) -> Values:
-    """Return the value of every variable."""
-    values = {name: v.constant for name, v in program.variables.items() if v.kind == "constant"}
-    values.update(zip(program.inputs, inputs, strict=True))
+def run(program: Program, given: Values) -> Values:
+    """Return the values of the given variables, the constants, and what the operations compute of them."""
+    values = {name: v.constant for name, v in program.variables.items() if v.kind == "constant"} | given
     for operation in program.operations:
         results = operation.run(*_read(operation.operands, values))
-        values.update(zip(operation.results, results, strict=True))
-    return {name: values[name] for name in program.variables}
+        values |= {name: value for name, value in zip(operation.results, results, strict=True) if name not in given}
+    return {name: values[name] for name in program.variables if name in values}
+
+
+def needed_operations(
+    program: Program, names: Iterable[str], given: Iterable[str]
+) -> tuple[tuple[Operation, ...], set[str]]:
+    """Return the operations that compute these variables from the given ones, and all variables that they need."""
+    needed, known, operations = set(names), set(given), []
+    for operation in reversed(program.operations):
+        if (needed - known).intersection(operation.results):
+            operations.append(operation)
+            needed.update(names_in(operation.operands))
+    return tuple(reversed(operations)), needed
 
 
 def varying(program: Program, inputs: Iterable[str]) -> set[str]:

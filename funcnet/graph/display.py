@@ -65,6 +65,8 @@ def _of_variable(
     variable: Variable, is_output: bool, values: dict[str, Any] | None, derivatives: dict[str, Any] | None
 ) -> Node:
     kind = "output" if is_output and variable.kind == "computed" else variable.kind
+    if values is not None and variable.name not in values:
+        return Node(LOOKS[kind], (_shortened(variable.name), "no value"))
     value = None if values is None else number(values[variable.name])
     lines = [variable.name, f"value {value}" if value else _described(variable)]
     if derivatives is not None and variable.name in derivatives:

@@ -1,7 +1,7 @@
 """The computation graph of a function: the value of every variable, and the derivative in every variable."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import jax
@@ -11,7 +11,7 @@ import numpy as np
 from ..configuration import document_fields
 from ..drawing import Layout, dot_of, layout_of, svg_of
 from ..errors import DtypeError, ShapeError, message
-from .accumulation import Values, active, edges, forward, reverse, run, varying
+from .accumulation import Values, active, edges, forward, needed_operations, reverse, run, varying
 from .display import CAPTION, nodes_and_edges, table
 from .nodes import Program, Variable, names_in
 from .tracing import argument_names, program_of
@@ -78,7 +78,45 @@ class Graph(Program):
         leaves, structure = jax.tree.flatten(arguments)
         if structure != self.arguments:
             raise TypeError(message("graph.forward", f"arguments of the structure {self.arguments}", structure))
-        return run(self, [_like(self.variables[name], leaf) for name, leaf in zip(self.inputs, leaves, strict=True)])
+        return run(
+            self, {name: _like(self.variables[name], leaf) for name, leaf in zip(self.inputs, leaves, strict=True)}
+        )
+
+    def part(self, names: Iterable[str], given: Mapping[str, Any]) -> Values:
+        """Return the values of some variables, by name, and run only the operations that they need.
+
+        This is what frameworks with graphs and sessions call running a node and feeding others.
+
+        Args:
+            names: the variables to compute.
+            given: values by name: of inputs, or of other variables, whose operations then do not run.
+
+        Raises:
+            TypeError: ``names`` is a single text.
+            ValueError: a name is unknown, or an input that is needed is not given.
+            ShapeError, DtypeError: a value is not like its variable.
+
+        >>> import funcnet as fn
+        >>> from jax.ad_checkpoint import checkpoint_name
+        >>> graph = fn.graph.trace(lambda w, x, b: jnp.tanh(checkpoint_name(w * x, "z") + b), 2.0, 3.0, 1.0)
+        >>> graph.part(["z"], {"w": 2.0, "x": 5.0})
+        {'z': Array(10., dtype=float32)}
+        >>> graph.part(["output"], {"z": -1.0, "b": 1.0})
+        {'output': Array(0., dtype=float32)}
+        """
+        where = "graph.part"
+        if isinstance(names, str):
+            raise TypeError(message(where, "names of variables, such as ['z']", repr(names)))
+        chosen = tuple(names)
+        for name in (*chosen, *given):
+            if name not in self.variables:
+                raise ValueError(message(where, f"names among {', '.join(self.variables)}", repr(name)))
+        values = {name: _like(self.variables[name], value) for name, value in given.items()}
+        operations, needed = needed_operations(self, chosen, values)
+        if missing := [name for name in self.inputs if name in needed and name not in values]:
+            raise ValueError(message(where, f"given to hold {', '.join(missing)}", ", ".join(values) or "nothing"))
+        found = run(replace(self, operations=operations), values)
+        return {name: found[name] for name in chosen}
 
     def output(self, values: Values) -> Any:
         """Return the function's result, from the values that ``forward`` returns."""

@@ -9,6 +9,7 @@ Shannon, "A Mathematical Theory of Communication" (1948); Cover, Thomas, *Elemen
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -27,6 +28,7 @@ from ..checks import (
 from ..errors import DtypeError, ShapeError, message
 
 NATS_PER_UNIT = {"bits": math.log(2), "nats": 1.0}
+Log = Callable[[jax.Array], jax.Array]
 
 
 def entropy(p: Any, *, unit: str = "bits") -> jax.Array:
@@ -40,8 +42,8 @@ def entropy(p: Any, *, unit: str = "bits") -> jax.Array:
     >>> entropy([[0.5, 0.25, 0.25], [1.0, 0.0, 0.0]])
     Array([1.5, 0. ], dtype=float32)
     """
-    p = _distribution("entropy", "p", p)
-    return jnp.sum(_information(p, p), axis=-1) / _nats_per_unit("entropy", unit)
+    log, p = log_of("entropy", unit), _distribution("entropy", "p", p)
+    return jnp.sum(_information(p, p, log), axis=-1)
 
 
 def cross_entropy(p: Any, q: Any, *, unit: str = "bits") -> jax.Array:
@@ -56,8 +58,8 @@ def cross_entropy(p: Any, q: Any, *, unit: str = "bits") -> jax.Array:
     >>> cross_entropy([[0.5, 0.5], [0.5, 0.5]], [[0.25, 0.75], [1.0, 0.0]]).round(4)
     Array([1.2075,    inf], dtype=float32)
     """
-    p, q = _two_distributions("cross_entropy", p, q)
-    return jnp.sum(_information(p, q), axis=-1) / _nats_per_unit("cross_entropy", unit)
+    log, (p, q) = log_of("cross_entropy", unit), _two_distributions("cross_entropy", p, q)
+    return jnp.sum(_information(p, q, log), axis=-1)
 
 
 def kl_divergence(p: Any, q: Any, *, unit: str = "bits") -> jax.Array:
@@ -71,8 +73,8 @@ def kl_divergence(p: Any, q: Any, *, unit: str = "bits") -> jax.Array:
     >>> kl_divergence([[0.5, 0.5], [0.5, 0.5]], [[0.25, 0.75], [0.5, 0.5]]).round(4)
     Array([0.2075, 0.    ], dtype=float32)
     """
-    p, q = _two_distributions("kl_divergence", p, q)
-    return jnp.sum(_information(p, q) - _information(p, p), axis=-1) / _nats_per_unit("kl_divergence", unit)
+    log, (p, q) = log_of("kl_divergence", unit), _two_distributions("kl_divergence", p, q)
+    return jnp.sum(_information(p, q, log) - _information(p, p, log), axis=-1)
 
 
 def binary_entropy(p: Any, *, unit: str = "bits") -> jax.Array:
@@ -84,13 +86,13 @@ def binary_entropy(p: Any, *, unit: str = "bits") -> jax.Array:
     >>> binary_entropy(jnp.array([0.0, 0.11, 0.5, 1.0])).round(3)
     Array([0. , 0.5, 1. , 0. ], dtype=float32)
     """
-    p = floating_array("binary_entropy", "p", p)
+    log, p = log_of("binary_entropy", unit), floating_array("binary_entropy", "p", p)
     if is_concrete(p):
         values = np.asarray(p, np.float64)
         check_values("binary_entropy", "p in [0, 1]", values, (values >= 0) & (values <= 1))
     inside = jnp.where(p == 1, jnp.zeros_like(p), p)
-    other = -(1 - inside) * jnp.log1p(-inside)  # log1p is accurate where p is small
-    return (_information(p, p) + other) / _nats_per_unit("binary_entropy", unit)
+    other = -(1 - inside) * jnp.log1p(-inside) / nats_per_unit("binary_entropy", unit)  # accurate where p is small
+    return _information(p, p, log) + other
 
 
 def empirical(labels: Any, classes: int, *, dtype: Any = jnp.float32) -> jax.Array:
@@ -118,16 +120,46 @@ def empirical(labels: Any, classes: int, *, dtype: Any = jnp.float32) -> jax.Arr
     return (counts / labels.size).astype(dtype)
 
 
-def _information(p: jax.Array, q: jax.Array) -> jax.Array:
+def _information(p: jax.Array, q: jax.Array, log: Log) -> jax.Array:
     """Return −p log q, and 0 where p = 0; the input of log is replaced there, so that the gradient is not NaN."""
     is_none = (p == 0) & ~jnp.isnan(q)
-    return jnp.where(is_none, jnp.zeros_like(p), -p * jnp.log(jnp.where(is_none, jnp.ones_like(q), q)))
+    return jnp.where(is_none, jnp.zeros_like(p), -p * log(jnp.where(is_none, jnp.ones_like(q), q)))
 
 
-def _nats_per_unit(where: str, unit: str) -> float:
+def log_of(where: str, unit: str) -> Log:
+    """Return the logarithm of a unit; ``ValueError`` for an unknown unit.
+
+    >>> log_of("entropy", "bits")(jnp.array([8.0, 0.125]))
+    Array([ 3., -3.], dtype=float32)
+    """
+    return jnp.log if nats_per_unit(where, unit) == 1 else _log2
+
+
+def nats_per_unit(where: str, unit: str) -> float:
+    """Return log 2 for "bits" and 1 for "nats"; ``ValueError`` for an unknown unit.
+
+    >>> nats_per_unit("entropy", "nats")
+    1.0
+    """
     if unit not in NATS_PER_UNIT:
         raise ValueError(message(where, f"unit one of {', '.join(NATS_PER_UNIT)}", repr(unit)))
     return NATS_PER_UNIT[unit]
+
+
+@jax.custom_jvp
+def _log2(q: jax.Array) -> jax.Array:
+    """Return log₂ q = e + log₂ m with q = m 2ᵉ and m near 1, which is exact for powers of 2; ``jnp.log2`` is not."""
+    m, e = jnp.frexp(q)
+    is_low = m < math.sqrt(0.5)
+    m, e = jnp.where(is_low, 2 * m, m), jnp.where(is_low, e - 1, e)
+    return e.astype(q.dtype) + jnp.log(m) / math.log(2)
+
+
+@_log2.defjvp
+def _log2_jvp(primals: tuple[jax.Array], tangents: tuple[jax.Array]) -> tuple[jax.Array, jax.Array]:
+    """The derivative of log₂ q is 1/(q log 2)."""
+    (q,), (dq,) = primals, tangents
+    return _log2(q), dq / (q * math.log(2))
 
 
 def _distribution(where: str, name: str, value: Any) -> jax.Array:

@@ -3,6 +3,7 @@
 from .dense import Dense, DenseParams
 from .dropout import Dropout
 from .flatten import Flatten
+from .frozen import Frozen
 from .linear_stack import collapse
 from .normalization import LayerNorm, LayerNormParams
 from .rescaling import Rescaling
@@ -15,6 +16,7 @@ __all__ = [
     "DenseParams",
     "Dropout",
     "Flatten",
+    "Frozen",
     "LayerNorm",
     "LayerNormParams",
     "Rescaling",

@@ -6,6 +6,9 @@ values over its samples. ``predict`` turns the network's output into what it sta
 scores of the hinge into numbers between 0 and 1; other losses return the output itself.
 """
 
+from typing import Any, cast
+
+from ..checks import named
 from .base import Loss
 from .base import batch_mean as batch_mean
 from .base import sample_shares as sample_shares
@@ -14,7 +17,40 @@ from .margin import hinge
 from .probabilities import binary_cross_entropy, categorical_cross_entropy, kl_divergence
 from .squared_errors import Huber, mean_squared_error, quadratic, squared_error
 
+LOSSES: dict[str, Loss] = {
+    "quadratic": quadratic,
+    "squared_error": squared_error,
+    "mean_squared_error": mean_squared_error,
+    "huber": Huber(),
+    "binary_cross_entropy": binary_cross_entropy,
+    "sigmoid_cross_entropy": sigmoid_cross_entropy,
+    "categorical_cross_entropy": categorical_cross_entropy,
+    "softmax_cross_entropy": softmax_cross_entropy,
+    "focal": Focal(),
+    "kl_divergence": kl_divergence,
+    "hinge": hinge,
+}
+
+
+def loss(name: str, **settings: Any) -> Loss:
+    """Return the loss of that name, with its default settings or others. ``ValueError`` names the nearest and lists
+    all. ``TypeError`` for a setting that the loss does not have.
+
+    >>> import funcnet as fn
+    >>> fn.loss("quadratic"), fn.loss("huber", delta=2.0)
+    (quadratic, Huber(delta=2.0))
+    >>> fn.loss("cross_entropy")
+    Traceback (most recent call last):
+    ValueError: loss: expected one of quadratic, squared_error, mean_squared_error, huber, binary_cross_entropy,
+        sigmoid_cross_entropy, categorical_cross_entropy, softmax_cross_entropy, focal, kl_divergence, hinge, got
+        'cross_entropy': 'binary_cross_entropy' is the nearest
+    """
+    found = cast(Loss, named("loss", LOSSES, name))
+    return type(found)(**settings) if settings else found
+
+
 __all__ = [
+    "LOSSES",
     "Focal",
     "Huber",
     "Loss",
@@ -23,6 +59,7 @@ __all__ = [
     "categorical_cross_entropy",
     "hinge",
     "kl_divergence",
+    "loss",
     "mean_squared_error",
     "quadratic",
     "sigmoid_cross_entropy",

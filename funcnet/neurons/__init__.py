@@ -3,7 +3,7 @@
 - The perceptron: ``perceptron``, ``train_perceptron``, ``novikoff_bound``, ``separable_samples``.
 - Logic from NAND alone: ``nand``, ``not_``, ``and_``, ``or_``, ``xor``.
 - Adders from NAND alone: ``half_adder``, ``full_adder``, ``ripple_carry_adder``, ``add``; ``to_bits``, ``from_bits``,
-  ``nand_count``.
+  ``nand_count``, ``gates_of``.
 - The linear neuron and its closed forms: ``linear_neuron``, ``from_two_points``, ``from_points``, ``least_squares``.
 - ``neuron``: a neuron with any activation, as a network.
 
@@ -11,7 +11,7 @@ The parameters of one neuron, or of several in parallel, are ``fn.DenseParams``:
 (units,). So the closed forms return parameters for ``fn.Dense`` and for the network that ``neuron`` returns.
 """
 
-from .arithmetic import add, from_bits, full_adder, half_adder, nand_count, ripple_carry_adder, to_bits
+from .arithmetic import add, from_bits, full_adder, gates_of, half_adder, nand_count, ripple_carry_adder, to_bits
 from .learning import PerceptronResult, novikoff_bound, separable_samples, train_perceptron
 from .linear import SingularError, from_points, from_two_points, least_squares, linear_neuron
 from .logic import and_, nand, not_, or_, xor
@@ -27,6 +27,7 @@ __all__ = [
     "from_points",
     "from_two_points",
     "full_adder",
+    "gates_of",
     "half_adder",
     "least_squares",
     "linear_neuron",

@@ -11,7 +11,7 @@ from jax import lax
 
 from ..checks import check_count, check_values, integer_array, is_concrete
 from ..errors import ShapeError, message
-from ..jaxprs import NoRuleError, called_program, name_of, scan_of, walk
+from ..jaxprs import NoRuleError, called_program, interpret, name_of, scan_of, walk
 from .logic import checked_bits, circuit, nand, not_, xor_and_nand
 
 
@@ -134,6 +134,29 @@ def nand_count(function: Callable[..., Any], *bits: Any) -> int:
     """
     found = [around for call, around in walk(jax.make_jaxpr(function)(*bits)) if _is_nand(call)]
     return sum(math.prod(map(_iterations, around)) for around in found if not any(map(_is_nand, around)))
+
+
+def gates_of(function: Callable[..., Any], inputs: int) -> tuple[list[tuple[int, int]], list[int]]:
+    """Return the wiring of a circuit: the two wires into each NAND, and the wire of each result.
+
+    The wires are numbered: first those of the inputs, then the one out of each NAND, in the order of the program.
+    Raises ``NoRuleError`` that names an operation other than ``nand``, such as a loop.
+
+    >>> import funcnet as fn
+    >>> fn.neurons.gates_of(fn.neurons.xor, 2)  # c = a NAND b; a NAND c; b NAND c; the NAND of both
+    ([(0, 1), (0, 2), (1, 2), (3, 4)], [5])
+    """
+    check_count("gates_of", "inputs", inputs)
+    gates: list[tuple[int, int]] = []
+
+    def add_gate(equation: Any, wires: list[int]) -> list[int] | None:
+        if not _is_nand(equation):
+            return None  # a call is opened, and another operation refused
+        gates.append((wires[0], wires[1]))
+        return [inputs + len(gates) - 1]
+
+    program = jax.make_jaxpr(function)(*[jnp.zeros((), jnp.int32)] * inputs)
+    return gates, interpret(program, range(inputs), add_gate)
 
 
 def _is_nand(equation: Any) -> bool:

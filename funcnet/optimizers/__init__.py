@@ -4,6 +4,10 @@ Second-order methods are left out: their curvature matrix has the square of the 
 and estimates of it from mini-batches are too noisy to invert.
 """
 
+from collections.abc import Callable
+from typing import Any, cast
+
+from ..checks import named
 from . import schedules
 from .adaptive import AdaGradState, AdamState, AdamWState, RMSPropState, adagrad, adam, adamw, rmsprop
 from .chaining import chain
@@ -26,7 +30,34 @@ from .rule import (
     from_transformation,
 )
 
+OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
+    "sgd": sgd,
+    "momentum": momentum,
+    "nesterov": nesterov,
+    "adagrad": adagrad,
+    "rmsprop": rmsprop,
+    "rmsprop_nesterov": rmsprop_nesterov,
+    "adam": adam,
+    "adamw": adamw,
+}
+
+
+def optimizer(name: str, **settings: Any) -> Optimizer:
+    """Return the optimizer of that name with these settings. ``ValueError`` names the nearest and lists all.
+
+    >>> import funcnet as fn
+    >>> fn.optimizer("sgd", learning_rate=0.1)
+    sgd(learning_rate=0.1)
+    >>> fn.optimizer("adamm", learning_rate=0.001)
+    Traceback (most recent call last):
+    ValueError: optimizer: expected one of sgd, momentum, nesterov, adagrad, rmsprop, rmsprop_nesterov, adam, adamw, got
+        'adamm': 'adam' is the nearest
+    """
+    return cast(Optimizer, named("optimizer", OPTIMIZERS, name)(**settings))
+
+
 __all__ = [
+    "OPTIMIZERS",
     "AdaGradState",
     "AdamState",
     "AdamWState",
@@ -61,6 +92,7 @@ __all__ = [
     "from_transformation",
     "momentum",
     "nesterov",
+    "optimizer",
     "rmsprop",
     "rmsprop_nesterov",
     "schedules",

@@ -2,7 +2,8 @@
 
 - Figures: ``figure`` makes axes, ``divided`` divides one of them, ``save`` writes the picture.
 - Charts: ``curves``, ``bars``, ``surface``, ``paths``, ``decision``; ``history`` is the figure of a run's history.
-- Pictures: ``images``, ``confusion``, ``diagram``.
+- Pictures: ``images``, ``samples`` with labels and predictions, ``confusion``, ``diagram``.
+- Networks: ``network`` draws units and weights, ``circuit`` the gates of a circuit.
 - ``COLOURS``, ``DASHES``, ``MARKERS`` and ``DIVERGING``, the colour map, are those of all pictures.
 
 A chart or picture is drawn on Matplotlib axes that are passed in, and nothing is returned. No global state of
@@ -14,7 +15,8 @@ is drawn: ``pip install matplotlib``, or ``pip install -e '.[plot]'`` in a clone
 from .charts import bars, curves, decision, paths, surface
 from .figures import COLOURS, DASHES, DIVERGING, MARKERS, divided, figure, save
 from .histories import history
-from .pictures import confusion, diagram, images
+from .networks import circuit, network
+from .pictures import confusion, diagram, images, samples
 
 __all__ = [
     "COLOURS",
@@ -22,6 +24,7 @@ __all__ = [
     "DIVERGING",
     "MARKERS",
     "bars",
+    "circuit",
     "confusion",
     "curves",
     "decision",
@@ -30,7 +33,9 @@ __all__ = [
     "figure",
     "history",
     "images",
+    "network",
     "paths",
+    "samples",
     "save",
     "surface",
 ]

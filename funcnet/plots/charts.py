@@ -70,8 +70,9 @@ def surface(
     levels: int | Sequence[float] = 24,
     log: bool = False,
     resolution: int = 160,
+    scale: str = "",
 ) -> None:
-    """Draw the level lines of a function of two variables.
+    """Draw the level lines of a function of two variables; darker is lower.
 
     Args:
         axes: Matplotlib axes, such as ``figure`` makes.
@@ -81,6 +82,7 @@ def surface(
         levels: the number of levels, or the levels themselves; 24 by default.
         log: whether to draw the logarithm of the values; False by default.
         resolution: the number of points along each axis; 160 by default.
+        scale: what the colours stand for, the label of a colour bar; there is no bar without it.
 
     >>> from funcnet.plots import figure
     >>> _, axes = figure()
@@ -90,12 +92,17 @@ def surface(
     shown = np.log10(np.maximum(values, np.finfo(float).tiny)) if log else values
     filled = axes.contourf(horizontal, vertical, shown, levels=levels, cmap="Blues_r", alpha=0.85)
     axes.contour(filled, colors="white", linewidths=0.3)
+    if scale:
+        bar = axes.figure.colorbar(filled, ax=axes, label=scale)
+        if log:
+            powers = range(int(np.ceil(shown.min())), int(np.floor(shown.max())) + 1)
+            bar.set_ticks(powers, labels=[f"$10^{{{power}}}$" for power in powers])
     axes.set(xlim=x_range, ylim=y_range)
     label(axes, xlabel, ylabel, title)
 
 
 def paths(axes: "Axes", steps: Mapping[str, Any], *, colours: Sequence[str] = COLOURS[1:]) -> None:
-    """Draw one path for each name: points (n, 2) joined in order, with a marker at the end.
+    """Draw one path for each name: points (n, 2) joined in order, from a white circle to a coloured marker at the end.
 
     The paths get the ``colours`` in turn. COLOURS[0], which resembles the colour of a surface, is not among the default
     ones. Raises ``ValueError`` for points that are not (n, 2).
@@ -109,6 +116,7 @@ def paths(axes: "Axes", steps: Mapping[str, Any], *, colours: Sequence[str] = CO
         if points.ndim != 2 or points.shape[0] == 0 or points.shape[1] != 2:
             raise ValueError(message("paths", f"{name} of shape (n, 2), n at least 1", points.shape))
         axes.plot(points[:, 0], points[:, 1], "-", color=colour, linewidth=1.4, label=name)
+        axes.plot(*points[0], "o", color="white", markersize=6, markeredgecolor=colour, zorder=3)
         axes.plot(*points[-1], marker, color=colour, markersize=7, markeredgecolor="white")
     axes.legend(fontsize="small")
 

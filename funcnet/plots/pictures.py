@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import message
-from .figures import DIVERGING, label
+from .figures import COLOURS, DIVERGING, label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,6 +38,46 @@ def images(axes: np.ndarray, pictures: Any, titles: Sequence[str] = (), *, diver
             place.set_title(titles[index], fontsize="small")
 
 
+def samples(
+    axes: np.ndarray, pictures: Any, labels: Any, predictions: Any = None, *, names: Sequence[str] | None = None
+) -> None:
+    """Draw pictures with their labels, and with the predictions that are wrong, in another colour.
+
+    Args:
+        axes: an array of Matplotlib axes; those without a picture stay empty.
+        pictures: (n, height, width), of any real dtype.
+        labels: the true classes (n,).
+        predictions: the predicted classes (n,); none by default.
+        names: the names of the classes; their numbers by default.
+
+    Raises:
+        ValueError: there are more pictures than axes, or as many labels or predictions are not given.
+
+    >>> from funcnet.plots import figure
+    >>> _, axes = figure(1, 2)
+    >>> samples(axes, np.zeros((2, 8, 8)), [3, 5], [3, 6])
+    >>> [place.get_title() for place in axes.ravel()]
+    ['3', '5, predicted 6']
+    """
+    pictures, labels = np.asarray(pictures), np.asarray(labels)
+    answers = labels if predictions is None else np.asarray(predictions)
+    for what, given in (("labels", labels), ("predictions", answers)):
+        if given.shape != (len(pictures),):
+            expected = f"{len(pictures)} {what}, one for each picture"
+            raise ValueError(message("samples", expected, len(given) if given.ndim else "a number"))
+
+    def name(label: Any) -> str:
+        return str(label) if names is None else names[int(label)]
+
+    titles = [
+        name(true) if true == answer else f"{name(true)}, predicted {name(answer)}"
+        for true, answer in zip(labels, answers, strict=True)
+    ]
+    images(axes, pictures, titles)
+    for place, true, answer in zip(axes.ravel(), labels, answers, strict=False):
+        place.title.set_color("black" if true == answer else COLOURS[1])
+
+
 def confusion(axes: "Axes", counts: Any, *, title: str = "") -> None:
     """Draw a confusion matrix, counts (classes, classes): one row per class, one column per predicted class.
 
@@ -53,7 +93,7 @@ def confusion(axes: "Axes", counts: Any, *, title: str = "") -> None:
         colour = "white" if shares[row, column] > 0.4 else "black"
         axes.text(column, row, str(count) if count else "", ha="center", va="center", color=colour, fontsize=size)
     axes.set(xticks=range(len(counts)), yticks=range(len(counts)))
-    label(axes, "answer", "class", title)
+    label(axes, "predicted class", "true class", title)
 
 
 def diagram(axes: "Axes", layout: Any, *, title: str = "", fontsize: float = 8.5) -> None:
@@ -80,7 +120,8 @@ def diagram(axes: "Axes", layout: Any, *, title: str = "", fontsize: float = 8.5
         axes.add_patch(FancyArrowPatch(path=Line(arrow), shrinkA=0, shrinkB=0, **style))
     for box in layout.boxes.values():
         look, lines = box.node
-        shape = "round,pad=0,rounding_size=18" if look.is_round else "square,pad=0"
+        rounding = min(18, box.width / 2, box.height / 2)
+        shape = f"round,pad=0,rounding_size={rounding}" if look.is_round else "square,pad=0"
         corner = box.x - box.width / 2, box.y - box.height / 2
         patch = FancyBboxPatch(corner, box.width, box.height, boxstyle=shape)
         patch.set(facecolor=look.fill, edgecolor=look.line, linewidth=0.8 * look.thickness)

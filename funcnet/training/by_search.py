@@ -35,7 +35,8 @@ def fit_by_search(
     built anew, compile nothing. Many runs go side by side by ``jax.vmap`` over the keys.
 
     Args:
-        network: the network to train; it may not keep running statistics, which a search cannot update.
+        network: the network to train; it may not keep running statistics, which a search cannot update,
+            or frozen layers.
         loss: the loss of each sample.
         search: ``fn.restarts(...)``, ``fn.annealing(...)``, ``fn.genetic(...)`` or another (init, step) pair.
         data: (x, y) or (x, y, weights), as ``fit`` takes them.
@@ -69,7 +70,7 @@ def fit_by_search(
     check_part("fit_by_search", "penalty", penalty, Penalty, optional=True)
     check_key("fit_by_search", key)
     if network.keeps_statistics:
-        raise TypeError(message("fit_by_search", "a network without running statistics", network))
+        raise TypeError(message("fit_by_search", "a network without running statistics and frozen layers", network))
     check_penalty("fit_by_search", penalty, accumulator_dtype(check_dtype("fit_by_search", dtype)))
     batch = Batch(*check_data("fit_by_search", (network, loss), data, check_dtype("fit_by_search", dtype)))
     cost = jax.tree_util.Partial(_cost, Objective(network, loss, penalty), batch)

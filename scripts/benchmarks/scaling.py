@@ -168,7 +168,9 @@ def draw_axis(place, axis, rows):
         series["a step, per sample"] = [row.seconds / row.size for row in rows]
     if axis.second == "compile":
         series["tracing and compiling, once"] = [row.compile for row in rows]
-    plots.curves(place, series, x=sizes, xlabel=axis.xlabel, ylabel="seconds", title=axis.title, log=True)
+    plots.curves(
+        place, series, x=sizes, xlabel=axis.xlabel, ylabel="seconds (lower is faster)", title=axis.title, log=True
+    )
     for line, marker in zip(place.lines, plots.MARKERS, strict=False):
         line.set(marker=marker, markersize=4)
     low, high = place.get_ylim()
@@ -177,6 +179,8 @@ def draw_axis(place, axis, rows):
         later = rows[-1].compile / rows[-1].size * sizes
         place.plot(sizes, later, color=GREY, linewidth=1, linestyle=":", zorder=0)
     place.set(xscale="log", ylim=(low, high))
+    shown = [size for size in sizes if size in sizes[:: max(1, len(sizes) // 5)]]
+    place.set_xticks(shown, [f"{size:,}" for size in shown])
     place.tick_params(which="minor", labelbottom=False, labelleft=False)
     place.legend(fontsize="small")
 

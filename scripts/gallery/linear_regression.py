@@ -40,7 +40,7 @@ def numbers(params):
 def draw(x, y, path, best, where):
     """Draw the data with the line, the path over the cost surface, and the distance from the optimum by step."""
     x, y = np.asarray(x), np.asarray(y)
-    figure, ((data, cost, distance),) = plots.figure(1, 3, size=(12, 3.8))
+    figure, ((data, cost, distance),) = plots.figure(1, 3, size=(13, 3.9))
     data.plot(x, y, "o", color=plots.COLOURS[5], markersize=4, label="100 samples")
     ends = np.array([-10, 10])
     data.plot(ends, path[-1, 0] * ends + path[-1, 1], color=plots.COLOURS[1], label="line learned")
@@ -52,11 +52,12 @@ def draw(x, y, path, best, where):
         return ((points[:, :1] * x.T + points[:, 1:] - y.T) ** 2).mean(axis=1)
 
     plots.surface(cost, mean_squared_error, (-0.1, 2.1), (-0.02, 0.12), log=True, levels=9,
-                  xlabel="slope w", ylabel="intercept b", title="log of the cost: steep in w, flat in b")  # fmt: skip
+                  xlabel="slope w", ylabel="intercept b", title="the cost is steep in w and flat in b",
+                  scale="mean squared error (darker is lower)")  # fmt: skip
     plots.paths(cost, {"1000 steps from (0, 0)": path})
     away = np.maximum(abs(path - best), 2e-7)  # smaller distances are rounding errors of float32
     plots.curves(distance, {"slope": away[:, 0], "intercept": away[:, 1]}, x=np.arange(len(path)), log=True,
-                 xlabel="step", ylabel="distance from least squares", title="one rate, two speeds")  # fmt: skip
+                 xlabel="step", ylabel="|learned − least squares|", title="distance (lower is better)")  # fmt: skip
     return plots.save(figure, where)
 
 

@@ -122,31 +122,34 @@ def path(problem, method, key):
 
 def draw(problems, rates, seeds, key, file):
     """Draw Rastrigin's surface with a path of each method, and the success rates as bars."""
-    picture, axes = fn.plots.figure(1, 2, size=(11, 4.8))
-    surface, bars = axes[0]
-    fn.plots.surface(
-        surface,
-        lambda points: jax.vmap(rastrigin)(jnp.asarray(points, jnp.float32)),
-        (-EDGE, EDGE),
-        (-EDGE, EDGE),
-        xlabel="x₁",
-        ylabel="x₂",
-        title="Rastrigin's function: one run of each, until the goal",
-        levels=5,
-        resolution=120,
-    )
+    picture, axes = fn.plots.figure(1, 2, size=(12, 5.4))
+    runs, bars = axes[0]
     shown = [method for method in METHODS if method != "one start"]
-    fn.plots.paths(surface, {method: path(problems[0], method, key) for method in shown})
+    title = "Rastrigin's function, darker is lower, lowest at (0, 0):\nthe best point so far, from ○, of one run each"
+    for index, (place, method) in enumerate(zip(fn.plots.divided(runs, 2, 2, title=title).ravel(), shown, strict=True)):
+        fn.plots.surface(
+            place,
+            lambda points: jax.vmap(rastrigin)(jnp.asarray(points, jnp.float32)),
+            (-EDGE, EDGE),
+            (-EDGE, EDGE),
+            xlabel="x₁" if index > 1 else "",
+            ylabel="" if index % 2 else "x₂",
+            title=method,
+            levels=5,
+            resolution=120,
+        )
+        fn.plots.paths(place, {method: path(problems[0], method, key)}, colours=fn.plots.COLOURS[index + 1 :])
+        place.get_legend().remove()
     fn.plots.bars(
         bars,
         [problem.name.replace(", ", ",\n") for problem in problems],
         {method: [100 * rates[problem.name, method] for problem in problems] for method in shown},
         ylabel="runs that reach the goal (%)",
-        title=f"success from {seeds} seeds",
+        title=f"success from {seeds} seeds (higher is better)",
         colours=fn.plots.COLOURS[1:],  # like the paths
     )
     bars.set_yticks(range(0, 101, 20))
-    fn.plots.save(picture, file, dpi=82)
+    fn.plots.save(picture, file, dpi=78)
 
 
 def main(argv=None):

@@ -22,7 +22,8 @@ FAMILIES = (  # one row of the picture each
 OPTIMIZERS = {make.__name__: make for family in FAMILIES for make in family}
 RATES = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 NETWORK = fn.mlp([64, 32, 10])
-COLOURS = fn.plots.COLOURS[1:]  # distinct from the surface; a path has the colour of its curve
+# One colour for each optimizer, of its curve and of its paths; they are distinct from the surface's.
+FAMILY_COLOURS = (fn.plots.COLOURS[1:5], ("#000000", "#882255", "#999933", "#7B3294"))
 
 
 def ravine(point):
@@ -144,11 +145,11 @@ def arguments():
 def draw(drawn, path):
     """Draw a row for each family: curves of learning, and paths down both surfaces."""
     picture, axes = fn.plots.figure(len(FAMILIES), 1 + len(SURFACES), size=(13, 9.4))
-    for family, row in zip(FAMILIES, axes, strict=True):
+    for family, row, colours in zip(FAMILIES, axes, FAMILY_COLOURS, strict=True):
         named = {make.__name__: drawn[make.__name__] for make in family if make.__name__ in drawn}
         curves = {f"{name}, η = {each['learning'][0]:g}": each["learning"][1] for name, each in named.items()}
-        fn.plots.curves(row[0], curves, xlabel="epoch", ylabel="mean training loss", log=True, colours=COLOURS,
-                        title="learning the embedded digits")  # fmt: skip
+        fn.plots.curves(row[0], curves, xlabel="epoch", ylabel="mean training loss (lower is better)", log=True,
+                        colours=colours, title="learning the embedded digits")  # fmt: skip
         row[0].set_ylim(*loss_range(drawn))
         for surface, place in zip(SURFACES, row[1:], strict=True):
             start, steps, x_range, y_range = SURFACES[surface]
@@ -157,8 +158,9 @@ def draw(drawn, path):
             paths = {
                 f"{name}, η = {each[surface.__name__][0]:g}": each[surface.__name__][1] for name, each in named.items()
             }
-            fn.plots.paths(place, paths, colours=COLOURS)
-            place.plot(*start, "k*", markersize=10)
+            fn.plots.paths(place, paths, colours=colours)
+            place.plot(*start, "k*", markersize=12, zorder=4)
+            place.locator_params(nbins=5)
         for place in row:  # below the axes, where it hides no curve or path
             place.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, fontsize="small", frameon=False)
     fn.plots.save(picture, path, dpi=80)

@@ -35,6 +35,7 @@ def casts():
         "uint8 200 + 100": int((bytes_[0] + bytes_[1])[0]),
         "float32 200 + 100": float((bytes_[0].astype(jnp.float32) + bytes_[1].astype(jnp.float32))[0]),
         "float16 of 70000": float(jnp.float32(70000).astype(jnp.float16)),
+        "int16 of 123456789, which is 1884 · 2¹⁶ − 13035": int(jnp.int32(123456789).astype(jnp.int16)),
         "int32 of -2.7": int(jnp.float32(-2.7).astype(jnp.int32)),
         "float32 2**24 + 1": float(jnp.float32(2**24) + jnp.float32(1)),
         "bfloat16 1 + 1000 × 0.001": float(bfloat16_sum),
@@ -43,11 +44,14 @@ def casts():
 
 def makings(seed):
     """Return arrays made from a shape, and random ones made from a shape and a key."""
-    keys = jax.random.split(jax.random.key(seed), 3)
+    keys, a = jax.random.split(jax.random.key(seed), 3), jnp.array([[1, 2], [3, 4]], jnp.int16)
     return {
         "zeros": jnp.zeros((2, 3)),
         "ones": jnp.ones((2, 3)),
         "full of 7": jnp.full((2, 3), 7.0),
+        "zeros like a": jnp.zeros_like(a),
+        "ones like a": jnp.ones_like(a),
+        "full of 7 like a": jnp.full_like(a, 7),
         "normal": jax.random.normal(keys[0], (2, 3)),
         "uniform in [-1, 1)": jax.random.uniform(keys[1], (2, 3), minval=-1.0, maxval=1.0),
         "truncated normal in [-2, 2]": jax.random.truncated_normal(keys[2], -2.0, 2.0, (2, 3)),
@@ -57,10 +61,14 @@ def makings(seed):
 
 
 def cuts():
-    """Return parts of one array, and two arrays joined on each axis."""
+    """Return parts of one array, and two arrays joined on each axis, also in three dimensions."""
     a = jnp.arange(12).reshape(3, 4)
     parts = {"a": a, "a[1]": a[1], "a[1, 2]": a[1, 2], "a[:, 1:3]": a[:, 1:3], "a[::-1, -1]": a[::-1, -1]}
     joined = {f"joined on axis {axis}": jnp.concatenate([a, a + 100], axis=axis) for axis in (0, 1)}
+    cube = jnp.arange(8).reshape(2, 2, 2)
+    joined |= {
+        f"rank 3 joined on axis {axis}": jnp.concatenate([cube, cube + 10], axis=axis) for axis in range(cube.ndim)
+    }
     return {**parts, **joined, "a[a > 8] as NumPy has it": np.asarray(a)[np.asarray(a) > 8]}
 
 
@@ -79,6 +87,44 @@ def products():
     errors = [float(np.abs(np.asarray(a) - e).max()) for a, e in zip(by_jax, (summed, multiplied), strict=True)]
     errors.append(abs(dot - looped))
     return {"x + b": by_jax[0], "x wᵀ": by_jax[1], "dot product of x[0] and b": dot, "differences from loops": errors}
+
+
+def loops():
+    """Return elementwise functions, matrix times vector and a product of rank 4, and their differences from loops."""
+    x, w, v = np.array([[-1.0, -0.5, 0.0], [0.25, 0.5, 1.0]]), np.arange(6.0).reshape(2, 3), np.array([1.0, -2.0, 3.0])
+    four, other = np.arange(24.0).reshape(2, 2, 2, 3), np.arange(36.0).reshape(2, 2, 3, 3)
+    by_jax = {
+        "x + w": jnp.asarray(x) + jnp.asarray(w),
+        "relu(x)": fn.relu(jnp.asarray(x)),
+        "w v, matrix times vector": jnp.asarray(w) @ jnp.asarray(v),
+        "rank 4 times rank 4, the last two axes": jnp.asarray(four) @ jnp.asarray(other),
+    }
+    looped = {name: np.zeros(value.shape) for name, value in by_jax.items()}
+    for i, j in np.ndindex(2, 3):
+        looped["x + w"][i, j] = x[i, j] + w[i, j]
+        looped["relu(x)"][i, j] = x[i, j] if x[i, j] >= 0 else 0.0
+        looped["w v, matrix times vector"][i] += w[i, j] * v[j]
+    for a, b, i, j, k in np.ndindex(2, 2, 2, 3, 3):
+        looped["rank 4 times rank 4, the last two axes"][a, b, i, k] += four[a, b, i, j] * other[a, b, j, k]
+    errors = {name: float(np.abs(np.asarray(value) - looped[name]).max()) for name, value in by_jax.items()}
+    shown = {name: value if value.ndim < 3 else f"shape {value.shape}" for name, value in by_jax.items()}
+    return {**shown, "differences from loops": errors}
+
+
+def strings():
+    """Return what JAX says of texts, which it has no dtype for, and what stands in their place: labels."""
+    names = np.array(["cat", "dog", "cat"])
+    try:
+        jnp.asarray(names)
+        said = "accepted"
+    except (TypeError, ValueError) as error:
+        said = type(error).__name__
+    known, labels = np.unique(names, return_inverse=True)
+    return {
+        "jnp.asarray of texts": said,
+        "np.unique(texts, return_inverse=True)": f"{known.tolist()} and the labels {labels.tolist()}",
+        "one-hot rows of the labels": fn.data.one_hot(labels, len(known)),
+    }
 
 
 def reshapes():
@@ -149,11 +195,19 @@ def main(argv=None):
         "makings": makings(chosen.seed),
         "cuts": cuts(),
         "products": products(),
+        "loops": loops(),
+        "strings": strings(),
         "reshapes": reshapes(),
         "derivative": derivative(),
     }
     titles = ("Rank, shape, dtype", "Casts, and what does not fit", "Made from a shape", "Cut and joined")
-    titles += ("Broadcast and multiplied", "Reshaped", f"J(w) = w² near w = 3, with ε = {EPSILON}")
+    titles += (
+        "Broadcast and multiplied",
+        "Against plain loops",
+        "Texts",
+        "Reshaped",
+        f"J(w) = w² near w = 3, with ε = {EPSILON}",
+    )
     for title, part in zip(titles, parts.values(), strict=True):
         print(f"\n{title}")
         for name, value in part.items():
@@ -164,6 +218,7 @@ def main(argv=None):
     for theirs, ours, example in parts["words"]:
         print("\n".join(f"  {start:58}{line}" for start, line in _beside(f"{theirs}: {ours}", example)))
     draw(chosen.picture)
+    print(f"\npicture: {chosen.picture}")
     return parts
 
 

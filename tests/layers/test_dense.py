@@ -34,7 +34,7 @@ def test_forward_and_backward_are_the_sums_over_indices(batch, inputs, units, se
 
 
 def test_init_uses_the_initializers_and_the_input_shape():
-    layer = fn.Dense(5, weight_initializer=initializers.zeros, bias_initializer=initializers.uniform(0.5))
+    layer = fn.Dense(5, weight_initializer=initializers.zeros, bias_initializer=initializers.uniform(-0.5, 0.5))
     params, output_shape = layer.init(jax.random.key(0), (3,))
     assert output_shape == (5,)
     assert params.weight.shape == (5, 3)
