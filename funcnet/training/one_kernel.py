@@ -93,6 +93,14 @@ def as_one_kernel(function: Callable[..., Any], *operands: Any) -> Any:
     return jax.tree.unflatten(jax.tree.structure(shapes), results)
 
 
+def not_constant(arrays: Any) -> Any:
+    """Return arrays that are no constants of a program that is being traced, even if the program closes over them.
+
+    XLA before JAX 0.12 ends the process where a hinted loop reads rows of a constant.
+    """
+    return lax.optimization_barrier(arrays) if HINT_PAYS else arrays
+
+
 def _hinted(jaxpr: Any) -> Callable[..., Any]:
     """Return a program as a function of its constants and operands, with the hint to XLA; without it under vmap.
 

@@ -36,7 +36,7 @@ from .early_stopping import EarlyStopping, Limits, is_stopped, update_best, with
 from .evaluation import EVALUATION_BATCH, sample_means
 from .measuring import AnyMetric, first_states, functions_of, names_of, of_data, of_steps, values_of, with_state
 from .mistakes import DEFAULT_BATCH_SIZE, warn_of_mistakes
-from .one_kernel import as_one_kernel, few_waits
+from .one_kernel import as_one_kernel, few_waits, not_constant
 from .step import SHUFFLE, GradientsOf, Step, TrainState, make_step, resumed
 
 
@@ -133,6 +133,8 @@ def run_epochs(
         state = state._replace(best=())
     else:
         state = with_early_stopping("run_epochs", state, early_stopping, plan.names, plan.step.metrics)
+    if not is_concrete(state.step):
+        plan = replace(plan, data=not_constant(plan.data), validation=not_constant(plan.validation))
     run = epochs_of(plan, state, epochs, rows=epochs)
 
     def filled(column: jax.Array) -> jax.Array:

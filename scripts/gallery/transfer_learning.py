@@ -1,9 +1,9 @@
 """Transfer: a network that learned the ten digits, and is frozen, is the first layer of one that tells even from odd.
 
 Half of the training images and their ten labels train the first network. A new output layer on top of it then learns
-whether a digit is even, from few other images. Yosinski, Clune, Bengio, Lipson, "How transferable are features in deep
-neural networks?" (2014). The picture shows the test accuracy by the number of images: with few of them the frozen network
-is far ahead of a new one.
+whether a digit is even, from few other images. Yosinski, Clune, Bengio, Lipson, "How transferable are features in
+deep neural networks?" (2014). The picture shows the test accuracy by the number of images: with few of them the
+frozen network is far ahead of a new one.
 """
 
 import jax

@@ -149,3 +149,23 @@ def test_on_eight_devices_it_is_the_same_run():
 def test_a_bad_argument_is_named(change, error, match):
     with pytest.raises(error, match=match):
         run(jax.random.key(0), **change)
+
+
+CLOSED_OVER = """
+import jax, jax.numpy as jnp, numpy as np, funcnet as fn
+random = np.random.default_rng(0)
+x, labels = random.random((100, 64), dtype=np.float32), random.integers(0, 10, 100)
+network, optimizer = fn.mlp([64, 32, 10]), fn.sgd(0.1)
+for data in ((x, labels), (jnp.asarray(x), fn.data.one_hot(labels, 10))):
+    for validation in (None, data):
+        def train(key):
+            state = fn.init_state(network, optimizer, key, (64,))
+            settings = {"epochs": 3, "validation": validation}
+            return fn.run_epochs(network, fn.softmax_cross_entropy, optimizer, state, data, **settings)
+        assert jnp.isfinite(jax.jit(train)(jax.random.key(0)).history["loss"]).all()
+"""
+
+
+def test_a_compiled_run_may_close_over_its_data():
+    """In a process of its own: XLA before JAX 0.12 ends it where a hinted loop reads rows of a constant."""
+    subprocess.run([sys.executable, "-c", CLOSED_OVER], check=True, capture_output=True)
