@@ -4,8 +4,8 @@ Each step is θ ← θ − η Σᵢ ∇Cᵢ/m over a batch of m samples, so that
 a large batch has less noise, and that of a small one allows more steps for the same work. Each batch size uses the
 learning rate, among those given, with the lowest mean loss over the second half of its run.
 Bottou, Curtis, Nocedal, "Optimization Methods for Large-Scale Machine Learning" (2018).
-The picture shows that the loss falls fastest by samples seen with batches of 1, and that by time batches of 32 are
-ahead at first, since their epochs take less of it.
+The picture shows that the loss falls fastest by samples seen with batches of 1, and that by time batches of 32 come
+close to them or ahead, since their epochs take less of it.
 """
 
 import time

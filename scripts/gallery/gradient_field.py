@@ -163,7 +163,7 @@ def main(argv=None):
     for down, up in zip(descents, ascents, strict=True):
         ends = [f"({x:6.3f}, {y:6.3f})" for x, y in (down[0], down[-1], up[-1])]
         first, low, high = (heights(point[None])[0] for point in (down[0], down[-1], up[-1]))
-        print(f"{ends[0]:>16}{first:8.3f}{ends[1]:>20}{low:8.3f}{ends[2]:>20}{high:8.3f}")
+        print(f"{ends[0]:>16}{first:8.4f}{ends[1]:>20}{low:8.4f}{ends[2]:>20}{high:8.4f}")
     error = refusal()
     print(f"ascent is descent on −f, since a negative learning rate is refused:\n  {error}")
     found, formula = differences(chosen.grid)
