@@ -92,6 +92,7 @@ def main(argv=None):
     saturation = {z: float(fn.sigmoid.derivative(np.float32(z))) for z in SATURATED}
     print("\nderivative of the sigmoid: " + ", ".join(f"σ′({z:g}) = {slope:.2e}" for z, slope in saturation.items()))
     draw(found, dead, chosen.picture)
+    print(f"picture: {chosen.picture}")
     return {"curves": found, "dead": dead, "saturation": saturation}
 
 

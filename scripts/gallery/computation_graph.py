@@ -103,6 +103,7 @@ def main(argv=None):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text(values, derivatives), encoding="utf-8")
     draw(options.picture, graph.layout(values, derivatives), rows)
+    print(f"picture: {options.picture}")
     return {
         "neuron": {name: (float(values[name]), float(derivatives[name])) for name in values},
         "two layers": {name: float(derivatives2[name]) for name in chain},

@@ -21,6 +21,7 @@ def main(argv=None):
     loss = fn.sigmoid_cross_entropy  # of the logit z: the sigmoid is part of the loss, where it cannot saturate
     runs, figures = images.learn(data, network, loss, fn.adam(0.001), 32, options)
     images.draw(data, network, loss, runs[0], f"MNIST's 0 and 1, 784-25-15-1, seed {options.seed}", options.picture)
+    print(f"picture: {options.picture}")
     return figures
 
 

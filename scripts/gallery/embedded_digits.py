@@ -16,6 +16,7 @@ def main(argv=None):
     network, loss = fn.mlp([64, 256, 10], hidden=fn.relu), fn.softmax_cross_entropy
     runs, figures = images.learn(data, network, loss, fn.adam(0.001), 32, options)
     images.draw(data, network, loss, runs[0], f"embedded digits, 64-256-10, seed {options.seed}", options.picture)
+    print(f"picture: {options.picture}")
     return figures
 
 

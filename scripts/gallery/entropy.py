@@ -92,6 +92,7 @@ def main(argv=None):
     print(f"the text takes {len(bits)} bits, {fixed * len(TEXT)} with words of one length, {8 * len(TEXT)} in ASCII")
     print(f"decoded, it is the text: {''.join(code.decode(bits)) == TEXT}")
     draw(code, text_entropy, chosen.picture)
+    print(f"picture: {chosen.picture}")
     return {
         "H(1/2)": float(fn.information.binary_entropy(0.5)),
         "entropy": h,

@@ -172,6 +172,7 @@ def main(argv=None):
             used = float(np.mean(results.evaluations))
             print(f"  {method:14}{rates[problem.name, method]:8.0%}{most:22,}{used:12,.0f}")
     draw(problems, rates, options.seeds, key, options.picture)
+    print(f"picture: {options.picture}")
     return {f"{name}: {method}": rate for (name, method), rate in rates.items()}
 
 

@@ -18,6 +18,7 @@ def main(argv=None):
     network, loss = fn.mlp([784, 256, 128, 10], hidden=fn.relu, output=fn.linear), fn.squared_error
     runs, figures = images.learn(data, network, loss, fn.sgd(RATE), 512, options)
     images.draw(data, network, loss, runs[0], f"MNIST, 784-256-128-10, seed {options.seed}", options.picture)
+    print(f"picture: {options.picture}")
     return figures
 
 

@@ -12,6 +12,7 @@ def main(argv=None):
     network, loss = fn.mlp([784, 512, 10], hidden=fn.relu), fn.softmax_cross_entropy
     runs, figures = images.learn(data, network, loss, fn.rmsprop(0.001), 128, options)
     images.draw(data, network, loss, runs[0], f"MNIST, 784-512-10, seed {options.seed}", options.picture)
+    print(f"picture: {options.picture}")
     return figures
 
 

@@ -126,6 +126,7 @@ def main(argv=None):
         print(f"{name:18}{rate:8.4g}{figures[name]['loss']:9.4f}{figures[name]['accuracy']:15.4f}", end="")
         print("".join(f"{paths[s][0]:10.4g}{steps[s.__name__] or 'never':>8}" for s in SURFACES), flush=True)
     draw(drawn, options.picture)
+    print(f"picture: {options.picture}")
     return figures
 
 

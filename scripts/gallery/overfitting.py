@@ -100,6 +100,7 @@ def main(argv=None):
     stops = [runs["early stopping"][0].best_epoch for runs in every]
     print(f"early stopping gave back the parameters of epochs {', '.join(map(str, stops))} of {chosen.epochs}")
     draw(every[0], accuracies, chosen.picture)
+    print(f"picture: {chosen.picture}")
     return {"accuracies": accuracies, "best epochs": stops}
 
 

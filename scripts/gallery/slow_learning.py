@@ -75,6 +75,7 @@ def main(argv=None):
             a = outputs[name]
             print(f"{name:43}{a[0]:9.4f}{a[-1]:9.4f}{slopes[name][0]:13.5f}   {when}")
     draw(outputs, slopes, chosen.epochs, chosen.picture)
+    print(f"picture: {chosen.picture}")
     return {"outputs": outputs, "gradients": slopes}
 
 

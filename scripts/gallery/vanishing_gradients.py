@@ -89,6 +89,7 @@ def main(argv=None):
     for name, values in by_layer.items():
         print(f"{name:25}" + " ".join(f"{value:.0e}" for value in values))
     draw(by_layer, ratios, depths, chosen.picture)
+    print(f"picture: {chosen.picture}")
     return {"norms by layer": by_layer, "ratios": ratios, "depths": depths}
 
 

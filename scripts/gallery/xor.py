@@ -61,6 +61,7 @@ def main(argv=None):
     print(f"largest loss of a run: {results.cost.max():.4f}")
     alone = jax.vmap(lambda key: train(key, 1))(jax.random.split(jax.random.key(options.seed), SHOWN))
     draw(jax.tree.map(lambda leaf: leaf[0], results.params), np.asarray(alone.history), options.picture)
+    print(f"picture: {options.picture}")
     return {"right": int(right.sum()), "runs": options.runs, "single start": single}
 
 
