@@ -50,6 +50,12 @@ FIGURES: dict[str, list[tuple[str, float, float]]] = {
         (r"jax.grad from .*: (\S+)", 0, 2e-15),
     ],
     "graph_and_session": [(r"J is computed from z = 5.* J = (\S+)", 4.5, 0.0)],
+    "input_scale": [
+        (r"raw\w* +(\S+)", 29.2, 0.1),
+        (r"raw\w* +\S+ +(\d+)", 101, 3),
+        (r"centred +\S+ +(\d+)", 14, 1),
+        (r"\n3 +sigmoid +\S+ +(\d+)", 26, 8),
+    ],
     "linear_regression": [(r"gradient descent +(\S+)", 1.476985, 2e-6), (r"least squares +\S+ +(\S+)", 0.086912, 2e-6)],
     "local_minima": [
         (r"one start +(\d+)%", 18, 8),
@@ -59,6 +65,11 @@ FIGURES: dict[str, list[tuple[str, float, float]]] = {
         (r"XOR(?:.*\n)+? +plain descent +(\d+)%", 65, 10),
     ],
     "logistic_regression": [(r"Newton's method +(\S+)", 1.8983, 0.001), (r"η = 1 +(\S+)", 1.8983, 0.001)],
+    "mnist_by_depth": [
+        (r"784-10 +\S+ +\S+ +(\S+)", 0.9218, 0.003),
+        (r"784-256-10 +\S+ +\S+ +(\S+)", 0.978, 0.003),
+        (r"784-256-128-64-10 +\S+ +\S+ +(\S+)", 0.9744, 0.005),
+    ],
     "mnist_three_layers": [(r"mean +\S+ +\S+ +(\S+)", 0.9614, 0.004)],
     "mnist_two_layers": [(r"mean +\S+ +\S+ +(\S+)", 0.9801, 0.002)],
     "momentum_and_noise": [
@@ -80,6 +91,12 @@ FIGURES: dict[str, list[tuple[str, float, float]]] = {
         (r"\nadam +\S+ +(\S+)", 0.0016, 0.003),
         (r"\nmomentum +\S+ +\S+ +\S+ +\S+ +(\d+)", 74, 5),
         (r"\nadam +\S+ +\S+ +\S+ +\S+ +(\d+)", 77, 5),
+    ],
+    "output_layers": [
+        (r"positive numbers +unfit .* (\S+)%", 10.4, 4),
+        (r"yes or no +unfit .* (\S+)%", 26.8, 6),
+        (r"yes or no +fitting .* (\S+)%", 0, 0),
+        (r"\nnumbers +unfit .* (\S+)\n", 1.06, 0.05),
     ],
     "overfitting": [
         (r"no cure +(\S+)", 0.798, 0.03),
