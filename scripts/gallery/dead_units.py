@@ -182,7 +182,7 @@ def draw(families, path):
         for place, (name, result) in enumerate(results.items()):
             case = (RECTIFIERS | SIGMOIDS)[name]
             marker = "s" if case.activation == fn.sigmoid else plots.MARKERS[case.style]
-            style = {"color": plots.COLOURS[case.style], "marker": marker, "markersize": 8}
+            style = {"color": plots.COLOURS[case.style], "marker": marker, "markersize": 10}
             before, after = (100 * getattr(result[when], share) for when in ("before", "after"))
             left.plot([before, after], [place, place], "-", color=style["color"], linewidth=1)
             left.plot(before, place, fillstyle="none", **style)

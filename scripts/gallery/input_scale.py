@@ -100,10 +100,11 @@ def draw(descents, curves, epochs, path):
             return np.sum(error @ (x.T @ x / len(x)) * error, axis=1) / 2
 
         plots.surface(place, cost, (-1, 3), (-1, 3.5), xlabel="weight w₁", ylabel="weight w₂", log=True, levels=12,
-                      title=f"{name} inputs: condition number {condition:.1f}")  # fmt: skip
+                      title=f"{name} inputs: condition number {condition:.1f}\n(darker: lower cost)")  # fmt: skip
         plots.paths(place, {"gradient descent": steps}, colours=(colour,))
-        place.plot(*START, "k*", markersize=10)
-        place.plot(*BEST, "w+", markersize=10)
+        place.plot(*START, "k*", markersize=10, label="start")
+        place.plot(*BEST, "k+", markersize=10, label="lowest cost")
+        place.legend(fontsize="small", loc="upper right")
     cost_axes, loss_axes, epoch_axes = axes[1]
     by_step = {f"{name} inputs": np.maximum(costs / costs[0], 1e-9) for name, (_, _, costs, _) in descents.items()}
     steps = np.arange(len(next(iter(by_step.values()))))
