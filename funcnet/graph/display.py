@@ -21,6 +21,7 @@ LOOKS = {
         Look("computed", "#FFFFFF", BLUE, 1.2, is_round=True, is_dashed=False),
         Look("output", "#FCE6D9", RED, 2.6, is_round=True, is_dashed=False),
         Look("constant", "#FFFFFF", GREY, 1.2, is_round=True, is_dashed=True),
+        Look("without value", "#F4F4F4", GREY, 1.0, is_round=True, is_dashed=True),
         Look("operation", "#E8E8E8", "#333333", 1.2, is_round=False, is_dashed=False),
     )
 }
@@ -66,7 +67,7 @@ def _of_variable(
 ) -> Node:
     kind = "output" if is_output and variable.kind == "computed" else variable.kind
     if values is not None and variable.name not in values:
-        return Node(LOOKS[kind], (_shortened(variable.name), "no value"))
+        return Node(LOOKS["without value"], (_shortened(variable.name), "no value"))
     value = None if values is None else number(values[variable.name])
     lines = [variable.name, f"value {value}" if value else _described(variable)]
     if derivatives is not None and variable.name in derivatives:

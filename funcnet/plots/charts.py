@@ -111,11 +111,12 @@ def paths(axes: "Axes", steps: Mapping[str, Any], *, colours: Sequence[str] = CO
     >>> _, axes = figure()
     >>> paths(axes[0, 0], {"sgd": [[0.0, 0.0], [1.0, 1.0]], "adam": [[0.0, 0.0], [1.0, 0.5]]})
     """
-    for (name, points), colour, marker in zip(steps.items(), cycle(colours), cycle(MARKERS), strict=False):
+    looks = zip(steps.items(), cycle(colours), cycle(MARKERS), cycle(DASHES), strict=False)
+    for (name, points), colour, marker, dash in looks:
         points = np.asarray(points)
         if points.ndim != 2 or points.shape[0] == 0 or points.shape[1] != 2:
             raise ValueError(message("paths", f"{name} of shape (n, 2), n at least 1", points.shape))
-        axes.plot(points[:, 0], points[:, 1], "-", color=colour, linewidth=1.4, label=name)
+        axes.plot(points[:, 0], points[:, 1], dash, color=colour, linewidth=1.4, label=name)
         axes.plot(*points[0], "o", color="white", markersize=6, markeredgecolor=colour, zorder=3)
         axes.plot(*points[-1], marker, color=colour, markersize=7, markeredgecolor="white")
     axes.legend(fontsize="small")
@@ -204,7 +205,7 @@ def decision(
     shown = np.clip(values, 0, 1)
     filled = axes.contourf(horizontal, vertical, shown, levels=np.linspace(0, 1, 21), cmap=DIVERGING, alpha=0.8)
     axes.contour(horizontal, vertical, shown, levels=[0.5], colors="black", linewidths=1)
-    axes.figure.colorbar(filled, ax=axes, label="output", ticks=[0, 0.5, 1])
+    axes.figure.colorbar(filled, ax=axes, label="probability of class 1", ticks=[0, 0.5, 1])
     for target, marker in ((0, "o"), (1, "^")):
         chosen = x[labels == target]
         axes.plot(*chosen.T, marker, color="white", markeredgecolor="black", markersize=7, label=f"target {target}")

@@ -85,7 +85,7 @@ def network(
         Line2D([], [], color=_POSITIVE, linestyle="-", label="w > 0"),
         Line2D([], [], color=_NEGATIVE, linestyle="--", label="w < 0"),
     ]
-    axes.legend(handles=lines, fontsize="small", loc="upper right", title=f"widest: |w| = {largest:.3g}")
+    axes.legend(handles=lines, fontsize="small", loc="upper right", title=f"line width: |w|, widest {largest:.3g}")
     label(axes, "", "", title)
     axes.axis("off")
 

@@ -65,16 +65,16 @@ def counted():
 def draw(path, layout, rows):
     """Draw the neuron's graph, and the counts beside it."""
     picture, axes = plots.figure(1, 2, size=(11.4, 8.8))
-    shapes = "round: variable, blue: input, orange: output; square: operation"
+    shapes = "round: variable, blue: input, orange: output; grey rectangle: operation"
     plots.diagram(axes[0, 0], layout, title=f"J = ½(wx + b − y)²: values and derivatives ∂J/∂v\n{shapes}")
     series = {
         "N × P": [each.operations * each.parameters for each in rows],
-        "forward mode, used": [each.forward for each in rows],
+        "forward mode, counted": [each.forward for each in rows],
         "N + P": [each.operations + each.parameters for each in rows],
-        "reverse mode, used": [each.reverse for each in rows],
+        "reverse mode, counted": [each.reverse for each in rows],
     }
     title = "All derivatives of a chain of one-neuron layers"
-    parameters, label = [each.parameters for each in rows], "local derivatives (log scale)"
+    parameters, label = [each.parameters for each in rows], "local derivatives (log scale, lower is better)"
     plots.curves(
         axes[0, 1], series, x=parameters, xlabel="parameters P (log scale)", ylabel=label, title=title, log=True
     )

@@ -175,7 +175,7 @@ def draw(families, path):
     picture, axes = plots.figure(2, 3, size=(15, 8))
     shares = {
         "dead": "dead units (% of units, lower is better)",
-        "saturated": "saturated (% of units × samples, lower is better)",
+        "saturated": "saturated outputs (% over units and samples, lower is better)",
     }
     for (share, xlabel), results, row in zip(shares.items(), families, axes, strict=True):
         left, *panels = row

@@ -25,10 +25,10 @@ FAMILIES = {
     "exponential, mean s": lambda s: information.Exponential(rate=1 / s),
 }
 SOURCES = {
-    "powers of ½: ½, ¼, ⅛, ⅛": [1 / 2, 1 / 4, 1 / 8, 1 / 8],
-    "four equal outcomes": [1 / 4] * 4,
-    "three equal outcomes": [1 / 3] * 3,
-    "0.9 and 0.1": [0.9, 0.1],
+    "½, ¼, ⅛, ⅛": [1 / 2, 1 / 4, 1 / 8, 1 / 8],
+    "¼, ¼, ¼, ¼": [1 / 4] * 4,
+    "⅓, ⅓, ⅓": [1 / 3] * 3,
+    "0.9, 0.1": [0.9, 0.1],
 }
 
 
@@ -77,8 +77,8 @@ def draw(found, found_codes, path):
     left.set_xticks([0.1, 1, 10], ["0.1", "1", "10"])
     left.axhline(0, color="black", linewidth=0.8)
     entropies, lengths = zip(*found_codes.values(), strict=True)
-    groups = [name.replace(": ", ":\n").replace(" equal", "\nequal") for name in found_codes]
-    plots.bars(right, groups, {"entropy H": entropies, "mean length of Huffman's code": lengths}, ylabel="bits",
+    series = {"entropy H": entropies, "mean length of Huffman's code": lengths}
+    plots.bars(right, list(found_codes), series, ylabel="bits", xlabel="probabilities",
                title="The code is as short as H only for powers of ½")  # fmt: skip
     plots.save(picture, path)
 

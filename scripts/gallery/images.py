@@ -98,8 +98,8 @@ def draw(images: Images, network: fn.Layer, loss: fn.Loss, result: fn.FitResult,
 
 def _draw_curves(axes: np.ndarray, history: dict[str, np.ndarray]) -> None:
     losses, accuracies = ({"training": history[name], "test": history[f"val_{name}"]} for name in ("loss", "accuracy"))
-    fn.plots.curves(axes[0], losses, xlabel="", ylabel="mean loss (lower is better)", log=True)
-    fn.plots.curves(axes[1], accuracies, xlabel="epoch", ylabel="accuracy (higher is better)")
+    fn.plots.curves(axes[0], losses, xlabel="", ylabel="mean loss\n(lower is better)", log=True)
+    fn.plots.curves(axes[1], accuracies, xlabel="epoch", ylabel="accuracy\n(higher is better)")
 
 
 def _draw_answers(matrix: Any, mistakes: Any, images: Images, prediction: jax.Array) -> None:
@@ -107,10 +107,15 @@ def _draw_answers(matrix: Any, mistakes: Any, images: Images, prediction: jax.Ar
     counts = fn.confusion_matrix(images.labels, answers, max(prediction.shape[1], 2))
     fn.plots.confusion(matrix, counts, title=f"test images: {np.trace(counts)} of {len(answers)} right")
     worst = fn.worst_mistakes(prediction, images.labels, MISTAKES[0] * MISTAKES[1])
-    captions = [f"{images.labels[i]}, predicted {answers[i]}\nwith p = {_surest(prediction[i]):.3f}" for i in worst]
+    are_probabilities = bool(((prediction >= 0) & (prediction <= 1)).all())
+    number = "p =" if are_probabilities else "output"
+    captions = [f"{images.labels[i]}, predicted {answers[i]}\n{number} {_surest(prediction[i]):.3f}" for i in worst]
     columns = min(MISTAKES[1], max(len(worst), 1))
     rows = -(-max(len(worst), 1) // columns)
-    title = "the most confident mistakes, with the probability p of the prediction" if captions else "no mistakes"
+    confident = (
+        "the most confident mistakes, p: probability" if are_probabilities else "the mistakes of the largest output"
+    )
+    title = confident if captions else "no mistakes"
     places = fn.plots.divided(mistakes, rows, columns, title=title)
     fn.plots.images(places, images.pictures[worst], captions)
 

@@ -60,7 +60,7 @@ def draw(data, x, mean, deviation, path):
     by_x = {"standard deviation d(x)": deviation, "error of the mean, |m(x) − sin x|": abs(mean - np.sin(x))}
     plots.curves(right, by_x, x=x, colours=(blue, orange), xlabel="input x",
                  ylabel="d(x) and |m(x) − sin x|  (lower is better)",
-                 title="Deviation and error: small where there are samples")  # fmt: skip
+                 title="Deviation and error grow away from the samples")  # fmt: skip
     right.set_ylim(0, 2.4)
     right.legend(fontsize="small", loc="upper center")
     for axes, height in ((left, -3.6), (right, 0.5)):

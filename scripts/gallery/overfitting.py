@@ -62,7 +62,7 @@ def draw(runs, accuracies, path):
         "validation, L1": runs["L1 penalty"][0].history["val_loss"],
     }
     title = "The training loss falls, the validation loss rises"
-    plots.curves(left, series, xlabel="epoch", ylabel="cross-entropy in nats", title=title)
+    plots.curves(left, series, xlabel="epoch", ylabel="cross-entropy in nats (lower is better)", title=title)
     left.legend(fontsize="small", loc="lower right", bbox_to_anchor=(1, 0.18))
     left.axvline(stopped.best_epoch, color="black", linewidth=1, linestyle=":")
     left.annotate(

@@ -19,10 +19,10 @@ OF_TEN = fn.mlp([64, 64, 10], output=fn.softmax)
 OF_TWO = fn.Sequential(OF_TEN, fn.Dense(2))
 FROZEN = fn.Sequential(fn.Frozen(OF_TEN), fn.Dense(2))
 WAYS = {  # the network, and whether its first part is the learned one
-    "learned on ten digits, frozen": (FROZEN, True),
-    "learned on ten digits, trained on": (OF_TWO, True),
-    "new": (OF_TWO, False),
-    "random, frozen": (FROZEN, False),
+    "from ten digits, frozen": (FROZEN, True),
+    "from ten digits, all trained further": (OF_TWO, True),
+    "random weights, all trained": (OF_TWO, False),
+    "random weights, frozen": (FROZEN, False),
 }
 
 
@@ -73,9 +73,9 @@ def main(argv=None):
             found[way].append(accuracies(way, learned, data, test, keys, chosen.epochs))
     found = {way: np.array(values) for way, values in found.items()}  # (images, runs)
     print(f"even or odd: test accuracy, mean of {chosen.runs} runs, by the number of training images")
-    print(f"{'first part of the network':36}" + "".join(f"{images:8}" for images in chosen.images))
+    print(f"{'first part of the network':40}" + "".join(f"{images:8}" for images in chosen.images))
     for way, values in found.items():
-        print(f"{way:36}" + "".join(f"{value:8.3f}" for value in values.mean(axis=1)))
+        print(f"{way:40}" + "".join(f"{value:8.3f}" for value in values.mean(axis=1)))
     draw(found, chosen.images, chosen.picture)
     print(f"picture: {chosen.picture}")
     return found
@@ -87,17 +87,17 @@ def draw(found, images, path):
     means = {way: values.mean(axis=1) for way, values in found.items()}
     plots.curves(axes, means, x=images, xlabel="training images (log scale)",
                  ylabel="test accuracy (higher is better)",
-                 title="Even or odd, learned from few images")  # fmt: skip
+                 title="Even or odd from few images: mean and standard error")  # fmt: skip
     for line, marker, values in zip(axes.lines, plots.MARKERS, found.values(), strict=False):
         line.set(marker=marker, markersize=5)
         error = values.std(axis=1, ddof=1) / np.sqrt(values.shape[1])
         axes.fill_between(
             images, values.mean(axis=1) - error, values.mean(axis=1) + error, color=line.get_color(), alpha=0.15
         )
-    axes.set_xscale("log")
+    axes.set(xscale="log", ylim=(0.45, 1.2))
     axes.set_xticks(images, images)
     axes.minorticks_off()
-    axes.legend(fontsize="small", loc="lower right")
+    axes.legend(fontsize="small", loc="upper left")
     plots.save(picture, path)
 
 

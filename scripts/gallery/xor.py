@@ -41,7 +41,12 @@ def draw(best, losses, file):
         f"start {index + 1}, {'learned' if loss[-1] < 0.03 else 'stuck'}": loss for index, loss in enumerate(losses)
     }
     fn.plots.curves(
-        axes[0, 1], series, xlabel="step", ylabel="loss (mean of ½ (a − y)²)", title="single starts", log=True
+        axes[0, 1],
+        series,
+        xlabel="step",
+        ylabel="loss, mean of ½ (a − y)² (lower is better)",
+        title="single starts",
+        log=True,
     )
     fn.plots.save(picture, file)
 

@@ -38,8 +38,8 @@ FIGURES: dict[str, list[tuple[str, float, float]]] = {
     ],
     "differential_entropy": [
         (r"uniform, width s = 0\.1 +\S+ +\S+ +(\S+)", -3.32, 0.03),
-        (r"0\.9 and 0\.1 +(\S+)", 0.469, 0.0001),
-        (r"0\.9 and 0\.1 +\S+ +(\S+)", 1.0, 0.0),
+        (r"0\.9, 0\.1 +(\S+)", 0.469, 0.0001),
+        (r"0\.9, 0\.1 +\S+ +(\S+)", 1.0, 0.0),
     ],
     "digits_zero_one": [(r"mean +\S+ +\S+ +(\S+)", 0.9995, 0.0008)],
     "embedded_digits": [(r"mean +\S+ +\S+ +(\S+)", 0.9784, 0.006)],
@@ -108,9 +108,9 @@ FIGURES: dict[str, list[tuple[str, float, float]]] = {
     "slow_learning": [(r"quadratic, bad .*after (\d+)", 232, 2), (r"cross-entropy, bad .*after (\d+)", 17, 1)],
     "tensors": [(r"ΔJ in ε +(\S+)", 6.001, 1e-6), (r"uint8 200 \+ 100 +(\d+)", 44, 0)],
     "transfer_learning": [
-        (r"digits, frozen .* (\S+) +\S+\n", 0.954, 0.02),
-        (r"\nnew .* (\S+) +\S+\n", 0.816, 0.04),
-        (r"random, frozen .* (\S+) +\S+\n", 0.585, 0.05),
+        (r"ten digits, frozen .* (\S+) +\S+\n", 0.954, 0.02),
+        (r"\nrandom weights, all trained .* (\S+) +\S+\n", 0.816, 0.04),
+        (r"random weights, frozen .* (\S+) +\S+\n", 0.585, 0.05),
     ],
     "vanishing_gradients": [
         (r"hidden layers, from the input on\nsigmoid, Glorot +(\S+)", 3e-8, 2e-8),

@@ -15,7 +15,7 @@ def test_three_ways_agree_and_codes_are_as_short_as_they_can_be(tmp_path, capsys
     assert figures["entropies"]["uniform, width s"][1, 0] == 0
     for name, (entropy, length) in figures["codes"].items():
         assert entropy <= length < entropy + 1
-        assert (entropy == length) == (name in ("powers of ½: ½, ¼, ⅛, ⅛", "four equal outcomes"))
+        assert (entropy == length) == (name in ("½, ¼, ⅛, ⅛", "¼, ¼, ¼, ¼"))
     nats, bits = figures["loss"]
     assert nats == pytest.approx(np.log(10), rel=1e-6)
     assert bits == pytest.approx(np.log2(10), rel=1e-6)
