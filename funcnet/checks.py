@@ -5,7 +5,7 @@ them, once, before anything is computed. What a network computes is checked by i
 them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
@@ -262,15 +262,31 @@ def integer_array(where: object, name: str, value: Any) -> Any:
 def named(where: str, table: Mapping[str, Any], name: Any) -> Any:
     """Return a table's entry of that name; ``ValueError`` for an unknown name gives the nearest one and all of them.
 
+    What is not a text is a ``TypeError``.
+
     >>> named("loss", {"quadratic": 1, "hinge": 2}, "quadratik")
     Traceback (most recent call last):
     ValueError: loss: expected one of quadratic, hinge, got 'quadratik': 'quadratic' is the nearest
     """
-    if isinstance(name, str) and name in table:
+    if not isinstance(name, str):
+        raise TypeError(message(where, "a name, such as " + repr(next(iter(table))), f"a {type(name).__name__}"))
+    if name in table:
         return table[name]
-    nearest = get_close_matches(name.lower(), table, n=1) if isinstance(name, str) else []
+    nearest = get_close_matches(name.lower(), table, n=1)
     hint = f": {nearest[0]!r} is the nearest" if nearest else ""
     raise ValueError(message(where, f"one of {', '.join(table)}", f"{name!r}{hint}"))
+
+
+def check_settings_named(where: str, settings: Iterable[str], known: Iterable[str]) -> None:
+    """Raise ``TypeError`` for a setting by a name that is not known.
+
+    >>> check_settings_named("optimizer sgd", ["lr"], ["learning_rate"])
+    Traceback (most recent call last):
+    TypeError: optimizer sgd: expected settings among learning_rate, got lr
+    """
+    known = list(known)
+    if unknown := [name for name in settings if name not in known]:
+        raise TypeError(message(where, f"settings among {', '.join(known) or 'none'}", ", ".join(unknown)))
 
 
 def check_part(where: str, name: str, value: Any, kind: type, *, optional: bool = False) -> None:
@@ -528,7 +544,7 @@ def real_array(where: object, name: str, value: Any) -> Any:
     array = value if isinstance(value, jax.Array) else np.asarray(value)
     is_number = jnp.issubdtype(array.dtype, jnp.number) and array.dtype.kind != "m"  # durations are integers to NumPy
     if not (is_number or array.dtype == bool):
-        is_text = name == "y" and array.dtype.kind in "USO"
+        is_text = name == "y" and array.ndim == 1 and array.dtype.kind in "USO"
         hint = ": _, y = np.unique(y, return_inverse=True) makes labels of names" if is_text else ""
         raise TypeError(message(where, f"{name} to be an array of numbers", f"dtype {array.dtype}{hint}"))
     if jnp.issubdtype(array.dtype, jnp.complexfloating):

@@ -132,8 +132,8 @@ class uniform(Initializer):  # noqa: N801
     """
 
     name = "initializers.uniform"
-    low: float = -0.05
-    high: float = 0.05
+    low: float
+    high: float
 
     def __post_init__(self) -> None:
         set_number(self, "low", lambda low: True, "to be finite")

@@ -150,5 +150,5 @@ def check_contained_layers(layer: Layer) -> None:
             expected = f"forward to declare {_declared(hidden)}, which {contained} needs"
             raise TypeError(message(layer, expected, _declared(sorted(layer.declared_keywords)) or "none"))
         if contained.keeps_statistics and not layer.keeps_statistics:
-            expected = f"learn(params, cache) to return the running statistics of {contained}"
+            expected = f"learn(params, cache) to return the running statistics, or frozen parameters, of {contained}"
             raise TypeError(message(layer, expected, "no learn"))

@@ -23,10 +23,10 @@ def test_losses_and_optimizers_take_settings():
     assert fn.loss("softmax_cross_entropy", label_smoothing=0.1) == fn.SoftmaxCrossEntropy(label_smoothing=0.1)
     assert fn.loss("focal", gamma=1.0) == fn.Focal(gamma=1.0)
     assert str(fn.optimizer("momentum", learning_rate=0.1, momentum=0.5)) == str(fn.momentum(0.1, 0.5))
-    with pytest.raises(TypeError, match="hue"):
-        fn.loss("quadratic", hue=1)
-    with pytest.raises(TypeError, match="hue"):
-        fn.optimizer("sgd", learning_rate=0.1, hue=1)
+    with pytest.raises(TypeError, match="loss huber: expected settings among delta, got delt"):
+        fn.loss("huber", delt=1)
+    with pytest.raises(TypeError, match="optimizer momentum: expected settings among learning_rate, momentum, got lr"):
+        fn.optimizer("momentum", lr=0.1)
 
 
 def test_every_optimizer_has_its_name():
@@ -52,7 +52,8 @@ def test_an_unknown_name_is_refused_with_the_nearest(function, name, nearest):
 
 
 @pytest.mark.parametrize("function", [fn.loss, fn.optimizer, fn.activation])
-@pytest.mark.parametrize("name", ["zzz", None, 3])
-def test_a_name_without_a_near_one_lists_all(function, name):
-    with pytest.raises(ValueError, match=rf"^{function.__name__}: expected one of \w+(, \w+)+, got {name!r}$"):
-        function(name)
+def test_a_name_without_a_near_one_lists_all(function):
+    with pytest.raises(ValueError, match=rf"^{function.__name__}: expected one of \w+(, \w+)+, got 'zzz'$"):
+        function("zzz")
+    with pytest.raises(TypeError, match=rf"^{function.__name__}: expected a name, such as '\w+', got a Quadratic"):
+        function(fn.quadratic)

@@ -285,6 +285,7 @@ def test_what_cannot_learn_statistics_refuses_them():
         return fn.autodiff(network, loss, with_output=with_output)
 
     with pytest.raises(
-        TypeError, match=r"gradients to be fn\.autodiff or fn\.backprop .* running statistics, got mine"
+        TypeError,
+        match=r"gradients to be fn\.autodiff or fn\.backprop .* running statistics or frozen layers, got mine",
     ):
         fn.train_step(NETWORK, fn.quadratic, fn.sgd(0.1), gradients=mine)

@@ -88,5 +88,46 @@ def test_samples_show_labels_and_wrong_predictions():
     _, axes = plots.figure(1, 3)
     plots.samples(axes, np.zeros((3, 8, 8)), [3, 5, 7], [3, 6, 7], names=list("0123456789"))
     assert [place.get_title() for place in axes.ravel()] == ["3", "5, predicted 6", "7"]
-    with pytest.raises(ValueError, match=r"samples: expected 3 labels, one for each picture, got 2"):
+    with pytest.raises(ValueError, match=r"samples: expected labels of shape \(3,\), one per picture, got \(2,\)"):
         plots.samples(axes, np.zeros((3, 8, 8)), [3, 5])
+
+
+def test_frozen_networks_are_opened_and_wrong_parameters_named():
+    network = fn.Sequential(fn.Frozen(fn.mlp([2, 3], output=fn.tanh)), fn.Residual(fn.relu), fn.Dense(1))
+    params, _ = network.init(jax.random.key(0), (2,))
+    axes = drawn(network, params, inputs=np.array(["a", "b"]))
+    assert len(axes.lines) == 9
+    bad = fn.DenseParams(np.full((1, 2), np.nan), np.zeros(1))
+    for wrong, words in (((bad,), "finite DenseParams"), (((),), "finite DenseParams, got a tuple")):
+        with pytest.raises(ValueError, match=words):
+            drawn(fn.Sequential(fn.Dense(1)), wrong)
+    pair = fn.DenseParams(np.ones((2, 2)), np.zeros(2)), fn.DenseParams(np.ones((1, 3)), np.zeros(1))
+    with pytest.raises(ValueError, match=r"a weight of Dense\(1\) of shape \(1, 2\), got \(1, 3\)"):
+        drawn(fn.Sequential(fn.Dense(2), fn.Dense(1)), pair)
+
+
+def test_outputs_of_one_name_are_two_boxes():
+    _, axes = plots.figure()
+    both = lambda a, b: (neurons.nand(a, b), neurons.nand(a, a))  # noqa: E731
+    plots.circuit(axes[0, 0], both, inputs=["a", "b"], outputs=["s", "s"])
+    assert [text.get_text() for text in axes[0, 0].texts].count("s") == 2
+    for constant in (lambda a: neurons.nand(a, 1), lambda a: 1):
+        with pytest.raises(NoRuleError, match=r"gates_of: expected .* got a constant bit"):
+            plots.circuit(axes[0, 0], constant, inputs=["a"], outputs=["s"])
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda p: np.where(p[:, 0] > 0, np.nan, 1 + p[:, 1] ** 2),
+        lambda p: np.where(p[:, 0] > 0, np.inf, 1 + p[:, 1] ** 2),
+        lambda p: 2 + 3 * (p**2).sum(axis=1),
+        lambda p: 10.0 ** (20 * p[:, 0]),
+    ],
+)
+def test_a_scale_has_some_ticks_whatever_the_values(function):
+    picture, axes = plots.figure()
+    plots.surface(axes[0, 0], function, (-1, 1), (-1, 1), xlabel="x", ylabel="y", log=True, scale="cost", resolution=20)
+    bar = picture.axes[-1]
+    assert 2 <= len(bar.get_yticks()) <= 9
+    assert bar.get_ylabel() == "cost"

@@ -77,7 +77,7 @@ def test_an_initializer_that_degenerates_is_named(initializer, words):
 def test_a_number_that_is_not_finite_is_no_number_of_an_initializer():
     for number in (float("inf"), float("nan")):
         with pytest.raises(ValueError, match=r"^uniform: expected low to be finite, got"):
-            initializers.uniform(number)
+            initializers.uniform(number, 1.0)
         with pytest.raises(ValueError, match=r"^constant: expected value to be finite, got"):
             initializers.constant(number)
 

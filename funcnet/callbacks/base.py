@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
-from os import PathLike
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -111,6 +110,8 @@ class Callback(Configuration):
 
     described_as: ClassVar[str] = "a callback, such as fn.CSVLog('log.csv'), or a function of the progress"
 
+    owns_path: ClassVar[bool] = False  # whether it has a field path, a file that no other callback may write
+
     every: int = field(default=1, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -189,9 +190,7 @@ def check_callbacks(where: str, callbacks: Any) -> None:
             raise TypeError(message(where, f"each of callbacks to be {Callback.described_as}", got))
         if isinstance(each, Callback):
             check_count(repr(each), "every", each.every)
-    paths = [
-        os.path.realpath(each.path) for each in callbacks if isinstance(getattr(each, "path", None), str | PathLike)
-    ]
+    paths = [os.path.realpath(each.path) for each in callbacks if isinstance(each, Callback) and each.owns_path]  # type: ignore[attr-defined]
     if repeated := [path for path in paths if paths.count(path) > 1]:
         raise ValueError(message(where, "each of callbacks to write a file of its own", f"{repeated[0]!r} twice"))
 

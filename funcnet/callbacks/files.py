@@ -19,6 +19,8 @@ from .base import Callback, Follower, Progress, RunStart
 class _FileLog(Callback):
     """A file with one line per epoch. It is opened with the first line, so that a run that fails before leaves none."""
 
+    owns_path = True
+
     path: str | os.PathLike[str]
     overwrite: bool = False
 

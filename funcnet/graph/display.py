@@ -35,7 +35,8 @@ def table(program: Program, values: dict[str, Any] | None, derivatives: dict[str
     described = {name: _described(variable) for name, variable in program.variables.items()}
     columns = [["variable", *kinds], ["operation", *(kinds | computed).values()]]
     if values is not None:
-        columns.append(["value", *(number(values[name]) or text for name, text in described.items())])
+        texts = [number(values[name]) or text if name in values else "-" for name, text in described.items()]
+        columns.append(["value", *texts])
     if derivatives is not None:  # variables that do not vary with the inputs have none
         of_each = {name: derivatives.get(name) for name in kinds}
         texts = ["-" if of_each[name] is None else number(of_each[name]) or text for name, text in described.items()]

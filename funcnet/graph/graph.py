@@ -85,7 +85,7 @@ class Graph(Program):
     def part(self, names: Iterable[str], given: Mapping[str, Any]) -> Values:
         """Return the values of some variables, by name, and run only the operations that they need.
 
-        This is what frameworks with graphs and sessions call running a node and feeding others.
+        Frameworks with graphs and sessions call this running a node, with values fed to others.
 
         Args:
             names: the variables to compute.
@@ -107,6 +107,8 @@ class Graph(Program):
         where = "graph.part"
         if isinstance(names, str):
             raise TypeError(message(where, "names of variables, such as ['z']", repr(names)))
+        if not isinstance(given, Mapping):
+            raise TypeError(message(where, "given to be a dict of values by name", f"a {type(given).__name__}"))
         chosen = tuple(names)
         for name in (*chosen, *given):
             if name not in self.variables:
@@ -120,6 +122,7 @@ class Graph(Program):
 
     def output(self, values: Values) -> Any:
         """Return the function's result, from the values that ``forward`` returns."""
+        _check_complete("graph.output", names_in(self.outputs), values)
         return self.result.unflatten([values[each] if isinstance(each, str) else each for each in self.outputs])
 
     def backward(
@@ -145,6 +148,7 @@ class Graph(Program):
             NoRuleError: an operation between an input and J has no hand-written local derivative.
             ValueError: a name is unknown, or without seeds the result is not one real number.
         """
+        _check_complete("graph.backward", self.variables, values)
         chosen_inputs = self._checked_inputs(inputs)
         seeds = self._seeds(seeds)
         chosen = active(self, chosen_inputs, seeds)
@@ -281,6 +285,12 @@ def _like(variable: Variable, value: Any) -> jax.Array:
     if array.dtype != variable.dtype:
         raise DtypeError(where, f"dtype {variable.dtype}", array.dtype)
     return array
+
+
+def _check_complete(where: str, names: Iterable[str], values: Mapping[str, Any]) -> None:
+    """Raise ``ValueError`` where a variable has no value, as after ``Graph.part``."""
+    if missing := [name for name in names if name not in values]:
+        raise ValueError(message(where, "the values that graph.forward returns", f"none of {', '.join(missing)}"))
 
 
 def _is_real_number(variable: Variable) -> bool:

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks import check_count, check_number, floating_array, set_number
+from ..checks import accumulator_dtype, as_dtype, check_count, check_number, floating_array, set_number
 from ..configuration import Configuration
 from ..errors import ShapeError, message
 from .measures import log_of, nats_per_unit
@@ -65,8 +65,10 @@ class Normal(Density):
 
     def density(self, x: Any) -> jax.Array:
         """Return exp(−(x − μ)²/(2σ²))/(σ√(2π))."""
-        z = (floating_array("Normal", "x", x) - self.mean) / self.stddev
-        return jnp.exp(-(z**2) / 2) / (self.stddev * math.sqrt(2 * math.pi))
+        x, dtype = _widened("Normal", x)
+        mean, stddev = (as_dtype(self, name, getattr(self, name), x.dtype) for name in ("mean", "stddev"))
+        z = (x - mean) / stddev
+        return (jnp.exp(-(z**2) / 2) / (stddev * math.sqrt(2 * math.pi))).astype(dtype)
 
     def differential_entropy(self, *, unit: str = "bits") -> float:
         """Return ½ log(2πe σ²)."""
@@ -97,13 +99,15 @@ class Uniform(Density):
 
     def density(self, x: Any) -> jax.Array:
         """Return 1/(high − low) inside [low, high], else 0."""
-        x = floating_array("Uniform", "x", x)
-        return jnp.where((x >= self.low) & (x <= self.high), 1 / (self.high - self.low), jnp.zeros_like(x))
+        x, dtype = _widened("Uniform", x)
+        height = as_dtype(self, "1 / (high - low)", 1 / (self.high - self.low), x.dtype)
+        inside = jnp.where((x < self.low) | (x > self.high), jnp.zeros_like(x), height)
+        return jnp.where(jnp.isnan(x), x, inside).astype(dtype)
 
     def differential_entropy(self, *, unit: str = "bits") -> float:
         """Return log(high − low)."""
-        width = self.high - self.low
-        return math.log2(width) if unit == "bits" else math.log(width) / nats_per_unit("Uniform", unit)
+        bits = math.log2(self.high / 2 - self.low / 2) + 1  # the width itself might overflow
+        return bits if nats_per_unit("Uniform", unit) != 1 else bits * math.log(2)
 
 
 class Exponential(Density):
@@ -128,12 +132,19 @@ class Exponential(Density):
 
     def density(self, x: Any) -> jax.Array:
         """Return λ exp(−λx) for x ≥ 0, else 0."""
-        x = floating_array("Exponential", "x", x)
-        return jnp.where(x >= 0, self.rate * jnp.exp(-self.rate * jnp.maximum(x, 0)), jnp.zeros_like(x))
+        x, dtype = _widened("Exponential", x)
+        rate = as_dtype(self, "rate", self.rate, x.dtype)
+        return jnp.where(x < 0, jnp.zeros_like(x), rate * jnp.exp(-rate * jnp.maximum(x, 0))).astype(dtype)
 
     def differential_entropy(self, *, unit: str = "bits") -> float:
         """Return 1 − log λ."""
         return (1 - math.log(self.rate)) / nats_per_unit("Exponential", unit)
+
+
+def _widened(where: str, x: Any) -> tuple[jax.Array, Any]:
+    """Return x in float32 at least, and its own dtype."""
+    x = floating_array(where, "x", x)
+    return x.astype(accumulator_dtype(x.dtype)), x.dtype
 
 
 def differential_entropy(
@@ -164,6 +175,8 @@ def differential_entropy(
     """
     where = "differential_entropy"
     log = log_of(where, unit)
+    if not callable(density):
+        raise TypeError(message(where, "density to be a function, such as Normal().density", repr(density)))
     check_count(where, "nodes", nodes)
     for name, end in (("low", low), ("high", high)):
         check_number(where, name, end, lambda end: not math.isnan(end), "to be a number")
@@ -210,10 +223,10 @@ def estimated_differential_entropy(samples: Any, *, unit: str = "bits") -> jax.A
 
     With the sorted samples x₁ ≤ … ≤ xₙ it is the mean of log(n/(2m) (xᵢ₊ₘ − xᵢ₋ₘ)), where an index outside [1, n]
     stands for the nearest inside, and m = ⌊√n + ½⌋. Vasicek, "A test for normality based on sample entropy" (1976). It
-    is consistent. More than 2m equal samples, such as rounded ones, have the estimate −∞.
+    is consistent. Many equal samples, such as rounded ones, make it −∞: 2m + 1 of them, or m + 1 at an end.
 
     Raises:
-        DtypeError, ShapeError: ``samples`` is not floating, or not (n,) with n at least 3.
+        DtypeError, ShapeError: ``samples`` is not floating, or not (n,) with n at least 5.
         ValueError: ``unit`` is neither "bits" nor "nats".
 
     >>> samples = jax.random.normal(jax.random.key(0), (10_000,))
@@ -222,10 +235,11 @@ def estimated_differential_entropy(samples: Any, *, unit: str = "bits") -> jax.A
     """
     where = "estimated_differential_entropy"
     log, samples = log_of(where, unit), floating_array(where, "samples", samples)
-    if samples.ndim != 1 or len(samples) < 3:
-        raise ShapeError(where, "samples of shape (n,), n at least 3", samples.shape)
+    if samples.ndim != 1 or len(samples) < 5:
+        raise ShapeError(where, "samples of shape (n,), n at least 5", samples.shape)
     n = len(samples)
     m = int(math.sqrt(n) + 0.5)
     x = jnp.sort(samples)
     above, below = (jnp.clip(jnp.arange(n) + step, 0, n - 1) for step in (m, -m))
-    return jnp.mean(log(n / (2 * m) * (x[above] - x[below])))
+    differences = x[above].astype(accumulator_dtype(x.dtype)) - x[below].astype(accumulator_dtype(x.dtype))
+    return jnp.mean(log(n / (2 * m) * differences)).astype(x.dtype)

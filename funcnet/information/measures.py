@@ -141,7 +141,7 @@ def nats_per_unit(where: str, unit: str) -> float:
     >>> nats_per_unit("entropy", "nats")
     1.0
     """
-    if unit not in NATS_PER_UNIT:
+    if not isinstance(unit, str) or unit not in NATS_PER_UNIT:
         raise ValueError(message(where, f"unit one of {', '.join(NATS_PER_UNIT)}", repr(unit)))
     return NATS_PER_UNIT[unit]
 
@@ -149,6 +149,8 @@ def nats_per_unit(where: str, unit: str) -> float:
 @jax.custom_jvp
 def _log2(q: jax.Array) -> jax.Array:
     """Return log₂ q = e + log₂ m with q = m 2ᵉ and m near 1, which is exact for powers of 2; ``jnp.log2`` is not."""
+    if q.dtype != jnp.float16:  # compiled programs flush other subnormal numbers to 0
+        q = jnp.where(jnp.abs(q) < jnp.finfo(q.dtype).smallest_normal, jnp.zeros_like(q), q)
     m, e = jnp.frexp(q)
     is_low = m < math.sqrt(0.5)
     m, e = jnp.where(is_low, 2 * m, m), jnp.where(is_low, e - 1, e)

@@ -6,9 +6,10 @@ values over its samples. ``predict`` turns the network's output into what it sta
 scores of the hinge into numbers between 0 and 1; other losses return the output itself.
 """
 
+from dataclasses import fields
 from typing import Any, cast
 
-from ..checks import named
+from ..checks import check_settings_named, named
 from .base import Loss
 from .base import batch_mean as batch_mean
 from .base import sample_shares as sample_shares
@@ -46,6 +47,7 @@ def loss(name: str, **settings: Any) -> Loss:
         'cross_entropy': 'binary_cross_entropy' is the nearest
     """
     found = cast(Loss, named("loss", LOSSES, name))
+    check_settings_named(f"loss {name}", settings, (field.name for field in fields(found)))
     return type(found)(**settings) if settings else found
 
 

@@ -30,17 +30,20 @@ def accuracy(prediction: jax.Array, target: jax.Array) -> jax.Array:
     """
     labels = target_classes("accuracy", prediction, target)
     if np.shape(prediction)[1] == 1:
-        warn_of_logits("accuracy", prediction, target)
+        warn_of_logits("accuracy", prediction, target, stacklevel=3)
     return is_right(predicted_classes(prediction), labels).astype(jnp.float32)
 
 
-def warn_of_logits(where: object, prediction: Any, target: Any = None) -> None:
-    """Warn where predictions are known to lie outside [0, 1], as logits do, and targets, where given, do not."""
+def warn_of_logits(where: object, prediction: Any, target: Any = None, *, stacklevel: int = 4) -> None:
+    """Warn where predictions are known to lie far outside [0, 1], as logits do, and targets, where given, do not.
+
+    Up to ½ outside they may be those of a linear output that was trained on 0 and 1.
+    """
     if is_concrete(prediction) and is_concrete(target):
         values, targets = np.asarray(prediction), np.asarray(0 if target is None else target)
-        if np.any((values < 0) | (values > 1)) and np.all((targets >= 0) & (targets <= 1)):
+        if np.any((values < -0.5) | (values > 1.5)) and np.all((targets >= 0) & (targets <= 1)):
             remedy = "if they are logits, pass loss.predict of them, such as fn.sigmoid_cross_entropy.predict(logits)"
-            warnings.warn(f"{where}: predictions outside [0, 1] are not probabilities: {remedy}", stacklevel=4)
+            warnings.warn(f"{where}: predictions outside [0, 1] are not probabilities: {remedy}", stacklevel=stacklevel)
 
 
 def is_right(answers: jax.Array, labels: jax.Array) -> jax.Array:

@@ -152,11 +152,20 @@ def gates_of(function: Callable[..., Any], inputs: int) -> tuple[list[tuple[int,
     def add_gate(equation: Any, wires: list[int]) -> list[int] | None:
         if not _is_nand(equation):
             return None  # a call is opened, and another operation refused
+        if not all(isinstance(wire, int) for wire in wires):
+            raise NoRuleError(message("gates_of", "bits that come from inputs and NANDs", "a constant bit"))
         gates.append((wires[0], wires[1]))
         return [inputs + len(gates) - 1]
 
     program = jax.make_jaxpr(function)(*[jnp.zeros((), jnp.int32)] * inputs)
-    return gates, interpret(program, range(inputs), add_gate)
+    try:
+        results = interpret(program, range(inputs), add_gate)
+    except NoRuleError as error:
+        said = str(error)
+        raise error if said.startswith("gates_of") else NoRuleError(message("gates_of", "NANDs alone", said)) from None
+    if not all(isinstance(result, int) for result in results):
+        raise NoRuleError(message("gates_of", "results that come from inputs and NANDs", "a constant bit"))
+    return gates, results
 
 
 def _is_nand(equation: Any) -> bool:

@@ -5,9 +5,10 @@ and estimates of it from mini-batches are too noisy to invert.
 """
 
 from collections.abc import Callable
+from inspect import signature
 from typing import Any, cast
 
-from ..checks import named
+from ..checks import check_settings_named, named
 from . import schedules
 from .adaptive import AdaGradState, AdamState, AdamWState, RMSPropState, adagrad, adam, adamw, rmsprop
 from .chaining import chain
@@ -53,7 +54,9 @@ def optimizer(name: str, **settings: Any) -> Optimizer:
     ValueError: optimizer: expected one of sgd, momentum, nesterov, adagrad, rmsprop, rmsprop_nesterov, adam, adamw, got
         'adamm': 'adam' is the nearest
     """
-    return cast(Optimizer, named("optimizer", OPTIMIZERS, name)(**settings))
+    make = named("optimizer", OPTIMIZERS, name)
+    check_settings_named(f"optimizer {name}", settings, signature(make).parameters)
+    return cast(Optimizer, make(**settings))
 
 
 __all__ = [

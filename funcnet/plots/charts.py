@@ -95,10 +95,23 @@ def surface(
     if scale:
         bar = axes.figure.colorbar(filled, ax=axes, label=scale)
         if log:
-            powers = range(int(np.ceil(shown.min())), int(np.floor(shown.max())) + 1)
-            bar.set_ticks(powers, labels=[f"$10^{{{power}}}$" for power in powers])
+            drawn = np.asarray(filled.levels)
+            ticks = _powers(drawn[0], drawn[-1])
+            bar.set_ticks(ticks, labels=[f"{10.0**power:.2g}" for power in ticks])
     axes.set(xlim=x_range, ylim=y_range)
     label(axes, xlabel, ylabel, title)
+
+
+def _powers(lowest: float, highest: float) -> list[float]:
+    """Return at most nine whole numbers in an interval, with equal distances, or its ends where it holds less than two.
+
+    >>> _powers(-3.5, 2.2), _powers(0.3, 0.9), _powers(-40.0, 40.0)[:3]
+    ([-3.0, -2.0, -1.0, 0.0, 1.0, 2.0], [0.3, 0.9], [-40.0, -31.0, -22.0])
+    """
+    first, last = int(np.ceil(lowest)), int(np.floor(highest))
+    if last - first < 1:
+        return [float(lowest), float(highest)]
+    return [float(power) for power in range(first, last + 1, -(-(last - first + 1) // 9))]
 
 
 def paths(axes: "Axes", steps: Mapping[str, Any], *, colours: Sequence[str] = COLOURS[1:]) -> None:

@@ -1,9 +1,10 @@
 """Pictures of networks: units and weights, and circuits of NAND gates."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import jax
 import numpy as np
 
 from ..drawing.layout import Look, Node, layout_of
@@ -45,7 +46,7 @@ def network(
 ) -> None:
     """Draw the units of a small network as circles and its weights as lines between them.
 
-    A line is the wider, the larger |w|; it is blue and solid for w > 0, and orange and dashed for w < 0. The number in
+    The width of a line grows with |w|; it is blue and solid for w > 0, and orange and dashed for w < 0. The number in
     a circle is the unit's bias. Weights are written where there are few. Below each column stands its activation.
 
     Args:
@@ -93,19 +94,23 @@ def network(
 def _columns(network: Layer, params: Params, inputs: Sequence[str], outputs: Sequence[str]) -> list[_Column]:
     """Return the columns of a network; ``ValueError`` where it cannot be drawn."""
     columns: list[_Column] = []
-    for _, layer, own in flattened(network, params):
-        inside = layer.layer if isinstance(layer, Frozen) else layer
-        if isinstance(inside, Dense):
-            columns = columns or [_Column(own.weight.shape[1], inputs, "inputs")]
+    for layer, own in _layers(network, params):
+        if isinstance(layer, Dense):
+            if not (isinstance(own, DenseParams) and np.isfinite(own.weight).all() and np.isfinite(own.bias).all()):
+                raise ValueError(message("network", f"params of {layer} that are finite DenseParams", _shortly(own)))
+            columns = columns or [_Column(own.weight.shape[1], list(inputs), "inputs")]
+            if own.weight.shape != (len(own.bias), columns[-1].units):
+                expected = f"a weight of {layer} of shape ({len(own.bias)}, {columns[-1].units})"
+                raise ValueError(message("network", expected, own.weight.shape))
             columns.append(_Column(len(own.bias), (), params=own))
-        elif own == ():
+        elif not jax.tree.leaves(own):
             if columns:
                 columns[-1] = columns[-1]._replace(below=f"{columns[-1].below}\n{layer}".strip())
         else:
             raise ValueError(message("network", "dense layers, and others without parameters", layer))
     if not columns:
         raise ValueError(message("network", "at least one dense layer", network))
-    columns[-1] = columns[-1]._replace(names=outputs)
+    columns[-1] = columns[-1]._replace(names=list(outputs))
     for column in columns:
         if column.units > MOST_UNITS:
             raise ValueError(message("network", f"layers of at most {MOST_UNITS} units", column.units))
@@ -113,6 +118,20 @@ def _columns(network: Layer, params: Params, inputs: Sequence[str], outputs: Seq
             expected = f"{column.units} names, one for each unit"
             raise ValueError(message("network", expected, f"{len(column.names)} of them"))
     return columns
+
+
+def _layers(network: Layer, params: Params) -> Iterator[tuple[Layer, Params]]:
+    """Yield the layers, also those of frozen networks, with their parameters."""
+    for _, layer, own in flattened(network, params):
+        if isinstance(layer, Frozen):
+            yield from _layers(layer.layer, own)
+        else:
+            yield layer, own
+
+
+def _shortly(params: Params) -> str:
+    """Return what parameters are, for errors."""
+    return "values that are not finite" if isinstance(params, DenseParams) else f"a {type(params).__name__}"
 
 
 def _heights(column: _Column) -> np.ndarray:
@@ -186,6 +205,7 @@ def circuit(
 
     Raises:
         ValueError: the number of the outputs' names is not that of the results.
+        NoRuleError: the function computes a bit by something else than ``neurons.nand``.
 
     >>> import funcnet as fn
     >>> from funcnet.plots import figure
@@ -197,11 +217,11 @@ def circuit(
     gates, results = gates_of(function, len(inputs))
     if len(outputs) != len(results):
         raise ValueError(message("circuit", f"{len(results)} names of outputs", f"{len(outputs)} of them"))
-    nodes: dict[Any, Node] = {index: Node(_BIT, (name,)) for index, name in enumerate(inputs)}
+    nodes: dict[Any, Node] = {index: Node(_BIT, (str(name),)) for index, name in enumerate(inputs)}
     nodes |= {len(inputs) + index: Node(_GATE, ("NAND",)) for index in range(len(gates))}
-    nodes |= {name: Node(_BIT, (name,)) for name in outputs}
+    nodes |= {("output", index): Node(_BIT, (str(name),)) for index, name in enumerate(outputs)}
     edges: list[tuple[Any, Any]] = [
         (wire, len(inputs) + index) for index, wires in enumerate(gates) for wire in sorted(set(wires))
     ]
-    edges += [(wire, name) for wire, name in zip(results, outputs, strict=True)]
+    edges += [(wire, ("output", index)) for index, wire in enumerate(results)]
     diagram(axes, layout_of(nodes, edges), title=title)

@@ -63,11 +63,17 @@ def samples(
     answers = labels if predictions is None else np.asarray(predictions)
     for what, given in (("labels", labels), ("predictions", answers)):
         if given.shape != (len(pictures),):
-            expected = f"{len(pictures)} {what}, one for each picture"
-            raise ValueError(message("samples", expected, len(given) if given.ndim else "a number"))
+            raise ValueError(message("samples", f"{what} of shape ({len(pictures)},), one per picture", given.shape))
+
+    if len(pictures) > np.size(axes):
+        raise ValueError(message("samples", f"at most {np.size(axes)} pictures, one for each axes", len(pictures)))
 
     def name(label: Any) -> str:
-        return str(label) if names is None else names[int(label)]
+        if names is None:
+            return str(label)
+        if not 0 <= label < len(names):
+            raise ValueError(message("samples", f"labels in [0, {len(names)}), as many as names", label))
+        return names[int(label)]
 
     titles = [
         name(true) if true == answer else f"{name(true)}, predicted {name(answer)}"

@@ -71,3 +71,15 @@ def test_what_is_missing_or_unknown_is_named(names, given, error, words):
 def test_a_value_of_another_shape_is_refused():
     with pytest.raises(fn.ShapeError, match=r"graph: w: expected shape \(2,\), got \(3,\)"):
         GRAPH.part(["z"], {"w": jnp.ones(3), "x": ARGUMENTS[1]})
+
+
+def test_values_of_a_part_are_shown_and_go_no_further():
+    values = GRAPH.part(["z", "w"], {"w": ARGUMENTS[0], "x": ARGUMENTS[1]})
+    rows = {row.split()[0]: row.split()[-1] for row in GRAPH.table(values).splitlines()}
+    assert (rows["J"], rows["x"]) == ("-", "-")
+    assert rows["z"] != "-"
+    for use in (GRAPH.output, GRAPH.backward):
+        with pytest.raises(ValueError, match=r"expected the values that graph\.forward returns, got none of .*J"):
+            use(values)
+    with pytest.raises(TypeError, match="given to be a dict of values by name, got a NoneType"):
+        GRAPH.part(["z"], None)

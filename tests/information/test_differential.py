@@ -83,13 +83,13 @@ def test_what_is_no_density_is_refused(arguments, words):
 
 
 def test_what_cannot_be_estimated_is_refused():
-    with pytest.raises(fn.ShapeError, match=r"samples of shape \(n,\), n at least 3, got \(2,\)"):
-        estimated_differential_entropy([0.1, 0.2])
+    with pytest.raises(fn.ShapeError, match=r"samples of shape \(n,\), n at least 5, got \(4,\)"):
+        estimated_differential_entropy([0.1, 0.2, 0.3, 0.4])
     with pytest.raises(fn.DtypeError, match="samples of a floating dtype, got int32"):
         estimated_differential_entropy([1, 2, 3])
     for call in (estimated_differential_entropy, lambda x, unit: Normal().differential_entropy(unit=unit)):
         with pytest.raises(ValueError, match="expected unit one of bits, nats, got 'bans'"):
-            call(jnp.ones(3), unit="bans")
+            call(jnp.ones(5), unit="bans")
 
 
 def test_equal_outcomes_have_whole_bits():
@@ -106,3 +106,28 @@ def test_the_binary_logarithm_is_accurate_and_has_its_derivative(x64):
     assert jax.grad(jax.grad(log2))(2.0) == pytest.approx(-1 / (4 * np.log(2)), rel=1e-15)
     assert [float(log2(jnp.asarray(q))) for q in (0.0, np.inf)] == [-np.inf, np.inf]
     assert np.isnan(log2(jnp.asarray(np.nan)))
+
+
+@pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16, jnp.float32])
+def test_narrow_and_wide_densities_do_not_become_nan(dtype):
+    assert float(Normal(stddev=1e-4).density(jnp.zeros(2, dtype))[0]) == pytest.approx(3989, rel=0.01)
+    for density in (Normal(), Uniform(), Exponential()):
+        assert np.isnan(density.density(jnp.asarray(np.nan, dtype)))
+        assert density.density(jnp.asarray([0.5], dtype)).dtype == dtype
+    with pytest.raises(ValueError, match=r"Normal\(stddev=1e-40\): expected stddev that float32 does not round to 0"):
+        Normal(stddev=1e-40).density(jnp.float32(0))
+    with pytest.raises(ValueError, match=r"Exponential\(rate=1e\+39\): expected rate to be finite as float32"):
+        Exponential(rate=1e39).density(jnp.float32(0))
+    assert Uniform(-1e308, 1e308).differential_entropy() == pytest.approx(1024.15, abs=0.01)
+
+
+def test_an_estimate_in_half_precision_does_not_overflow():
+    samples = 5000 * np.random.default_rng(0).normal(size=1000)
+    found = estimated_differential_entropy(jnp.asarray(samples, jnp.float16))
+    assert float(found) == pytest.approx(float(estimated_differential_entropy(samples.astype(np.float32))), rel=1e-2)
+
+
+def test_a_probability_that_is_flushed_to_0_is_one_of_0():
+    p, q = np.float32([1, 0]), np.float32([2.0**-140, 1])
+    for unit in ("bits", "nats"):
+        assert fn.information.cross_entropy(p, q, unit=unit) == np.inf

@@ -97,13 +97,20 @@ def test_a_loss_that_grows_is_told():
 @pytest.mark.parametrize("measure", [fn.accuracy, fn.metrics.f1.of, fn.metrics.calibration_error.of])
 def test_metrics_on_logits_of_one_output_are_told(measure):
     logits, target = np.array([[-3.0], [0.4], [2.0]]), np.array([0, 1, 1])
-    with pytest.warns(UserWarning, match=r"predictions outside \[0, 1\] are not probabilities: .*predict\(logits\)"):
+    with pytest.warns(
+        UserWarning, match=r"predictions outside \[0, 1\] are not probabilities: .*predict\(logits\)"
+    ) as caught:
         measure(logits, target)
+    assert caught[0].filename == __file__
     measure(np.asarray(fn.sigmoid_cross_entropy.predict(logits)), target)  # warnings are errors here
 
 
 def test_accuracy_of_scores_with_targets_of_minus_one_and_one_is_not_warned_of():
     assert fn.accuracy(fn.hinge.predict(jnp.array([[-3.0], [2.0]])), jnp.array([[-1.0], [1.0]])).tolist() == [1, 1]
+
+
+def test_accuracy_of_a_linear_output_is_not_warned_of():
+    assert fn.accuracy(np.array([[-0.03], [1.02]]), np.array([0, 1])).tolist() == [1, 1]
 
 
 def test_names_in_place_of_labels_are_told():
@@ -120,6 +127,10 @@ def test_names_in_place_of_labels_are_told():
         {"batch_size": None},
         {"network": fn.Sequential(fn.Flatten(), fn.Rescaling(1 / 255), OF_IMAGES), "data": (IMAGES, Y)},
         {"network": fn.mlp([3, 2], output=fn.softmax), "loss": fn.categorical_cross_entropy},
+        {
+            "network": fn.Sequential(fn.Frozen(fn.Sequential(fn.Rescaling(1 / 255), fn.Dense(4))), fn.Dense(2)),
+            "data": (IMAGES.reshape(23, 16).astype(np.float32), Y),
+        },
     ],
 )
 def test_what_is_right_is_trained_without_a_word(changes):
