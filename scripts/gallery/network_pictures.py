@@ -45,7 +45,7 @@ def draw(params, images, labels, answers, path):
                   title="a full adder: nine NANDs")  # fmt: skip
     plots.network(xor, XOR_NETWORK, params, inputs=["a", "b"], outputs=["a XOR b"], title="XOR: a trained 2-4-1")
     wrong = int(np.sum(labels != answers))
-    title = f"some of the {wrong} digits that are predicted wrongly, and some of the {len(labels) - wrong} right ones"
+    title = f"{len(labels)} test digits: {wrong} predictions are wrong, such as the orange ones"
     places = plots.divided(samples, ROWS, COLUMNS, title=title)
     shown = np.linspace(0, 2 * wrong, ROWS * COLUMNS, endpoint=False).astype(int)
     plots.samples(places, images[shown], labels[shown], answers[shown])

@@ -96,6 +96,7 @@ def draw(found, images, path):
         )
     axes.set(xscale="log", ylim=(0.45, 1.2))
     axes.set_xticks(images, images)
+    axes.set_yticks(np.arange(5, 11) / 10)
     axes.minorticks_off()
     axes.legend(fontsize="small", loc="upper left")
     plots.save(picture, path)
