@@ -99,6 +99,7 @@ from .optimizers import (
 )
 from .penalties import Penalty, l1, l2
 from .search import annealing, genetic, restarts
+from .storage import StorageError, load, save
 from .summaries import LayerSummary, Summary, summary
 from .training import (
     EarlyStopping,
@@ -154,6 +155,7 @@ __all__ = [
     "Sequential",
     "ShapeError",
     "SoftmaxCrossEntropy",
+    "StorageError",
     "Summary",
     "TensorBoard",
     "TrainState",
@@ -194,6 +196,7 @@ __all__ = [
     "layer_errors",
     "leaky_relu",
     "linear",
+    "load",
     "loss",
     "mean_squared_error",
     "metrics",
@@ -211,6 +214,7 @@ __all__ = [
     "rmsprop",
     "rmsprop_nesterov",
     "run_epochs",
+    "save",
     "schedules",
     "search",
     "sgd",

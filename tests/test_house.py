@@ -42,6 +42,7 @@ STANDS_ON = {
     | {"callbacks", "compilation", "jaxprs", "activations", "ending", "losses", "metrics", "penalties", "layers"}
     | {"objective", "optimizers", "search"},
     "data": {"checks", "errors"},
+    "storage": {"errors"},
     "plots": HELPERS | {"drawing", "layers", "neurons"},
     "cli": {"activations", "checks", "losses", "compilation", "data", "errors", "funcnet"},
     "__main__": {"cli"},
