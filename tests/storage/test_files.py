@@ -19,6 +19,7 @@ import safetensors.numpy
 import funcnet as fn
 from funcnet.storage import safetensors_file
 from tests import registry
+from tests.campaigns import files
 from tests.training.small_run import NETWORK, fit
 
 PARAMS, _ = NETWORK.init(jax.random.key(0), (3,))
@@ -279,6 +280,11 @@ except OSError as error:
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
     assert_same(fn.load(tmp_path / "file", like=PARAMS), PARAMS)
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[1] != 10_000
+
+
+def test_a_writer_that_is_killed_leaves_a_whole_file(tmp_path):
+    """A sample of the campaign."""
+    assert files.killed(tmp_path / "file", kills=2) == (0, 0)
 
 
 def test_temporary_files_of_processes_that_ended_are_removed(tmp_path):
