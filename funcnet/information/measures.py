@@ -149,12 +149,13 @@ def nats_per_unit(where: str, unit: str) -> float:
 @jax.custom_jvp
 def _log2(q: jax.Array) -> jax.Array:
     """Return log₂ q = e + log₂ m with q = m 2ᵉ and m near 1, which is exact for powers of 2; ``jnp.log2`` is not."""
-    if q.dtype != jnp.float16:  # compiled programs flush other subnormal numbers to 0
-        q = jnp.where(jnp.abs(q) < jnp.finfo(q.dtype).smallest_normal, jnp.zeros_like(q), q)
-    m, e = jnp.frexp(q)
+    q = jnp.asarray(q)
+    wide = q.astype(accumulator_dtype(q.dtype))  # where subnormal numbers of float16 are normal
+    is_flushed = jnp.abs(wide) < jnp.finfo(wide.dtype).smallest_normal  # as compiled programs do
+    m, e = jnp.frexp(jnp.where(is_flushed, jnp.zeros_like(wide), wide))
     is_low = m < math.sqrt(0.5)
     m, e = jnp.where(is_low, 2 * m, m), jnp.where(is_low, e - 1, e)
-    return e.astype(q.dtype) + jnp.log(m) / math.log(2)
+    return (e.astype(wide.dtype) + jnp.log(m) / math.log(2)).astype(q.dtype)
 
 
 @_log2.defjvp

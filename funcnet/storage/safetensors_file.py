@@ -42,15 +42,16 @@ def write(path: str | os.PathLike[str], arrays: dict[str, np.ndarray], descripti
 
     path = Path(path)
     text = json.dumps(description, allow_nan=False, sort_keys=True, ensure_ascii=True)
-    data = bytearray(save(arrays, {"funcnet": text, "sha256": _BLANK}))
+    data = memoryview(save(arrays, {"funcnet": text, "sha256": _BLANK}))  # parts of it are no copies
     (place,) = _digest_places(data, path)
-    data[place : place + len(_BLANK)] = _digest(data, place).encode()
+    digest = _digest(data, place).encode()
     path.parent.mkdir(parents=True, exist_ok=True)
     _sweep(path)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.{os.getpid()}.", suffix=".tmp", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            for part in (data[:place], digest, data[place + len(_BLANK) :]):
+                file.write(part)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o666 & ~_umask())
@@ -117,7 +118,7 @@ def _parsed(text: str) -> Any:
     return json.loads(text, object_pairs_hook=unique, parse_constant=refuse)
 
 
-def _header(data: bytes | bytearray, path: Path) -> bytes:
+def _header(data: bytes | memoryview, path: Path) -> bytes:
     """Return the JSON text at the beginning of a file; ``StorageError`` where there is none."""
     size = int.from_bytes(data[:8], "little")
     if len(data) < 8 or size > min(len(data) - 8, MOST_HEADER_BYTES):
@@ -125,12 +126,12 @@ def _header(data: bytes | bytearray, path: Path) -> bytes:
     return bytes(data[8 : 8 + size])
 
 
-def _digest_places(data: bytes | bytearray, path: Path) -> list[int]:
+def _digest_places(data: bytes | memoryview, path: Path) -> list[int]:
     """Return where in a file its digests stand, of which there should be one."""
     return [8 + match.start(1) for match in _DIGEST.finditer(_header(data, path))]
 
 
-def _digest(data: bytes | bytearray, place: int) -> str:
+def _digest(data: bytes | memoryview, place: int) -> str:
     """Return the SHA-256 of a file, with its own digest blanked."""
     view, digest = memoryview(data), hashlib.sha256()
     for part in (view[:place], _BLANK.encode(), view[place + len(_BLANK) :]):

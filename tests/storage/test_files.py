@@ -171,7 +171,7 @@ def forged(path, header, data=b""):
     raw = bytearray(len(text).to_bytes(8, "little") + text + data)
     places = [8 + match.start(1) for match in safetensors_file._DIGEST.finditer(text)]
     for place in places:
-        raw[place : place + 64] = safetensors_file._digest(raw, place).encode()
+        raw[place : place + 64] = safetensors_file._digest(bytes(raw), place).encode()
     path.write_bytes(raw)
 
 
