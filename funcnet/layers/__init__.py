@@ -4,6 +4,7 @@ from .dense import Dense, DenseParams
 from .dropout import Dropout
 from .flatten import Flatten
 from .frozen import Frozen
+from .frozen import opened as opened
 from .linear_stack import collapse
 from .normalization import LayerNorm, LayerNormParams
 from .rescaling import Rescaling

@@ -1,5 +1,6 @@
 """A layer whose parameters training does not change."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -7,6 +8,7 @@ import jax.numpy as jnp
 
 from ..checks import check_part
 from ..layer import Cache, Layer, Params, Shape, check_contained_layers
+from .sequential import flattened
 
 
 class Frozen(Layer):
@@ -65,3 +67,17 @@ class Frozen(Layer):
         """Return the parameters of the forward pass, whatever the update made of them."""
         constants, _ = cache
         return constants
+
+
+def opened(network: Layer, *trees: Any) -> Iterator[tuple[Any, ...]]:
+    """Yield (layer, *entries) for each layer as ``flattened`` does, those of frozen networks too.
+
+    >>> import funcnet as fn
+    >>> list(opened(fn.Sequential(Frozen(fn.mlp([2, 3], output=fn.tanh)), fn.Dense(1)), (("a", "b"), "c")))
+    [(Dense(3, inputs=2), 'a'), (tanh, 'b'), (Dense(1), 'c')]
+    """
+    for _, layer, *entries in flattened(network, *trees):
+        if isinstance(layer, Frozen):
+            yield from opened(layer.layer, *entries)
+        else:
+            yield layer, *entries

@@ -1,6 +1,6 @@
 """Pictures of networks: units and weights, and circuits of NAND gates."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,8 +10,7 @@ import numpy as np
 from ..drawing.layout import Look, Node, layout_of
 from ..errors import message
 from ..layer import Layer, Params
-from ..layers import Dense, DenseParams, Frozen
-from ..layers.sequential import flattened
+from ..layers import Dense, DenseParams, opened
 from ..neurons import gates_of
 from .figures import COLOURS, label
 from .pictures import diagram
@@ -94,7 +93,7 @@ def network(
 def _columns(network: Layer, params: Params, inputs: Sequence[str], outputs: Sequence[str]) -> list[_Column]:
     """Return the columns of a network; ``ValueError`` where it cannot be drawn."""
     columns: list[_Column] = []
-    for layer, own in _layers(network, params):
+    for layer, own in opened(network, params):
         if isinstance(layer, Dense):
             if not (isinstance(own, DenseParams) and np.isfinite(own.weight).all() and np.isfinite(own.bias).all()):
                 raise ValueError(message("network", f"params of {layer} that are finite DenseParams", _shortly(own)))
@@ -118,15 +117,6 @@ def _columns(network: Layer, params: Params, inputs: Sequence[str], outputs: Seq
             expected = f"{column.units} names, one for each unit"
             raise ValueError(message("network", expected, f"{len(column.names)} of them"))
     return columns
-
-
-def _layers(network: Layer, params: Params) -> Iterator[tuple[Layer, Params]]:
-    """Yield the layers, also those of frozen networks, with their parameters."""
-    for _, layer, own in flattened(network, params):
-        if isinstance(layer, Frozen):
-            yield from _layers(layer.layer, own)
-        else:
-            yield layer, own
 
 
 def _shortly(params: Params) -> str:

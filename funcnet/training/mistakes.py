@@ -11,8 +11,7 @@ from ..activations import sigmoid, softmax
 from ..checks import is_concrete
 from ..ending import Ending
 from ..layer import Layer
-from ..layers import Dense, Flatten, Frozen, LayerNorm, Rescaling
-from ..layers.sequential import flattened
+from ..layers import Dense, Flatten, LayerNorm, Rescaling, opened
 from ..losses import Loss
 
 DEFAULT_BATCH_SIZE = 32
@@ -44,7 +43,7 @@ def _mistakes(network: Layer, loss: Loss, x: Any, y: Any, batch_size: int | None
     >>> list(_mistakes(fn.mlp([2, 3], output=fn.softmax), fn.softmax_cross_entropy, x, y, None))
     ['softmax_cross_entropy takes logits, and applies softmax itself: leave it out at the end of the network']
     """
-    layers = list(_layers(network))
+    layers = [layer for (layer,) in opened(network)]
     if loss.from_logits and layers[-1] in (sigmoid, softmax):
         yield f"{loss} takes logits, and applies {layers[-1]} itself: leave it out at the end of the network"
     dense = [layer for layer in layers if isinstance(layer, Dense)]
@@ -56,15 +55,6 @@ def _mistakes(network: Layer, loss: Loss, x: Any, y: Any, batch_size: int | None
         yield "x holds whole numbers up to 255, as unscaled bytes: divide it by 255, or begin with fn.Rescaling(1/255)"
     if batch_size not in (None, DEFAULT_BATCH_SIZE) and batch_size > len(x):
         yield f"batch_size {batch_size} is larger than the {len(x)} samples: for one batch of all, pass batch_size=None"
-
-
-def _layers(network: Layer) -> Iterator[Layer]:
-    """Yield the layers in the order of the forward pass, those of frozen networks too."""
-    for _, layer in flattened(network):
-        if isinstance(layer, Frozen):
-            yield from _layers(layer.layer)
-        else:
-            yield layer
 
 
 def _are_unscaled_bytes(x: Any) -> bool:

@@ -368,4 +368,4 @@ def _compiled_step(
     optimizer = init.func.__qualname__.strip("_").partition(".")[0]
     optimizer_state = _taken_over("train_step", state.optimizer_state, init(state.params), optimizer)
     state, (x, y, *weights) = state._replace(optimizer_state=optimizer_state), batch
-    return step(state, Batch(x, y, *weights), may_skip=weights not in ([], [None]))[:2]
+    return step(state, Batch(x, y, *weights), may_skip=any(each is not None for each in weights))[:2]
