@@ -37,15 +37,15 @@ class Recipe(NamedTuple):
 DIGITS = Recipe(128, "adam", epochs=40, batch_size=32)
 MNIST = Recipe(512, "rmsprop", epochs=5, batch_size=128)
 
-OPTIMIZERS = {  # each with its default learning rate
-    "sgd": (fn.sgd, 0.1),
-    "momentum": (fn.momentum, 0.01),
-    "nesterov": (fn.nesterov, 0.01),
-    "adagrad": (fn.adagrad, 0.01),
-    "rmsprop": (fn.rmsprop, 0.001),
-    "rmsprop_nesterov": (fn.rmsprop_nesterov, 0.0003),
-    "adam": (fn.adam, 0.001),
-    "adamw": (fn.adamw, 0.001),
+RATES = {  # of each optimizer, the default learning rate
+    "sgd": 0.1,
+    "momentum": 0.01,
+    "nesterov": 0.01,
+    "adagrad": 0.01,
+    "rmsprop": 0.001,
+    "rmsprop_nesterov": 0.0003,
+    "adam": 0.001,
+    "adamw": 0.001,
 }
 GRADIENTS = {"autodiff": fn.autodiff, "backprop": fn.backprop}
 
@@ -76,7 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         return f"{getattr(DIGITS, name)} for the digits, {getattr(MNIST, name)} for other data"
 
     losses = [name for name in LOSSES if name != "hinge"]  # hinge takes targets -1 and 1, not one-hot rows
-    rates = ", ".join(f"{rate} for {name}" for name, (_, rate) in OPTIMIZERS.items())
+    rates = ", ".join(f"{rate} for {name}" for name, rate in RATES.items())
     data = parser.add_argument_group("what it learns from")
     data.add_argument("--data", default="digits", metavar="digits|mnist|PATH", help=DATA_HELP)
     size = parser.add_argument_group("the network")
@@ -86,7 +86,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     training = parser.add_argument_group("how it learns")
     text = "loss (a loss on probabilities makes the output sigmoid or softmax)"
     add_choice(training, "--loss", losses, text, "softmax_cross_entropy")
-    add_choice(training, "--optimizer", OPTIMIZERS, "optimizer", None, by_data("optimizer"))
+    add_choice(training, "--optimizer", RATES, "optimizer", None, by_data("optimizer"))
     text = f"learning rate (default: {rates})"
     training.add_argument("--learning-rate", type=positive_number, metavar="RATE", help=text)
     text = f"passes over the training images (default: {by_data('epochs')})"
@@ -158,8 +158,8 @@ def _begin(
     options: argparse.Namespace, recipe: Recipe, network: Any, loss: Any, params: Any, samples: int
 ) -> dict[str, Any]:
     """Print the network, with its number of parameters, and the settings of its training; return these for ``fit``."""
-    make, learning_rate = OPTIMIZERS[options.optimizer or recipe.optimizer]
-    optimizer = make(options.learning_rate or learning_rate)
+    name = options.optimizer or recipe.optimizer
+    optimizer = fn.optimizer(name, learning_rate=options.learning_rate or RATES[name])
     epochs, batch_size = options.epochs or recipe.epochs, min(options.batch_size or recipe.batch_size, samples)
     _print("network", f"{network}")
     _print("", f"{sum(leaf.size for leaf in jax.tree.leaves(params)):,} parameters")
