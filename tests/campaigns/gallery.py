@@ -161,12 +161,7 @@ def run(name: str) -> tuple[float, int, list[str]]:
 
 
 def differences(name: str, output: str) -> list[str]:
-    """Return the figures in an example's output that are not those of the gallery.
-
-    >>> FIGURES["made_up"] = [(r"accuracy (\\S+)", 0.98, 0.01)]
-    >>> differences("made_up", "accuracy 0.985"), differences("made_up", "accuracy 0.96"), differences("made_up", "")
-    ([], ['accuracy (\\\\S+): 0.96, not 0.98 ± 0.01'], ['accuracy (\\\\S+): not printed'])
-    """
+    """Return the figures in an example's output that are not those of the gallery."""
     problems = []
     for pattern, expected, margin in FIGURES.get(name, []):
         found = re.search(pattern, output)
