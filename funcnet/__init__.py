@@ -9,6 +9,7 @@ A network is a value, training is a pure function, and every gradient has a seco
 - Optimizers: ``sgd``, ``adam`` and the others; ``chain``, ``schedules``; ``check_optimizer`` proves one.
 - Training: ``fit``, ``evaluate``, ``predict``; ``EarlyStopping``; callbacks such as ``CSVLog``; ``train_step`` and
   ``run_epochs`` for loops of your own; ``fit_by_search`` without gradients.
+- Files: ``save`` and ``load`` a tree; ``Checkpoint`` keeps a run, which goes on from it.
 - Modules: ``data``, ``metrics``, ``plots``, ``initializers``, ``information``, ``graph``, ``neurons``, ``search``.
 
 ``help(fn.fit)`` explains one of them, ``help(fn.metrics)`` a module.
@@ -99,12 +100,16 @@ from .optimizers import (
 )
 from .penalties import Penalty, l1, l2
 from .search import annealing, genetic, restarts
-from .storage import StorageError, load, save
+from .storage import Checkpoint, StorageError, load, save
 from .summaries import LayerSummary, Summary, summary
 from .training import (
     EarlyStopping,
     FitResult,
+    Interrupted,
+    NonFinite,
+    NonFiniteError,
     Run,
+    Skip,
     TrainState,
     evaluate,
     fit,
@@ -120,6 +125,7 @@ __all__ = [
     "Activation",
     "CSVLog",
     "Callback",
+    "Checkpoint",
     "Dense",
     "DenseParams",
     "Dropout",
@@ -133,6 +139,7 @@ __all__ = [
     "GradientReport",
     "GradientRow",
     "Huber",
+    "Interrupted",
     "JSONLines",
     "Layer",
     "LayerError",
@@ -142,6 +149,8 @@ __all__ = [
     "LeakyReLU",
     "LivePlot",
     "Loss",
+    "NonFinite",
+    "NonFiniteError",
     "Objective",
     "Optimizer",
     "PReLU",
@@ -154,6 +163,7 @@ __all__ = [
     "RunStart",
     "Sequential",
     "ShapeError",
+    "Skip",
     "SoftmaxCrossEntropy",
     "StorageError",
     "Summary",

@@ -16,6 +16,8 @@ class Ending(enum.StrEnum):
     COMPLETED = "completed"  # every step or epoch asked for was taken
     STOPPED_EARLY = "stopped early"  # what is monitored did not improve for the patience of a stopper
     STOPPED_BY_CALLBACK = "stopped by a callback"  # a callback of fit returned True
+    INTERRUPTED = "interrupted"  # by Ctrl-C or SIGTERM
+    TOO_MANY_SKIPPED = "too many skipped steps"  # with values that are not finite, in a row
     NO_IMPROVEMENT = "no improvement"  # the cost of a search did not become lower for its patience
     GOAL_REACHED = "goal reached"
     NON_FINITE_LOSS = "non-finite loss"

@@ -40,9 +40,9 @@ STANDS_ON = {
     "search": {"checks", "configuration", "ending", "errors", "settings"},
     "training": HELPERS
     | {"callbacks", "compilation", "jaxprs", "activations", "ending", "losses", "metrics", "penalties", "layers"}
-    | {"objective", "optimizers", "search"},
+    | {"objective", "optimizers", "search", "storage"},
     "data": {"checks", "errors"},
-    "storage": {"errors"},
+    "storage": {"checks", "configuration", "errors"},
     "plots": HELPERS | {"drawing", "layers", "neurons"},
     "cli": {"activations", "checks", "losses", "compilation", "data", "errors", "funcnet"},
     "__main__": {"cli"},

@@ -23,6 +23,12 @@ def showing(run: RunStart, stack: ExitStack) -> Show | None:
     return stack.enter_context(_bar(stream, run)) if _shows_bars(sys.stderr) else _lines(stream)
 
 
+def say(text: str) -> None:
+    """Print a line on the standard error stream, where there is one that takes it."""
+    if sys.stderr is not None:
+        print(text, file=_Unfailing(sys.stderr), flush=True)
+
+
 class _Unfailing:
     """A stream that may be closed or broken: what cannot be shown is lost, and the run goes on."""
 

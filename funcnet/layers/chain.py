@@ -65,11 +65,14 @@ class Chain(Layer, init=False):
         self.check_params(params)
         caches = []
         for index, (layer, layer_params) in enumerate(zip(self.layers, params, strict=True)):
-            layer_key = None if key is None else jax.random.fold_in(key, index)
             with _inside(index):
-                x, cache = layer.call(layer_params, x, key=layer_key, weights=weights)
+                x, cache = layer.call(layer_params, x, key=self.key_of(index, key), weights=weights)
             caches.append(cache)
         return x, tuple(caches)
+
+    def key_of(self, index: int, key: jax.Array | None) -> jax.Array | None:
+        """Return the random key of a layer in a forward pass with a key, None in evaluation."""
+        return None if key is None else jax.random.fold_in(key, index)
 
     def backward(self, params: tuple[Any, ...], cache: Cache, dy: jax.Array) -> tuple[tuple[Any, ...], jax.Array]:
         """Return the tuple of the layers' gradients and ∂C/∂x, from the last layer to the first."""

@@ -2,12 +2,14 @@
 
 - ``save(path, tree)`` and ``load(path, like)``: any pytree of arrays, random keys and numbers, such as parameters or a
   ``TrainState``. ``load`` compares structure, shapes and dtypes with those of ``like``.
+- ``Checkpoint(directory)``: the files from which a run of ``fit`` goes on after whatever ended it.
 
 A file is written beside its place and then moved there, so that a process that is ended leaves the file before. A
 damaged file is refused with ``StorageError``. Nothing in a file is executed: there is no pickle.
 """
 
+from .checkpoints import Checkpoint, opened
 from .safetensors_file import StorageError
 from .trees import load, save
 
-__all__ = ["StorageError", "load", "save"]
+__all__ = ["Checkpoint", "StorageError", "load", "opened", "save"]

@@ -8,13 +8,19 @@ from .by_search import fit_by_search
 from .early_stopping import EarlyStopping
 from .evaluation import evaluate, predict
 from .fitting import FitResult, fit
+from .interruption import Interrupted
+from .non_finite import NonFinite, NonFiniteError, Skip
 from .run import Run, run_epochs
 from .step import TrainState, init_state, train_step
 
 __all__ = [
     "EarlyStopping",
     "FitResult",
+    "Interrupted",
+    "NonFinite",
+    "NonFiniteError",
     "Run",
+    "Skip",
     "TrainState",
     "evaluate",
     "fit",

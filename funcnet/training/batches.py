@@ -16,12 +16,12 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ..checks import check_count
+from ..checks import check_count, nan_unless
 from .one_kernel import as_one_kernel, on_one_cpu
 
 Totals = tuple[Any, Any]  # running sums, and their compensation terms
 
-_COUNT = "(weights)"  # the sum of the weights, beside the sums of named values
+COUNT = "(weights)"  # the sum of the weights, beside the sums of named values
 _LONG_ROW = 256  # bytes: from here on a gather of floats takes longer than copying row by row (64 to 784 floats, CPU)
 _SMALL_BATCH = 2**17  # bytes: above, XLA's gather uses several processors and is faster
 _ROUNDS = 8  # of mixing: our tests find no pattern with 6 or more
@@ -108,6 +108,7 @@ def scan_batches(
     weights_of: Callable[[jax.Array], jax.Array] | None = None,
     *,
     is_only_loop: bool = True,
+    may_not_count: bool = False,
 ) -> tuple[Any, dict[str, jax.Array]]:
     """Run ``one_batch(carry, start, weights) -> (carry, means)`` over all batches; return the means over the samples.
 
@@ -124,8 +125,10 @@ def scan_batches(
         weights_of: a function of a start to the samples' weights (batch_size,); None where all count alike.
         is_only_loop: whether the program loops over no other batches. XLA before JAX 0.12 ends the process where one of
             two such loops is one kernel and the other is not.
+        may_not_count: whether ``one_batch`` says, beside the means, whether the batch counts: 1, or 0 with means of 0.
+            Where no batch counts, the means are NaN.
     """
-    summed = names if weights_of is None else (*names, _COUNT)
+    summed = (*names, COUNT) if may_not_count or weights_of is not None else names
 
     def body(state: tuple[Any, Totals], index: jax.Array) -> tuple[tuple[Any, Totals], None]:
         carry, (sums, lost) = state
@@ -134,7 +137,7 @@ def scan_batches(
             weights = weights_of(start) if weights is None else weights.astype(dtype) * weights_of(start)
         carry, means = one_batch(carry, start, weights)
         count = batch_size if weights is None else jnp.sum(weights)
-        means = {_COUNT: jnp.ones((), dtype), **means}
+        means = {COUNT: jnp.ones((), dtype), **means}
         terms = {name: means[name].astype(dtype) * jnp.asarray(count, dtype) - lost[name] for name in summed}
         new_sums = {name: sums[name] + terms[name] for name in summed}
         lost = {name: (new_sums[name] - sums[name]) - terms[name] for name in summed}
@@ -145,8 +148,10 @@ def scan_batches(
     indices = jnp.arange(batches, dtype=jnp.int32)
     loop = as_one_kernel if is_only_loop else lambda function, start: function(start)
     (carry, (sums, _)), _ = loop(lambda start: lax.scan(body, start, indices), (carry, (zeros, zeros)))
-    total = samples if weights_of is None else jnp.where(sums[_COUNT] == 0, 1, sums[_COUNT])
-    return carry, {name: sums[name] / total for name in names}
+    if COUNT not in summed:
+        return carry, {name: sums[name] / samples for name in names}
+    means = {name: sums[name] / jnp.where(sums[COUNT] == 0, 1, sums[COUNT]) for name in names}
+    return carry, {name: nan_unless(sums[COUNT] > 0, mean) for name, mean in means.items()} if may_not_count else means
 
 
 def shuffled(array: jax.Array, order: jax.Array, batch_size: int) -> Callable[[jax.Array], jax.Array]:

@@ -1,9 +1,12 @@
 """``fit``: a whole training run. This is the Python code outside the compiled program: checks, progress, result."""
 
+import os
+import signal
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
 from html import escape
 from typing import Any, NamedTuple
@@ -13,8 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..callbacks.base import Callback, Follower, Followers, Progress, RunStart, check_callbacks, following
-from ..callbacks.display import showing
-from ..checks import check_key, check_params, params_dtype
+from ..callbacks.display import say, showing
+from ..checks import LARGEST_COUNT, check_key, check_params, check_part, params_dtype
 from ..compilation import LOOP, jit_for_cpu
 from ..configuration import document_fields
 from ..ending import Ending
@@ -24,9 +27,13 @@ from ..losses import Loss
 from ..objective import autodiff
 from ..optimizers import Optimizer
 from ..penalties import Penalty
+from ..storage import Checkpoint
+from .checkpointing import Keeper, Standing, keeping
 from .early_stopping import EarlyStopping, with_early_stopping
+from .interruption import Interrupted, Listener, listening
 from .measuring import AnyMetric
-from .mistakes import divergence
+from .mistakes import NON_FINITE, divergence
+from .non_finite import NonFiniteError, Skip, check_on_nonfinite, guarded_epoch, locate
 from .run import Plan, check_counts, epochs_of, make_plan, shapes_of
 from .step import GradientsOf, TrainState, copy_for_donation, first_state, resumed
 
@@ -34,6 +41,7 @@ from .step import GradientsOf, TrainState, copy_for_donation, first_state, resum
 # With 1024 a line through 100 points took 0.68 µs of processor time per epoch, with 2048 0.40 (JAX 0.10.1).
 _MAX_EPOCHS_PER_CALL = 2048
 _SECONDS_PER_CALL = 0.5  # seconds that a call of the compiled program should take, so that progress is shown
+_SHORT_CALL = 0.05  # seconds in which a signal need not be heard
 
 
 @document_fields
@@ -44,8 +52,8 @@ class FitResult(NamedTuple):
         params: the trained parameters; with early stopping those of the best epoch, unless ``restore_best`` is False.
         history: an array (epochs,) of this call for "loss" and each metric, and for the same after "val_".
         state: what another fit needs to go on from here, as its ``state``.
-        reason: why the run ended: "completed", "stopped early", "stopped by a callback", "non-finite loss" or
-            "non-finite parameters".
+        reason: why the run ended: "completed", "stopped early", "stopped by a callback", "interrupted", "non-finite
+            loss", "non-finite parameters" or "too many skipped steps".
         best_epoch: with early stopping the best epoch, counted from 1 since the run began.
     """
 
@@ -89,14 +97,17 @@ def fit(
     params: Params | None = None,
     state: TrainState | None = None,
     callbacks: Sequence[Callback | Follower] = (),
+    checkpoint: Checkpoint | None = None,
+    on_nonfinite: str | Skip = "stop",
     progress: bool = True,
 ) -> FitResult:
     """Train a network and return the result: parameters, history, state, and the reason why the run ended.
 
     The samples are shuffled every epoch into batches; a partial last batch is weighted correctly. The key determines
-    all randomness: the same key gives bit-identical results. A loss or a parameter that is not finite ends the run at
-    the end of that epoch, with a ``RuntimeWarning``. A layer such as ``Dropout`` draws new random numbers in every
-    step, and none in the validation.
+    all randomness: the same key gives bit-identical results. A layer such as ``Dropout`` draws new random numbers in
+    every step, and none in the validation. Ctrl-C and SIGTERM end the run after the epochs that are being computed,
+    with ``fn.Interrupted``, which holds the result; a second one ends it at once. Off the main thread they are not
+    heard.
 
     Args:
         network: the network to train.
@@ -123,11 +134,20 @@ def fit(
             none, unless the patience is larger now.
         callbacks: such as ``fn.CSVLog("log.csv")``, and functions of a ``fn.Progress`` that are called after every
             epoch. One that returns True stops the run after that epoch. They change nothing else: see ``fn.Callback``.
+        checkpoint: ``fn.Checkpoint(directory)`` keeps the run in files, from which the same call goes on, or None. With
+            it ``epochs`` is the total, over all calls, and so are the history and its rows.
+        on_nonfinite: what is done about a loss, a parameter or a state of the optimizer that is not finite. "stop" ends
+            the run at the end of that epoch with a ``RuntimeWarning``. "raise" raises ``fn.NonFiniteError`` with the
+            step, the layer and the quantity in which it appears first, and the result of the epochs before. "skip"
+            leaves out such steps, and ends the run after 10 in a row: ``fn.Skip(limit=n)`` after n.
         progress: whether progress is shown on the standard error stream: a bar on a terminal and in
             a notebook, lines elsewhere.
 
     Raises:
         TypeError, ValueError: data or settings cannot be trained with; the error names the argument.
+        Interrupted: Ctrl-C or SIGTERM ended the run; ``.result`` holds the epochs that were finished.
+        NonFiniteError: with ``on_nonfinite="raise"``; ``.result`` holds the epochs before.
+        StorageError, OSError: the folder of checkpoints cannot be used, or holds those of another run.
 
     >>> import funcnet as fn
     >>> import jax.numpy as jnp
@@ -139,6 +159,8 @@ def fit(
     ((200,), 1.0, 'completed')
     """
     check_callbacks("fit", callbacks)
+    check_part("fit", "checkpoint", checkpoint, Checkpoint, optional=True)
+    skip = check_on_nonfinite("fit", on_nonfinite)
     plan = make_plan(
         "fit",
         (network, loss, optimizer),
@@ -151,36 +173,36 @@ def fit(
         penalty=penalty,
         early_stopping=early_stopping,
         gradients=gradients,
+        reverts=on_nonfinite != "stop",
+        skips=skip is not None,
     )
     is_new = state is None
+    if checkpoint is not None and not is_new:
+        raise ValueError(message("fit", "checkpoint= without state=: the run goes on from its checkpoint", "both"))
     state = _starting_state(network, optimizer, plan.data.x.shape[1:], key, params, state)
-    check_counts("fit", plan, epochs, None if is_new else state)
-    before = 0 if is_new else int(state.epoch)
-    start = RunStart(_names_of_numbers(plan, state) if callbacks else plan.names, before, before + int(epochs))
-    if early_stopping is None:
-        state = state._replace(best=())
-    else:
-        state = with_early_stopping("fit", state, early_stopping, plan.names, plan.step.metrics)
-    if not is_new or early_stopping is not None:  # the arrays of a new state without a best epoch are its own
-        state = copy_for_donation(state)
-    reason: Ending | None = None
+    given = {"optimizer": optimizer, "early_stopping": early_stopping, "key": state.key, "params": params}
     with ExitStack() as stack:
+        listener = stack.enter_context(listening())
+        keeper = stack.enter_context(keeping(checkpoint, plan, given))
+        standing = _first_standing(plan, state, early_stopping, keeper, (optimizer, epochs, is_new))
+        before = int(standing.state.epoch)
+        names = _names_of_numbers(plan, standing.state) if callbacks else plan.names
+        start = RunStart(names, before, int(epochs) + (before if keeper is None else 0))
+        check_counts("fit", plan, start.epochs - before, None if is_new and before == 0 else standing.state)
         followed = following("fit", callbacks, start, stack)
         followers = Followers(followed, showing(start, stack) if progress else None)
-        state, history, reason = _run(plan, state, start, followers)
-    if reason is None:
-        raise RuntimeError(message("fit", "callbacks that pass an exception on", "one that suppressed it"))
-    is_first = is_new and params is None
-    if problem := divergence(reason, int(state.epoch), history["loss"] if is_first else history["loss"][:0]):
+        if progress and keeper is not None and (text := keeper.resumed_text):
+            say(f"fit: {text}")
+        standing = _run(_Host(plan, start, skip, followers, keeper, listener), standing)
+    result = _result(standing, early_stopping)
+    if on_nonfinite == "raise" and standing.reason in NON_FINITE:
+        where = locate(plan, standing.state)
+        raise NonFiniteError(f"fit: {standing.reason}: {where.text}", result, where)
+    for problem in _problems(result, early_stopping, is_first=is_new and params is None):
         warnings.warn(f"fit: {problem}", RuntimeWarning, stacklevel=2)
-    if early_stopping is None:
-        return FitResult(state.params, history, state, reason)
-    best = state.best
-    if abs(best.value) == np.finfo(best.value.dtype).max:  # as it was initially
-        never = f"{early_stopping.monitor} was never finite: the best parameters are the initial ones"
-        warnings.warn(f"fit: {never}", RuntimeWarning, stacklevel=2)
-    params = best.params if early_stopping.restore_best else state.params
-    return FitResult(params, history, state, reason, int(best.epoch))
+    if listener.heard is not None:
+        raise Interrupted(_interrupted_text(listener.heard, start, checkpoint), result, listener.heard)
+    return result
 
 
 @jit_for_cpu(LOOP, donate_argnames="state")
@@ -211,34 +233,144 @@ def _starting_state(
     raise ValueError("fit: expected key= (and optionally params=), or state= alone, the .state of an earlier result")
 
 
-def _run(
-    plan: Plan, state: TrainState, start: RunStart, followers: Followers
-) -> tuple[TrainState, dict[str, np.ndarray], Ending]:
-    """Return the state where the run ended, the history of its epochs, and why it ended.
+def _first_standing(
+    plan: Plan,
+    state: TrainState,
+    early_stopping: EarlyStopping | None,
+    keeper: Keeper | None,
+    run: tuple[Optimizer, int, bool],
+) -> Standing:
+    """Return where the run stands at first: a new one, one that goes on from a state, or from a checkpoint.
+
+    Args:
+        plan: the run's.
+        state: the state to start from, without a checkpoint.
+        early_stopping: when to stop.
+        keeper: what finds the checkpoint, None without.
+        run: the optimizer, the number of epochs, and whether the state is new.
+    """
+    optimizer, epochs, is_new = run
+    if early_stopping is None:
+        state = state._replace(best=())
+    else:
+        state = with_early_stopping("fit", state, early_stopping, plan.names, plan.step.metrics)
+    standing = Standing(state, [])
+    if keeper is not None:
+        standing = keeper.begin(standing, optimizer, int(epochs), plan.names)
+    # The arrays of a new state without a best epoch are its own.
+    if standing.blocks or not is_new or early_stopping is not None:
+        standing = standing._replace(state=copy_for_donation(standing.state))
+    return standing
+
+
+@dataclass(frozen=True)
+class _Host:
+    """What a run has outside the compiled program."""
+
+    plan: Plan
+    start: RunStart
+    skip: Skip | None
+    followers: Followers
+    keeper: Keeper | None
+    listener: Listener
+
+    def epochs_to_next(self, epoch: int) -> int:
+        """Return after how many more epochs the program must return: to a callback, to a checkpoint, or at the end."""
+        to_checkpoint = LARGEST_COUNT if self.keeper is None else self.keeper.epochs_to_next(epoch)
+        return min(self.start.epochs - epoch, _MAX_EPOCHS_PER_CALL, self.followers.epochs_to_next(epoch), to_checkpoint)
+
+
+def _run(host: _Host, standing: Standing) -> Standing:
+    """Return where the run stands at its end.
 
     Each call of the program runs as many epochs as take about the time between two shows of the progress, or fewer
-    where a callback is to be called before.
+    where a callback is to be called before, or a checkpoint to be written.
     """
-    blocks: list[dict[str, np.ndarray]] = []
-    epoch, in_time, began = start.epoch, 1, time.perf_counter()
-    reason: Ending | None = None
-    while reason is None:
+    epoch, in_time, began, is_first = host.start.epoch, 1, time.perf_counter(), True
+    while standing.reason is None:
         started = time.perf_counter()
-        call = min(start.epochs - epoch, _MAX_EPOCHS_PER_CALL, in_time, followers.epochs_to_next(epoch))
-        state, *numbers_and_history = _compiled_epochs(plan, state, call)
-        (ran, finite, stopped), columns = jax.device_get(numbers_and_history)
-        blocks.append({name: columns[name][:ran] for name in plan.names})
-        epoch += int(ran)
-        reason = _ending(bool(finite), bool(stopped), epoch == start.epochs, blocks[-1]["loss"])
+        epochs = min(host.epochs_to_next(epoch), in_time)
+        host.listener.waits_for = f"epoch {epoch + epochs} of {host.start.epochs}"
+        is_long = is_first or epochs * _SECONDS_PER_CALL > _SHORT_CALL * in_time
+        standing = _next_standing(host, standing, epochs, is_long=is_long)
+        is_first, block = False, standing.blocks[-1]
+        ran = len(block["loss"])
+        epoch += ran
         now = time.perf_counter()
         in_time = max(1, int(_SECONDS_PER_CALL * ran / (now - started)))
-        if ran and followers:  # a run that had stopped before runs none
-            rows = _by_number(blocks[-1])
+        if ran and host.followers:  # a run that had stopped before runs none
+            rows = _by_number(block)
             row = {name: float(column[-1]) for name, column in rows.items()}
-            copy = partial(_copied, state.params)
-            reason = followers.tell(Progress(epoch, start.epochs, row, rows, now - began, copy, reason))
-    history = {name: np.concatenate([block[name] for block in blocks]) for name in plan.names}
-    return state, history, reason
+            copy = partial(_copied, standing.state.params)
+            told = Progress(epoch, host.start.epochs, row, rows, now - began, copy, standing.reason)
+            standing = standing._replace(reason=host.followers.tell(told))
+        if ran and host.keeper is not None:
+            host.keeper.tell(standing)
+    return standing
+
+
+def _next_standing(host: _Host, standing: Standing, epochs: int, *, is_long: bool) -> Standing:
+    """Return where the run stands after at most so many more epochs, with their rows as a new block.
+
+    An epoch with values that are not finite is left out of it where the plan reverts it. Where steps are skipped, the
+    epoch is run again without them.
+    """
+    plan, skip, end = host.plan, host.skip, host.start.epochs
+    state, *numbers_and_history = _compiled_epochs(plan, standing.state, epochs)
+    host.listener.wait(numbers_and_history, is_long=is_long)
+    (ran, finite, stopped), columns = jax.device_get(numbers_and_history)
+    block = {name: columns[name][:ran] for name in plan.names}
+    reason, in_a_row = None, 0 if ran else standing.skipped_in_a_row
+    if not finite:
+        reason = Ending.NON_FINITE_PARAMETERS if np.isfinite(block["loss"][-1]) else Ending.NON_FINITE_LOSS
+        if plan.reverts:
+            block = {name: column[:-1] for name, column in block.items()}
+        if skip is not None:
+            before = standing.skipped_in_a_row if ran == 1 else 0
+            again = guarded_epoch(plan, state, before, min(skip.limit, LARGEST_COUNT))
+            host.listener.wait(again.row, is_long=True)
+            row, stopped, (_, in_a_row, _) = jax.device_get((again.row, again.stopped, again.guard))
+            state, in_a_row = again.state, int(in_a_row)
+            block = {name: np.concatenate([column, row[name][None]]) for name, column in block.items()}
+            reason = Ending.TOO_MANY_SKIPPED if in_a_row >= skip.limit else None
+    if reason is None:
+        is_last = int(state.epoch) == end
+        reason = Ending.STOPPED_EARLY if stopped else Ending.COMPLETED if is_last else None
+    if reason is None and host.listener.heard is not None:
+        reason = Ending.INTERRUPTED
+    return Standing(state, [*standing.blocks, block], in_a_row, reason)
+
+
+def _result(standing: Standing, early_stopping: EarlyStopping | None) -> FitResult:
+    """Return the result of a run; ``RuntimeError`` where it did not end."""
+    state, reason = standing.state, standing.reason
+    if reason is None:
+        raise RuntimeError(message("fit", "callbacks that pass an exception on", "one that suppressed it"))
+    if early_stopping is None:
+        return FitResult(state.params, standing.history, state, reason)
+    params = state.best.params if early_stopping.restore_best else state.params
+    return FitResult(params, standing.history, state, reason, int(state.best.epoch))
+
+
+def _problems(result: FitResult, early_stopping: EarlyStopping | None, *, is_first: bool) -> Iterator[str]:
+    """Yield what is wrong in the result of a run.
+
+    Args:
+        result: the result.
+        early_stopping: as ``fit`` was given it.
+        is_first: whether the history begins with random initial parameters.
+    """
+    losses = result.history["loss"] if is_first else result.history["loss"][:0]
+    if problem := divergence(result.reason, int(result.state.epoch), losses):
+        yield problem
+    best = result.state.best
+    if early_stopping is not None and abs(best.value) == np.finfo(best.value.dtype).max:  # as it was initially
+        yield f"{early_stopping.monitor} was never finite: the best parameters are the initial ones"
+
+
+def _interrupted_text(number: int, start: RunStart, checkpoint: Checkpoint | None) -> str:
+    kept = "" if checkpoint is None else f"; the same call goes on from {os.fspath(checkpoint.directory)!r}"
+    return f"fit: interrupted by {signal.Signals(number).name}: .result holds the epochs that were finished{kept}"
 
 
 def _names_of_numbers(plan: Plan, state: TrainState) -> tuple[str, ...]:
@@ -257,15 +389,6 @@ def _by_number(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     for name, column in columns.items():
         numbers |= {name: column} if column.ndim == 1 else {f"{name}[{k}]": each for k, each in enumerate(column.T)}
     return numbers
-
-
-def _ending(finite: bool, stopped: bool, is_last: bool, losses: np.ndarray) -> Ending | None:
-    """Return why a run has ended after a call of the program, None if it goes on."""
-    if not finite:
-        return Ending.NON_FINITE_PARAMETERS if np.isfinite(losses[-1]) else Ending.NON_FINITE_LOSS
-    if stopped:
-        return Ending.STOPPED_EARLY
-    return Ending.COMPLETED if is_last else None
 
 
 def _copied(params: Params) -> Params:

@@ -18,6 +18,7 @@ DEFAULT_BATCH_SIZE = 32
 _LARGEST_BYTE, _BRIGHT = 255, 128  # of unscaled images, and what some of their values exceed
 _FEATURES = 16  # from which on a row is taken for an image
 _ROWS = 8  # that are looked at
+NON_FINITE = (Ending.NON_FINITE_LOSS, Ending.NON_FINITE_PARAMETERS)
 _RISE = 2  # the last loss as a multiple of the first, from which on a run is taken to have diverged
 
 
@@ -79,9 +80,11 @@ def divergence(reason: Ending, epoch: int, losses: np.ndarray) -> str | None:
     >>> divergence(Ending.COMPLETED, 2, np.array([1.0, 0.5])), divergence(Ending.COMPLETED, 2, np.array([1.0, 1.5]))
     (None, None)
     """
-    if reason in (Ending.NON_FINITE_LOSS, Ending.NON_FINITE_PARAMETERS):
-        hint = "a lower learning rate or a loss from logits may help"
+    if reason in NON_FINITE:
+        hint = "on_nonfinite='raise' names the step, the layer and the likely cause"
         return f"{reason} in epoch {epoch}: training ended there; {hint}"
+    if reason is Ending.TOO_MANY_SKIPPED:
+        return f"{reason} in epoch {epoch}: training ended there; on_nonfinite='raise' names the layer"
     if len(losses) < 2 or not losses[-1] > _RISE * losses[0] > 0:
         return None
     rise = f"from {losses[0]:.4g} in the first epoch to {losses[-1]:.4g} in the last"

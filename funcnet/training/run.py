@@ -21,6 +21,7 @@ from ..checks import (
     check_part,
     check_penalty,
     is_concrete,
+    nan_unless,
     next_count,
     params_dtype,
 )
@@ -31,13 +32,15 @@ from ..losses import Loss
 from ..objective import Batch, autodiff
 from ..optimizers import Optimizer
 from ..penalties import Penalty
-from .batches import effective_batch_size, random_order, scan_batches, shuffled
+from .batches import COUNT, batch_window, effective_batch_size, random_order, scan_batches, shuffled
 from .early_stopping import EarlyStopping, Limits, is_stopped, update_best, with_early_stopping
 from .evaluation import EVALUATION_BATCH, sample_means
 from .measuring import AnyMetric, first_states, functions_of, names_of, of_data, of_steps, values_of, with_state
 from .mistakes import DEFAULT_BATCH_SIZE, warn_of_mistakes
 from .one_kernel import as_one_kernel, few_waits, not_constant
 from .step import SHUFFLE, GradientsOf, Step, TrainState, make_step, resumed
+
+SKIPPED = "skipped"  # the column of the history that counts the steps of an epoch that were left out
 
 
 @document_fields
@@ -149,7 +152,7 @@ def run_epochs(
 @partial(
     jax.tree_util.register_dataclass,
     data_fields=("step", "data", "validation", "limits"),
-    meta_fields=("batch_size", "names"),
+    meta_fields=("batch_size", "names", "reverts"),
 )
 @dataclass(frozen=True)
 class Plan:
@@ -161,6 +164,15 @@ class Plan:
     limits: Limits | None  # of early stopping
     batch_size: int
     names: tuple[str, ...]  # in the history: "loss", the metrics', and after "val_" the same of the validation data
+    reverts: bool = False  # whether an epoch with values that are not finite leaves the state as it was before
+
+
+class Guard(NamedTuple):
+    """What leaves out the steps of an epoch that make values that are not finite."""
+
+    skipped: jax.Array  # int32 (): steps of the epoch that were left out
+    in_a_row: jax.Array  # int32 (): the last steps, of earlier epochs too, that were all left out
+    limit: jax.Array  # int32 (): so many in a row end the epoch: nothing changes the state after them
 
 
 def make_plan(
@@ -176,6 +188,8 @@ def make_plan(
     penalty: Penalty | None,
     early_stopping: EarlyStopping | None,
     gradients: GradientsOf,
+    reverts: bool = False,
+    skips: bool = False,
 ) -> Plan:
     """Return the plan of a run; ``TypeError`` or ``ValueError`` that names the argument that is wrong."""
     step = make_step(where, *parts, gradients=gradients, metrics=metrics, penalty=penalty)
@@ -188,12 +202,15 @@ def make_plan(
     if validation is not None:
         held_out = Batch(*check_data(f"{where} (validation)", parts[:2], validation, dtype, batch.x.shape[1:]))
         names += tuple(f"val_{name}" for name in names_of(of_data(step.metrics)))
+    if validation is not None or skips:
+        names += (SKIPPED,) if skips else ()
         if repeated := [name for name in names if names.count(name) > 1]:
-            expected = "metrics of other names than the values of the validation data, which begin with 'val_'"
+            expected = "metrics of other names than those of the validation data, 'val_' first, and than 'skipped'"
             raise ValueError(message(where, expected, repeated[0]))
     warn_of_mistakes(where, *parts[:2], (batch.x, batch.y), batch_size)
     limits = None if early_stopping is None else early_stopping.limits
-    return Plan(step, batch, held_out, limits, effective_batch_size(where, batch_size, len(batch.x)), names)
+    batch_size = effective_batch_size(where, batch_size, len(batch.x))
+    return Plan(step, batch, held_out, limits, batch_size, names, reverts)
 
 
 def check_counts(where: str, plan: Plan, epochs: int, state: TrainState | None) -> None:
@@ -215,9 +232,8 @@ def epochs_of(plan: Plan, state: TrainState, epochs: int | jax.Array, *, rows: i
 
     ``epochs`` may be traced, so that one compiled program runs any number of epochs up to ``rows``.
     """
-    step, limits = plan.step, plan.limits
+    limits = plan.limits
     dtype = accumulator_dtype(params_dtype(state.params))
-    by_training = limits is not None and state.best.monitor in names_of(step.metrics)
     shapes = shapes_of(plan, state.params, dtype)
     history = {name: jnp.zeros((rows, *shapes[name]), dtype) for name in plan.names}  # NaN would stop jax_debug_nans
     if limits is not None and history[state.best.monitor].ndim > 1:
@@ -228,23 +244,13 @@ def epochs_of(plan: Plan, state: TrainState, epochs: int | jax.Array, *, rows: i
         return (run.done < epochs) & run.finite & ~run.stopped
 
     def one_epoch(run: Run) -> Run:
-        keeps = by_training and run.state.best.restores
-        state, row, last_used = _train_epoch(plan, run.state, dtype, keeps=keeps)
-        row |= _validation_row(plan, state.params)
+        state, row, finite, stopped, _ = next_epoch(plan, run.state)
         # A scatter in place of this slice update would prevent one kernel for the loop.
         history = {
             name: lax.dynamic_update_index_in_dim(column, row[name].astype(dtype), run.done, axis=0)
             for name, column in run.history.items()
         }
-        finite_loss = finite = jnp.isfinite(row["loss"])
-        for leaf in jax.tree.leaves(state.params):  # the loss is computed before the last update
-            finite &= jnp.all(jnp.isfinite(leaf))
-        stopped = run.stopped
-        if limits is not None:
-            params, valid = (last_used, finite_loss) if by_training else (state.params, finite)
-            state = update_best(state, params, row, valid, limits.min_delta)
-            stopped = is_stopped(state, limits.patience)
-        return Run(state, run.done + 1, finite, stopped, history)
+        return Run(state, run.done + 1, finite, run.stopped if stopped is None else stopped, history)
 
     stopped = jnp.bool_(False) if limits is None else is_stopped(state, limits.patience)
     start = Run(state, jnp.int32(0), jnp.bool_(True), stopped, history)
@@ -254,6 +260,50 @@ def epochs_of(plan: Plan, state: TrainState, epochs: int | jax.Array, *, rows: i
         products = plan.batch_size * sum(leaf.size for leaf in jax.tree.leaves(state.params))
         body = few_waits(one_epoch, unfinished, steps, products)
     return as_one_kernel(lambda start: lax.while_loop(unfinished, body, start), start)
+
+
+class Epoch(NamedTuple):
+    """What one epoch gives."""
+
+    state: TrainState
+    row: dict[str, jax.Array]  # of the history
+    finite: jax.Array  # bool (): whether the loss and the state are finite
+    stopped: jax.Array | None  # bool (): whether early stopping has stopped the run, None without it
+    guard: Guard | None
+
+
+def next_epoch(plan: Plan, state: TrainState, guard: Guard | None = None) -> Epoch:
+    """Return what one more epoch gives. A guard leaves out the steps with values that are not finite."""
+    limits, before, dtype = plan.limits, state, accumulator_dtype(params_dtype(state.params))
+    by_training = limits is not None and state.best.monitor in names_of(plan.step.metrics)
+    keeps = by_training and state.best.restores
+    state, row, last_used, guard = _train_epoch(plan, state, dtype, guard, keeps=keeps)
+    row |= _validation_row(plan, state.params)
+    if SKIPPED in plan.names:
+        row[SKIPPED] = jnp.zeros((), dtype) if guard is None else guard.skipped.astype(dtype)
+    finite_loss = finite = jnp.isfinite(row["loss"])
+    for leaf in jax.tree.leaves(state.params):  # the loss is computed before the last update
+        finite &= jnp.all(jnp.isfinite(leaf))
+    if plan.reverts:
+        finite &= _stays_finite(before.optimizer_state, state.optimizer_state)
+    stopped = None
+    if limits is not None:
+        params, valid = (last_used, finite_loss) if by_training else (state.params, finite)
+        state = update_best(state, params, row, valid, limits.min_delta)
+        stopped = is_stopped(state, limits.patience)
+    if plan.reverts and guard is None:
+        state = jax.tree.map(lambda new, old: new if new is old else jnp.where(finite, new, old), state, before)
+    return Epoch(state, row, finite, stopped, guard)
+
+
+def _stays_finite(before: Any, after: Any) -> jax.Array:
+    """Return whether every number of a tree that was finite still is: bool (). An infinite setting, such as a
+    threshold, may be one."""
+    stays = jnp.bool_(True)
+    for old, new in zip(jax.tree.leaves(before), jax.tree.leaves(after), strict=True):
+        if jnp.issubdtype(jnp.result_type(new), jnp.floating):
+            stays &= jnp.all(jnp.isfinite(new) | ~jnp.isfinite(old))
+    return stays
 
 
 def shapes_of(plan: Plan, params: Params, dtype: Any) -> dict[str, tuple[int, ...]]:
@@ -285,34 +335,86 @@ def _has_two_loops(plan: Plan) -> bool:
 
 
 def _train_epoch(
-    plan: Plan, state: TrainState, dtype: Any, *, keeps: bool
-) -> tuple[TrainState, dict[str, jax.Array], Params]:
+    plan: Plan, state: TrainState, dtype: Any, guard: Guard | None, *, keeps: bool
+) -> tuple[TrainState, dict[str, jax.Array], Params, Guard | None]:
     """Return the state after one pass over the shuffled data, and the mean cost and the metrics before each update.
 
-    Where ``keeps``, return also the parameters before the last update, the last that were used; else ().
+    Where ``keeps``, return also the parameters before the last update, the last that were used; else (). The steps that
+    a guard leaves out do not count for the means, which are NaN where none counts.
     """
     step, data, batch_size = plan.step, plan.data, plan.batch_size
-    used = state.params if keeps else ()
+    guard = None if guard is None else guard._replace(skipped=jnp.zeros_like(guard.skipped))
+    first: Any = (state, state.params if keeps else (), guard)
     measured = first_states(step.metrics, step.objective, state.params, data, dtype)
+
+    def take(carry: Any, batch: Batch, measured: Any, *, may_skip: bool) -> tuple[Any, dict[str, jax.Array], Any]:
+        before, used, guard = carry
+        state, row, after = step(before, batch, measured, may_skip=may_skip)
+        if guard is None:
+            return (state, before.params if keeps else (), None), row, after
+        return _guarded(guard, (before, used, measured), (state, before.params if keeps else (), after), row)
+
     if batch_size == len(data.x):  # the full set: its mean does not depend on the order
-        state, row, measured = step(state, data, measured, may_skip=data.weights is not None)
-        row |= values_of(step.metrics, measured)
-        return state._replace(epoch=next_count(state.epoch)), row, used
+        (state, used, guard), row, measured = take(first, data, measured, may_skip=data.weights is not None)
+        row = _means_of_some(row, row.pop(COUNT)) if guard is not None else row
+    else:
+        batches, weights_of = _batches_of(plan, state)
+
+        def one_batch(carry: Any, start: jax.Array, weights: Any) -> tuple[Any, dict[str, jax.Array]]:
+            carry, measured = carry
+            carry, row, measured = take(carry, batches(start, weights), measured, may_skip=weights_of is not None)
+            return (carry, measured), row
+
+        names = names_of((*functions_of(step.metrics), *of_steps(step.metrics)))
+        settings: dict[str, Any] = {"is_only_loop": not _has_two_loops(plan), "may_not_count": guard is not None}
+        ((state, used, guard), measured), row = scan_batches(
+            one_batch, (first, measured), names, len(data.x), batch_size, dtype, weights_of, **settings
+        )
+    row |= values_of(step.metrics, measured)
+    return state._replace(epoch=next_count(state.epoch)), row, used, guard
+
+
+def _batches_of(plan: Plan, state: TrainState) -> tuple[Callable[..., Batch], Callable[[jax.Array], jax.Array] | None]:
+    """Return the functions of a start to an epoch's batch, which also takes its weights, and to the samples' weights,
+    None where all count alike."""
+    data, batch_size = plan.data, plan.batch_size
     key = jax.random.fold_in(jax.random.fold_in(state.key, SHUFFLE), state.epoch)
     order = random_order(key, len(data.x))
     batch_of_x, batch_of_y = (shuffled(array, order, batch_size) for array in (data.x, data.y))
     weights_of = None if data.weights is None else shuffled(data.weights, order, batch_size)
+    return (lambda start, weights: Batch(batch_of_x(start), batch_of_y(start), weights)), weights_of
 
-    def one_batch(carry: Any, start: jax.Array, weights: jax.Array | None) -> tuple[Any, dict[str, jax.Array]]:
-        before, _, measured = carry
-        batch = Batch(batch_of_x(start), batch_of_y(start), weights)
-        state, row, measured = step(before, batch, measured, may_skip=weights_of is not None)
-        return (state, before.params if keeps else (), measured), row
 
-    first, names = (state, used, measured), names_of((*functions_of(step.metrics), *of_steps(step.metrics)))
-    size, is_only_loop = len(data.x), not _has_two_loops(plan)
-    (state, used, measured), row = scan_batches(
-        one_batch, first, names, size, batch_size, dtype, weights_of, is_only_loop=is_only_loop
-    )
-    row |= values_of(step.metrics, measured)
-    return state._replace(epoch=next_count(state.epoch)), row, used
+def batch_at(plan: Plan, state: TrainState, index: jax.Array) -> Batch:
+    """Return batch ``index`` of the epoch that the state is in, as ``_train_epoch`` makes it."""
+    if plan.batch_size == len(plan.data.x):
+        return plan.data
+    batches, weights_of = _batches_of(plan, state)
+    start, weights = batch_window(index, len(plan.data.x), plan.batch_size)
+    if weights_of is not None:
+        of_samples = weights_of(start)
+        weights = of_samples if weights is None else weights.astype(of_samples.dtype) * of_samples
+    return batches(start, weights)
+
+
+def _guarded(guard: Guard, before: Any, after: Any, row: dict[str, jax.Array]) -> tuple[Any, dict[str, jax.Array], Any]:
+    """Return what a step gives if its values are finite: ``after``; else ``before`` with a count of one more step.
+
+    ``before`` and ``after`` are (state, parameters used, the metrics' states); the row is 0 where it does not count.
+    """
+    (state, *_), (new, *_) = before, after
+    is_open = guard.in_a_row < guard.limit
+    good = is_open & jnp.isfinite(row["loss"]) & _stays_finite(state.optimizer_state, new.optimizer_state)
+    for leaf in jax.tree.leaves(new.params):
+        good &= jnp.all(jnp.isfinite(leaf))
+    state, used, measured = jax.tree.map(lambda new, old: jnp.where(good, new, old), after, before)
+    state = state._replace(step=jnp.where(is_open, new.step, state.step))
+    one = (is_open & ~good).astype(jnp.int32)
+    guard = Guard(guard.skipped + one, jnp.where(good, 0, guard.in_a_row + one), guard.limit)
+    row = {name: jnp.where(good, value, jnp.zeros_like(value)) for name, value in row.items()}
+    return (state, used, guard), row | {COUNT: good.astype(row["loss"].dtype)}, measured
+
+
+def _means_of_some(row: dict[str, jax.Array], counts: jax.Array) -> dict[str, jax.Array]:
+    """Return the means of a full batch, NaN where it does not count."""
+    return {name: nan_unless(counts > 0, value) for name, value in row.items()}

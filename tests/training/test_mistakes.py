@@ -85,7 +85,7 @@ def test_what_is_likely_a_mistake_is_warned_of(changes, warning):
 
 
 def test_a_rate_that_is_too_high_is_told():
-    with pytest.warns(RuntimeWarning, match="non-finite .* a lower learning rate"):
+    with pytest.warns(RuntimeWarning, match="non-finite .* on_nonfinite='raise' names the step"):
         fit(optimizer=fn.sgd(1e10), loss=fn.quadratic, network=fn.mlp([3, 2]), validation=None)
 
 
