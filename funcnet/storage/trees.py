@@ -141,7 +141,10 @@ def _check_nodes(description: Any, like: Any, where: str) -> None:
     wanted = nodes_of(like, where)
     for ours, theirs in zip(wanted, nodes, strict=False):
         if ours != theirs:
-            raise StorageError(message(where, f"{ours[0] or 'the tree'} to be a {ours[1]}, as in like", theirs))
+            got = (
+                f"a {theirs[1]}" if isinstance(theirs, list) and theirs[:1] == ours[:1] and len(theirs) == 2 else theirs
+            )
+            raise StorageError(message(where, f"{ours[0] or 'the tree'} to be a {ours[1]}, as in like", got))
     if len(nodes) != len(wanted):
         raise StorageError(message(where, f"a tree of {len(wanted)} nodes, as like", len(nodes)))
 

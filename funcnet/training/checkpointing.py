@@ -85,7 +85,13 @@ class Keeper:
         dtype = accumulator_dtype(params_dtype(fresh.state.params))
         columns = {name: np.zeros(_shape_of(stored, name), dtype) for name in names}
         like = {"state": fresh.state, "history": columns, "skipped_in_a_row": 0}
-        found = stored.like(like)
+        try:
+            found = stored.like(like)
+        except StorageError as error:
+            if (before := stored.run["optimizer"]) != (now := self._settings.texts["optimizer"]):
+                expected = f"optimizer {before}, as in {stored.path}, or the same one with other numbers"
+                raise StorageError(message("fit", expected, now)) from error
+            raise
         state = resumed("fit", found["state"], optimizer)
         in_a_row, reason = found["skipped_in_a_row"], None
         if stored.epoch == epochs:
@@ -104,7 +110,7 @@ class Keeper:
         if stored.run["optimizer"] != settings["optimizer"]:
             text += f", with {settings['optimizer']} in place of {stored.run['optimizer']}"
         if functions := sorted(
-            {name for each in settings.values() for name in re.findall(r"<function ([^>]+)>", each)}
+            {name for each in settings.values() for name in re.findall(r"<function ([\w.<>]+)>", each)}
         ):
             text += f"; the code of {', '.join(functions)} was not compared"
         return text
