@@ -11,20 +11,22 @@ import jax
 import funcnet
 
 from . import summary, train, verify
+from .arguments import UsageError
 from .programs import keep_programs
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code.
 
-    0: success; 1: an error or a failed check; 2: wrong usage, by ``SystemExit``; 130: interrupted by the user; 141: the
-    output was closed, as ``| head`` does.
+    0: success; 1: an error or a failed check; 2: wrong usage, by ``SystemExit``; 130: interrupted by Ctrl-C; 143: ended
+    by SIGTERM in a training; 141: the output was closed, as ``| head`` does.
 
     >>> main(["train", "--epochs", "none"])
     Traceback (most recent call last):
     SystemExit: 2
     """
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
     try:
         if options.cache:
             keep_programs()
@@ -38,9 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (OSError, ValueError, FloatingPointError, MemoryError, jax.errors.JaxRuntimeError) as error:
         print(f"funcnet: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
+    except UsageError as error:
+        parser.error(str(error))
+    except KeyboardInterrupt as error:
         print("funcnet: interrupted", file=sys.stderr)
-        return 130
+        return int(getattr(error, "code", 130))
 
 
 def _parser() -> argparse.ArgumentParser:

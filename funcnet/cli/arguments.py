@@ -10,6 +10,10 @@ import numpy as np
 from ..checks import LARGEST_COUNT
 
 
+class UsageError(Exception):
+    """Options that do not go together."""
+
+
 def parse_sizes(text: str) -> list[int]:
     """Return comma-separated sizes as a list; "0" gives an empty list."""
     return [] if text == "0" else [positive_integer(size) for size in text.split(",")]

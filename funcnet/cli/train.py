@@ -3,6 +3,7 @@
 import argparse
 import math
 import shutil
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -21,7 +22,7 @@ from ..checks import expected_params
 from ..data.digits import MAX_PIXEL_VALUE
 from ..data.mnist import FILES
 from ..errors import message
-from .arguments import add_choice, add_run_options, parse_sizes, positive_integer, positive_number
+from .arguments import UsageError, add_choice, add_run_options, parse_sizes, positive_integer, positive_number
 from .losses import LOSSES
 
 
@@ -94,6 +95,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = f"images per step (default: {by_data('batch_size')})"
     training.add_argument("--batch-size", type=positive_integer, metavar="N", help=text)
     add_choice(training, "--gradients", GRADIENTS, "automatic or hand-written gradients", "autodiff")
+    kept = parser.add_argument_group("how it survives an interruption")
+    text = "a folder in which every epoch is kept, from which --resume goes on (default: none)"
+    kept.add_argument("--checkpoint", metavar="DIR", help=text)
+    text = "go on from the folder's newest epoch to --epochs in all; start where it has none (default: refuse a folder that has one)"
+    kept.add_argument("--resume", action="store_true", help=text)
     add_run_options(parser)
 
 
@@ -121,6 +127,8 @@ def _load(data: str) -> Images:
 def run(options: argparse.Namespace) -> int:
     """Train as the options say, print the results, and return the exit code."""
     started = time.perf_counter()
+    if options.resume and options.checkpoint is None:
+        raise UsageError(message("--resume", "--checkpoint DIR, the folder to go on from", "none"))
     with _compile_time() as compile_seconds:
         images = _load(options.data)
         (x, y), (x_test, y_test) = images.train, images.test
@@ -139,7 +147,9 @@ def run(options: argparse.Namespace) -> int:
             # What evaluates the result is compiled while the training is compiled.
             zeros = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), like)
             other.submit(_evaluate, network, loss, zeros, train, test)
-            warnings.simplefilter("ignore", RuntimeWarning)  # the command line reports a diverged loss itself
+            warnings.simplefilter("always", RuntimeWarning)
+            warnings.filterwarnings("ignore", "fit: (non-finite|the loss rose)", RuntimeWarning)  # reported below
+            warnings.showwarning = _print_warning  # type: ignore[assignment]
             result = fn.fit(network, loss, data=train, **settings)
         means, predicted = _evaluate(network, loss, result.params, train, test)
         if result.reason != "completed" or not all(math.isfinite(each["loss"]) for each in means):
@@ -168,7 +178,13 @@ def _begin(
     device = jax.devices()[0].device_kind
     _print("training", f"epochs {epochs}, batch size {batch_size}, seed {options.seed}, device {device}")
     settings = {"optimizer": optimizer, "epochs": epochs, "batch_size": batch_size, "metrics": [fn.accuracy]}
+    if options.checkpoint is not None:
+        settings["checkpoint"] = fn.Checkpoint(options.checkpoint, resume=options.resume)
     return {**settings, "key": jax.random.key(options.seed), "gradients": GRADIENTS[options.gradients]}
+
+
+def _print_warning(text: Warning | str, *_: Any, **__: Any) -> None:
+    print(f"funcnet: {text}", file=sys.stderr)
 
 
 def _evaluate(network: Any, loss: Any, params: Any, train: Any, test: Any) -> tuple[list[dict[str, float]], np.ndarray]:

@@ -1,5 +1,6 @@
 import os
 import re
+import signal
 import struct
 import subprocess
 import sys
@@ -25,6 +26,8 @@ OPTIONS = {
     "--batch-size": "N",
     "--seed": "N",
     "--gradients": "autodiff backprop",
+    "--checkpoint": "DIR",
+    "--resume": "newest epoch",
     "--no-cache": "cache folder",
 }
 SHADES = " .:-=+*#%@"
@@ -339,3 +342,39 @@ def test_the_module_runs_as_a_program(tmp_path, arguments, code, out, err):
     assert ran.returncode == code
     assert re.fullmatch(out, ran.stdout, re.DOTALL)
     assert re.fullmatch(err, ran.stderr, re.DOTALL)
+
+
+def test_it_goes_on_from_a_folder_to_the_same_result(train, tmp_path):
+    settings = ["--hidden", 16, "--seed", 3]
+    whole = without_time(train(*settings, "--epochs", 3)[1])
+    train(*settings, "--epochs", 2, "--checkpoint", tmp_path)
+    code, out, err = train(*settings, "--epochs", 3, "--checkpoint", tmp_path, "--resume")
+    assert (code, without_time(out)) == (0, whole)
+    assert re.search(r"fit: goes on from .*0002\.safetensors, epoch 2\n", err)
+    code, _, err = train(*settings, "--epochs", 3, "--checkpoint", tmp_path)
+    assert code == 1
+    assert "resume=False, got" in err
+    newest = tmp_path / "checkpoint-0000000003.safetensors"
+    newest.write_bytes(newest.read_bytes()[:-1])
+    code, out, err = train(*settings, "--epochs", 3, "--checkpoint", tmp_path, "--resume")
+    assert (code, without_time(out)) == (0, whole)
+    assert re.search(r"funcnet: fit: .*: the checkpoint of epoch 2 is taken\n", err)
+
+
+def test_resuming_needs_a_folder(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["train", "--resume"])
+    assert "--resume: expected --checkpoint DIR, the folder to go on from, got none" in capsys.readouterr().err
+
+
+def test_a_signal_ends_the_command_with_its_exit_code(train, monkeypatch):
+    for number in (signal.SIGINT, signal.SIGTERM):
+        error = funcnet.Interrupted("fit: interrupted", None, number)
+
+        def interrupted(*_, error=error, **__):
+            raise error
+
+        monkeypatch.setattr(funcnet, "fit", interrupted)
+        code, _, err = train("--epochs", 1)
+        assert code == 128 + number
+        assert err.endswith("funcnet: interrupted\n")
