@@ -9,7 +9,8 @@ A network is a value, training is a pure function, and every gradient has a seco
 - Optimizers: ``sgd``, ``adam`` and the others; ``chain``, ``schedules``; ``check_optimizer`` proves one.
 - Training: ``fit``, ``evaluate``, ``predict``; ``EarlyStopping``; callbacks such as ``CSVLog``; ``train_step`` and
   ``run_epochs`` for loops of your own; ``fit_by_search`` without gradients.
-- Files: ``save`` and ``load`` a tree; ``Checkpoint`` keeps a run, which goes on from it.
+- Files: ``save`` and ``load`` for parameters and states, ``save_model`` and ``load_model`` for whole networks;
+  ``Checkpoint`` keeps a run, which goes on from it.
 - Modules: ``data``, ``metrics``, ``plots``, ``initializers``, ``information``, ``graph``, ``neurons``, ``search``.
 
 ``help(fn.fit)`` explains one of them, ``help(fn.metrics)`` a module.
@@ -100,7 +101,7 @@ from .optimizers import (
 )
 from .penalties import Penalty, l1, l2
 from .search import annealing, genetic, restarts
-from .storage import Checkpoint, StorageError, load, save
+from .storage import Checkpoint, Model, StorageError, load, load_model, save, save_model
 from .summaries import LayerSummary, Summary, summary
 from .training import (
     EarlyStopping,
@@ -149,6 +150,7 @@ __all__ = [
     "LeakyReLU",
     "LivePlot",
     "Loss",
+    "Model",
     "NonFinite",
     "NonFiniteError",
     "Objective",
@@ -207,6 +209,7 @@ __all__ = [
     "leaky_relu",
     "linear",
     "load",
+    "load_model",
     "loss",
     "mean_squared_error",
     "metrics",
@@ -225,6 +228,7 @@ __all__ = [
     "rmsprop_nesterov",
     "run_epochs",
     "save",
+    "save_model",
     "schedules",
     "search",
     "sgd",

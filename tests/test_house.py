@@ -42,7 +42,8 @@ STANDS_ON = {
     | {"callbacks", "compilation", "jaxprs", "activations", "ending", "losses", "metrics", "penalties", "layers"}
     | {"objective", "optimizers", "search", "storage"},
     "data": {"checks", "errors"},
-    "storage": {"checks", "configuration", "errors"},
+    "storage": HELPERS
+    | {"activations", "initializers", "layers", "losses", "metrics", "optimizers", "penalties", "search"},
     "plots": HELPERS | {"drawing", "layers", "neurons"},
     "cli": {"activations", "checks", "losses", "compilation", "data", "errors", "funcnet"},
     "__main__": {"cli"},

@@ -64,7 +64,8 @@ def load(path: str | os.PathLike[str], like: Any) -> Any:
     """
     arrays, description = read(path)
     if set(description) != {"version", "tree"}:
-        raise StorageError(message(path, "a file of a tree", f"one with {', '.join(sorted(description))}"))
+        hint = ": fn.load_model reads it" if "network" in description else ""
+        raise StorageError(message(path, "a file of a tree", f"one with {', '.join(sorted(description))}{hint}"))
     return rebuilt(arrays, description["tree"], like, "load")
 
 
