@@ -121,9 +121,10 @@ def to_text(value: Any, known: Iterable[Any] = (), *, where: str = "to_text") ->
     Raises ``TypeError`` where there is none, which names the part of the value that does not print as such a text, as a
     function does not.
 
-    >>> to_text(initializers.from_jax(lambda: initializers.zeros))
+    >>> to_text(initializers.from_jax(lambda: initializers.zeros))  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    TypeError: to_text: expected every part to print as the call that builds it, got <function <lambda> at ...
+    TypeError: to_text: expected every part to print as the call that builds it, got
+        <function <lambda> at ..., a function
     """
     known = [*known]
     _names(known, where)  # its errors are the caller's
@@ -290,8 +291,10 @@ def _dotted(node: ast.AST, names: _Names) -> str:
 
 def _unknown(name: str, names: _Names) -> StorageError:
     shown = _shortly(name, text=True)
-    if name in names.values or name in names.calls:
-        return StorageError(message(names.where, f"{shown} {'alone' if name in names.values else 'called'}", "other"))
+    if name in names.values:
+        return StorageError(message(names.where, f"{shown} by its name alone", "a call of it"))
+    if name in names.calls:
+        return StorageError(message(names.where, f"a call of {shown}", "its name alone"))
     remedy = f"a class or a value of your own is handed in, in Python, as known=[{shown.rpartition('.')[2]}]"
     return StorageError(message(names.where, "names that funcnet knows", f"{shown!r}: {remedy}"))
 
