@@ -10,9 +10,11 @@ import os
 import struct
 import zlib
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
+
+from .regular_files import open_regular
 
 DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 MAX_DIMENSIONS = 8
@@ -27,8 +29,9 @@ class IDXError(ValueError):
 def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
     """Return the array in an IDX file, in the machine's byte order; a file whose name ends in .gz is decompressed.
 
-    At most the data that the header declares is read, and at most 2 GiB. Raises ``IDXError`` for a file that is
-    damaged, too short, too long or of another format, and ``OSError`` for a file that cannot be read.
+    At most the data that the header declares is read, and at most 2 GiB; memory grows with the data that are there.
+    Raises ``IDXError`` for a file that is damaged, too short, too long, of another format or not a regular file, and
+    ``OSError`` for a file that cannot be read.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -38,10 +41,12 @@ def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
     array([7, 2, 1], dtype=uint8)
     """
     path = Path(path)
-    open_file: Any = gzip.open if path.suffix == ".gz" else open
+    file = open_regular(path)
+    if file is None:
+        raise IDXError(f"{path}: expected a regular file, got a folder, a pipe or a device")
     try:
-        with open_file(path, "rb") as file:
-            return _read(file, path)
+        with file:
+            return _read(gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file, path)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise IDXError(f"{path}: damaged gzip data: {error}") from error
 

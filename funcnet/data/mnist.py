@@ -5,10 +5,11 @@ Modules that only ``download`` needs are imported in it, so that importing funcn
 
 import hashlib
 import os
+import time
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -30,7 +31,9 @@ FILES = {
     "t10k-labels-idx1-ubyte": (10008, "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
 }
 
-TIMEOUT_SECONDS = 30
+TIMEOUT_SECONDS = 30  # without a byte
+LONGEST_SECONDS = 3600  # for a whole file
+CHUNK_BYTES = 2**16
 
 
 def load_mnist(
@@ -128,14 +131,14 @@ def _locked(folder: Path, name: str) -> Any:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return FileLock(folder / f".{name}.lock").acquire()
-    except OSError as error:
+    except (OSError, NotImplementedError) as error:  # the second where the file system has no locks
         hint = "set FUNCNET_DATA to a folder that can be written to"
         text = f"load_mnist: {name} is not on this machine, and {folder} cannot hold it: {error}: {hint}"
         raise OSError(text) from error
 
 
 def _fetch(url: str, path: Path, size: int, sha256: str) -> None:
-    """Download one compressed file, check its decompressed content, and then rename it to ``path``.
+    """Download one compressed file beside ``path``, check its decompressed content, and then rename it to ``path``.
 
     Args:
         url: the address of the file.
@@ -145,20 +148,41 @@ def _fetch(url: str, path: Path, size: int, sha256: str) -> None:
     """
     from urllib.request import urlopen
 
-    with urlopen(url, timeout=TIMEOUT_SECONDS) as answer:
-        packed = answer.read(size + 1)  # a compressed file is smaller than its content
-    unpacker = zlib.decompressobj(wbits=31)
-    unpacked = unpacker.decompress(packed, size + 1)
-    if len(unpacked) != size or not unpacker.eof or unpacker.unused_data:
-        raise ValueError(f"expected a gzip file of {size} decompressed bytes, got a different file")
-    if (digest := hashlib.sha256(unpacked).hexdigest()) != sha256:
-        raise ValueError(f"expected SHA-256 {sha256}, got {digest}")
-    part = path.with_suffix(".part")
+    part = path.with_suffix(".part")  # what a killed process left there is overwritten
     try:
-        with part.open("wb") as file:
-            file.write(packed)
+        with urlopen(url, timeout=TIMEOUT_SECONDS) as answer, part.open("wb") as file:
+            found = _copied(answer, file, size)
+            if found != sha256:
+                raise ValueError(f"expected SHA-256 {sha256}, got {found}")
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _copied(answer: Any, file: BinaryIO, size: int) -> str:
+    """Copy a compressed file in small pieces, and return the SHA-256 of its content, which has ``size`` bytes.
+
+    Raises ``ValueError`` or ``zlib.error`` for another file, and ``TimeoutError`` for one that comes too slowly.
+    """
+    different = f"expected a gzip file of {size} decompressed bytes, got a different file"
+    unpacker, digest, packed, unpacked = zlib.decompressobj(wbits=31), hashlib.sha256(), 0, 0
+    end = time.monotonic() + LONGEST_SECONDS
+    while piece := answer.read1(CHUNK_BYTES):  # what has come; ``read`` would wait for all of the piece
+        packed += len(piece)
+        if unpacker.eof:
+            raise ValueError(different)
+        if time.monotonic() > end:
+            raise TimeoutError(f"expected the file within {LONGEST_SECONDS} s, got {packed} bytes of it")
+        file.write(piece)
+        while piece and not unpacker.eof:
+            content = unpacker.decompress(piece, CHUNK_BYTES)
+            digest.update(content)
+            unpacked += len(content)
+            if max(packed, unpacked) > size:  # a compressed file is smaller than its content
+                raise ValueError(different)
+            piece = unpacker.unconsumed_tail
+    if unpacked != size or not unpacker.eof or unpacker.unused_data:
+        raise ValueError(different)
+    return digest.hexdigest()

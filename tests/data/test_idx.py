@@ -1,5 +1,7 @@
 import gzip
+import io
 import math
+import os
 import struct
 import subprocess
 import sys
@@ -11,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from funcnet.data import IDXError, read_idx
+from funcnet.data import idx as idx_module
 
 # For each dtype: its code in the file, its letter in struct, its name in NumPy, and some values.
 KINDS = [
@@ -116,6 +119,38 @@ def test_a_missing_file_is_not_found(tmp_path, name):
         read_idx(tmp_path / name)
 
 
+@pytest.mark.parametrize("name", ["file", "file.gz"])
+def test_what_is_no_regular_file_is_refused_at_once(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / f"link-{name}").symlink_to("/dev/zero")
+    for path in (tmp_path / name, tmp_path / "folder", tmp_path / f"link-{name}"):
+        with pytest.raises(IDXError, match=rf"{path}: expected a regular file, got a folder, a pipe or a device"):
+            read_idx(path)
+
+
+def test_a_file_that_shrinks_while_it_is_read_is_refused(monkeypatch, tmp_path):
+    path = written(tmp_path / "file", idx((3 * MEBIBYTE,), []) + bytes(3 * MEBIBYTE))
+    opened = idx_module.open_regular
+
+    class Shrinking(io.BufferedReader):
+        def read(self, size=-1):
+            data = super().read(size)
+            if self.tell() > MEBIBYTE:
+                os.truncate(path, 2 * MEBIBYTE)
+            return data
+
+    monkeypatch.setattr(idx_module, "open_regular", lambda path: Shrinking(opened(path).detach()))
+    with pytest.raises(IDXError, match=rf"expected {3 * MEBIBYTE} bytes of data .* got {2 * MEBIBYTE - 8}$"):
+        read_idx(path)
+
+
+def test_reads_a_packed_file_in_several_parts(tmp_path):
+    path = tmp_path / "file.gz"
+    path.write_bytes(gzip.compress(GOOD[:5]) + gzip.compress(b"") + gzip.compress(GOOD[5:]) + bytes(3))
+    assert read_idx(path).tolist() == [[1, 2, 3], [4, 5, 6]]
+
+
 def test_refuses_a_packed_file_cut_anywhere(tmp_path):
     packed = gzip.compress(GOOD)
     path = tmp_path / "cut.gz"
@@ -177,6 +212,7 @@ OPTIMIZED = """
 import sys
 from pathlib import Path
 from funcnet.data import IDXError, read_idx
+from funcnet.data import idx as idx_module
 
 print("checked" if __debug__ else "optimized")
 for path in sorted(Path(sys.argv[1]).iterdir()):

@@ -10,11 +10,13 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import filelock
 import numpy as np
 import pytest
 
@@ -53,7 +55,11 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         self.server.requests.append(self.path)
         time.sleep(self.server.delay)
-        self.wfile.write(self.server.answers[self.path.removeprefix("/mnist/").removesuffix(".gz")])
+        answer = self.server.answers[self.path.removeprefix("/mnist/").removesuffix(".gz")]
+        if callable(answer):
+            answer(self)
+        else:
+            self.wfile.write(answer)
 
     def log_message(self, *_):
         pass
@@ -135,6 +141,13 @@ def test_asks_no_second_mirror_where_the_first_answers(serve):
     assert (len(first.requests), len(second.requests)) == (4, 0)
 
 
+def reset(handler, answer):
+    """Write a part of an answer, and break the connection off."""
+    handler.wfile.write(answer)
+    handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    handler.connection.close()
+
+
 OTHER = UNPACKED[X][:-1] + b"\xff"
 BAD_ANSWERS = {
     "absent": (NOT_FOUND, "HTTP Error 404: Not Found"),
@@ -153,6 +166,20 @@ BAD_ANSWERS = {
     "much longer": (OK + gzip.compress(bytes(5_000_000)), "expected a gzip file of 7016 decompressed bytes"),
     "with a tail": (OK + PACKED[X] + b"tail", "expected a gzip file of 7016 decompressed bytes"),
     "never ending": (OK + bytes(100_000), "incorrect header check"),
+    "in two parts": (OK + gzip.compress(UNPACKED[X][:9]) + gzip.compress(UNPACKED[X][9:]), "expected a gzip file of"),
+    "cut by its length": (b"HTTP/1.0 200 OK\r\nContent-Length: 20\r\n\r\n" + PACKED[X], "expected a gzip file of 7016"),
+    "a negative length": (b"HTTP/1.0 200 OK\r\nContent-Length: -1\r\n\r\n" + PACKED[X][:-1], "expected a gzip file of"),
+    "cut in a chunk": (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n40\r\n" + PACKED[X][:32],
+        "Incomplete|gzip",
+    ),
+    "chunks without a size": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nsize\r\n", "Incomplete|invalid"),
+    "a long header": (b"HTTP/1.0 200 OK\r\nX: " + b"x" * 70_000 + b"\r\n\r\n" + PACKED[X], "header line"),
+    "many headers": (b"HTTP/1.0 200 OK\r\n" + b"X: x\r\n" * 200 + b"\r\n" + PACKED[X], "more than 100 headers"),
+    "sent in a circle": (f"HTTP/1.0 302 Found\r\nLocation: {X}.gz\r\n\r\n".encode(), "HTTP Error 302"),
+    "sent to a file": (b"HTTP/1.0 302 Found\r\nLocation: file:///etc/hostname\r\n\r\n", "HTTP Error 302.*not allowed"),
+    "sent nowhere": (b"HTTP/1.0 302 Found\r\nLocation: http://127.0.0.1:1/\r\n\r\n", "refused|denied"),
+    "broken off": (lambda handler: reset(handler, OK + PACKED[X][:20]), "Connection reset by peer|gzip file of 7016"),
 }
 
 
@@ -174,6 +201,43 @@ def test_a_mirror_that_stays_silent_is_given_up(monkeypatch, serve, folder):
         with pytest.raises(ConnectionError, match=f"{url}/{X}.gz: .*timed out"):
             load_mnist(mirrors=[url])
     assert left_in(folder) == set()
+
+
+def test_a_mirror_that_drips_is_given_up(monkeypatch, serve, folder):
+    monkeypatch.setattr(mnist, "LONGEST_SECONDS", -1)
+    with pytest.raises(ConnectionError, match=f"{X}.gz: expected the file within -1 s, got [0-9]+ bytes of it"):
+        load_mnist(mirrors=[serve(GOOD).url])
+    assert left_in(folder) == set()
+
+
+def test_follows_a_mirror_that_has_moved(serve):
+    there = serve(GOOD)
+    moved = {name: f"HTTP/1.0 301 Moved\r\nLocation: {there.url}{name}.gz\r\n\r\n".encode() for name in SMALL_FILES}
+    check(load_mnist(mirrors=[serve(moved).url]))
+    assert len(there.requests) == 4
+
+
+def test_reads_chunks_and_right_bytes_under_a_wrong_length(serve):
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (
+        len(PACKED[X]),
+        PACKED[X],
+    )
+    longer = b"HTTP/1.0 200 OK\r\nContent-Length: 99999\r\n\r\n" + PACKED[Y]
+    check(load_mnist(mirrors=[serve(GOOD | {X: chunked, Y: longer}).url, serve(GOOD).url]))
+
+
+def test_a_large_file_takes_little_memory(monkeypatch, serve, folder):
+    content = np.random.default_rng(0).integers(0, 128, 2**22, np.uint8).tobytes()  # it shrinks to 7/8
+    packed = gzip.compress(content, 1)
+    monkeypatch.setattr(mnist, "FILES", {X: (len(content), hashlib.sha256(content).hexdigest())})
+    server = serve({X: OK + packed})
+    tracemalloc.start()
+    try:
+        path = mnist.download(X, folder, [server.url])
+        assert tracemalloc.get_traced_memory()[1] < 2**21
+    finally:
+        tracemalloc.stop()
+    assert path.read_bytes() == packed
 
 
 def test_offline_says_what_to_fetch_from_where_and_where_to_put_it(closed, folder):
@@ -229,6 +293,25 @@ def test_a_folder_that_cannot_be_made_is_named(serve, folder):
     put(folder.parent, {"mnist": b"a file"}, "")
     expected = rf"is not on this machine, and {re.escape(str(folder))} cannot hold it: .*exists.*: set FUNCNET_DATA to"
     with pytest.raises(OSError, match=expected):
+        load_mnist(mirrors=[serve(GOOD).url])
+
+
+def test_a_folder_without_locks_is_named(monkeypatch, serve, folder):
+    def acquire(_):
+        raise NotImplementedError("the file system has no locks")
+
+    (folder / f".{X}.lock").mkdir(parents=True)
+    expected = rf"^load_mnist: {X} is not on this machine, and {re.escape(str(folder))} cannot hold it: "
+    with pytest.raises(OSError, match=f"{expected}.*directory.*: set FUNCNET_DATA to"):
+        load_mnist(mirrors=[serve(GOOD).url])
+    monkeypatch.setattr(filelock.FileLock, "acquire", acquire)
+    with pytest.raises(OSError, match=f"{expected}the file system has no locks: set FUNCNET_DATA to"):
+        load_mnist(mirrors=[serve(GOOD).url])
+
+
+def test_a_folder_in_the_place_of_the_part_is_named(serve, folder):
+    (folder / f"{X}.part").mkdir(parents=True)
+    with pytest.raises(ConnectionError, match=rf"directory|not permitted: '.*{X}\.part'"):
         load_mnist(mirrors=[serve(GOOD).url])
 
 
