@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from funcnet.data import IDXError, read_idx
 from funcnet.data import idx as idx_module
+from tests.campaigns import idx as campaign
 
 # For each dtype: its code in the file, its letter in struct, its name in NumPy, and some values.
 KINDS = [
@@ -182,6 +183,26 @@ def test_refuses_what_is_not_gzip_under_a_packed_name(tmp_path, content):
         read_idx(path)
 
 
+def test_every_mutation_is_refused_or_read_as_an_independent_reader_reads_it(tmp_path):
+    """A sample of the campaign."""
+    ends = campaign.judged(tmp_path, 2000, seed=1)
+    assert set(ends) == {"refused", "read"}
+    assert min(ends.values()) > 100
+
+
+def test_the_campaign_tells_a_wrong_reader(monkeypatch, tmp_path):
+    def wrong(path):
+        array = read_idx(path)
+        if array.size > 2:
+            array.flat[0], array.flat[1] = array.flat[1], array.flat[0]
+        return array
+
+    monkeypatch.setattr(campaign, "read_idx", wrong)
+    assert campaign.judged(tmp_path, 300)["read as something else"] > 10
+    monkeypatch.setattr(campaign, "read_idx", lambda path: 1 / 0)
+    assert campaign.judged(tmp_path, 3) == {"raised ZeroDivisionError": 3}
+
+
 def peak_of_refusing(path, words):
     tracemalloc.start()
     try:
@@ -213,6 +234,7 @@ import sys
 from pathlib import Path
 from funcnet.data import IDXError, read_idx
 from funcnet.data import idx as idx_module
+from tests.campaigns import idx as campaign
 
 print("checked" if __debug__ else "optimized")
 for path in sorted(Path(sys.argv[1]).iterdir()):
