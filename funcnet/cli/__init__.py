@@ -10,7 +10,7 @@ import jax
 
 import funcnet
 
-from . import summary, train, verify
+from . import evaluate, predict, summary, train, verify
 from .arguments import UsageError
 from .programs import keep_programs
 
@@ -54,6 +54,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, command, meaning in (
         ("train", train, "train a network to classify images"),
+        ("predict", predict, "apply a saved model to the inputs in a file"),
+        ("evaluate", evaluate, "measure a saved model on the inputs and the targets in files"),
         ("verify", verify, "check the gradients of a network"),
         ("summary", summary, "list the layers of a network with their parameters, multiply-adds and memory"),
     ):

@@ -62,6 +62,11 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("how it is repeated")
     text = "seed of all random numbers: the same seed gives the same result (default: 0)"
     group.add_argument("--seed", type=parse_seed, default=0, metavar="N", help=text)
+    add_cache_option(group)
+
+
+def add_cache_option(group: Any) -> None:
+    """Add the option of a command that compiles programs."""
     text = "compile all programs anew (default: they are kept for the next run in the user's cache folder)"
     group.add_argument("--no-cache", dest="cache", action="store_false", help=text)
 
