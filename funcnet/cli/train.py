@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import os
 import shutil
 import sys
 import time
@@ -95,10 +96,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = f"images per step (default: {by_data('batch_size')})"
     training.add_argument("--batch-size", type=positive_integer, metavar="N", help=text)
     add_choice(training, "--gradients", GRADIENTS, "automatic or hand-written gradients", "autodiff")
-    kept = parser.add_argument_group("how it survives an interruption")
+    kept = parser.add_argument_group("what it leaves")
+    text = "write the trained model to this file, for funcnet predict and funcnet evaluate (default: none)"
+    kept.add_argument("--save", metavar="FILE", help=text)
     text = "a folder in which every epoch is kept, from which --resume goes on (default: none)"
     kept.add_argument("--checkpoint", metavar="DIR", help=text)
-    text = "go on from the folder's newest epoch to --epochs in all; start where it has none (default: refuse a folder that has one)"
+    text = "go on from the folder's newest epoch to --epochs in all (default: refuse a folder that has one)"
     kept.add_argument("--resume", action="store_true", help=text)
     add_run_options(parser)
 
@@ -129,6 +132,7 @@ def run(options: argparse.Namespace) -> int:
     started = time.perf_counter()
     if options.resume and options.checkpoint is None:
         raise UsageError(message("--resume", "--checkpoint DIR, the folder to go on from", "none"))
+    _check_can_save(options.save)
     with _compile_time() as compile_seconds:
         images = _load(options.data)
         (x, y), (x_test, y_test) = images.train, images.test
@@ -158,6 +162,8 @@ def run(options: argparse.Namespace) -> int:
         for name, each in zip(("train", "test"), means, strict=True):
             _print(name, f"loss {each['loss']:.4f}  accuracy {each['accuracy']:.4f}")
         _print_mistakes(images, predicted)
+        if options.save is not None:
+            _save(options.save, network, result.params, loss, images.brightest)
         ran, compiled = time.perf_counter() - started, compile_seconds()
     parts = f"import {fn._import_seconds:.1f} s, compile {compiled:.1f} s, run {ran - compiled:.1f} s"
     _print("time", f"{fn._import_seconds + ran:.1f} s: {parts}")
@@ -185,6 +191,24 @@ def _begin(
 
 def _print_warning(text: Warning | str, *_: Any, **__: Any) -> None:
     print(f"funcnet: {text}", file=sys.stderr)
+
+
+def _check_can_save(path: str | None) -> None:
+    """Raise ``OSError`` where a model cannot be written, before it is trained."""
+    if path is None:
+        return
+    if not path or Path(path).is_dir():
+        raise FileNotFoundError(message("--save", "the name of a file", repr(path)))
+    folder = next(each for each in Path(path).absolute().parents if each.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise PermissionError(message("--save", f"a folder that can be written to, for {path}", folder))
+
+
+def _save(path: str, network: fn.Sequential, params: Any, loss: fn.Loss, brightest: int) -> None:
+    """Write a model whose inputs are raw pixels: a layer that scales them comes first."""
+    whole = fn.Sequential(fn.Rescaling(1 / brightest), *network.layers)
+    fn.save_model(path, whole, ((), *params), loss=loss)
+    _print("model", f"in {path}, for pixels from 0 to {brightest}")
 
 
 def _evaluate(network: Any, loss: Any, params: Any, train: Any, test: Any) -> tuple[list[dict[str, float]], np.ndarray]:

@@ -26,6 +26,7 @@ OPTIONS = {
     "--batch-size": "N",
     "--seed": "N",
     "--gradients": "autodiff backprop",
+    "--save": "FILE",
     "--checkpoint": "DIR",
     "--resume": "newest epoch",
     "--no-cache": "cache folder",
@@ -150,6 +151,16 @@ def test_a_learning_rate_is_taken(train):
     assert "\noptimizer  adam(learning_rate=0.02, " in out
 
 
+def test_where_a_model_cannot_be_saved_nothing_is_trained(train, tmp_path):
+    (tmp_path / "file").touch()
+    expected = "funcnet: --save: expected the name of a file, got"
+    assert train("--save", "") == (1, "", f"{expected} ''\n")
+    assert train("--save", tmp_path) == (1, "", f"{expected} '{tmp_path}'\n")
+    code, out, err = train("--save", tmp_path / "file" / "model")
+    assert (code, out) == (1, "")
+    assert err.endswith(f"expected a folder that can be written to, for {tmp_path}/file/model, got {tmp_path}/file\n")
+
+
 # Files of 16 x 12 pixels: of class 0 the upper half is bright, of class 1 the lower half.
 
 
@@ -191,6 +202,17 @@ def test_a_folder_of_idx_files_is_data(train, folder):
         *4 * [12 * "@"],
         "0 predicted as 1",
     ]
+
+
+def test_what_is_saved_predicts_the_same_from_raw_images(train, folder, tmp_path, capsys):
+    model, images = tmp_path / "new" / "model", folder / "t10k-images-idx3-ubyte"
+    code, out, _ = train("--data", folder, "--hidden", 8, "--epochs", 50, "--save", model)
+    assert (code, f"\nmodel      in {model}, for pixels from 0 to 255\ntime " in out) == (0, True)
+    assert main(["evaluate", str(model), str(images)]) == 0
+    loss, accuracy = map(float, re.fullmatch(r"loss ([\d.]+)  accuracy ([\d.]+)\n", capsys.readouterr().out).groups())
+    assert (loss, accuracy) == pytest.approx(numbers(out, "test"), abs=1e-4)
+    assert main(["predict", str(model), str(images)]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["0", "1", "0", "1"]
 
 
 def test_no_mistakes_are_none(train, folder):
@@ -316,6 +338,7 @@ def test_help_of_train_is_grouped_by_what_a_person_wants(capsys, monkeypatch):
     assert groups["how it learns:"] == [
         "--loss", "--optimizer", "--learning-rate", "--epochs", "--batch-size", "--gradients"
     ]  # fmt: skip
+    assert groups["what it leaves:"] == ["--save"]
     assert groups["how it is repeated:"] == ["--seed", "--no-cache"]
 
 
