@@ -10,12 +10,12 @@ from ..errors import message
 from .inputs import add_model_arguments, names_classes, predictions, read_array, read_inputs
 
 DESCRIPTION = (
-    "Print the mean loss of a saved model on the inputs in a file, and the accuracy of a model that classifies."
+    "Print the mean loss of a saved model on the inputs in a file, and where the targets are classes the accuracy."
 )
 EXAMPLE = "example: funcnet evaluate digits.safetensors t10k-images-idx3-ubyte.gz"
 LABELS_HELP = (
-    "targets, a sample a row, in a file of the same kinds: labels of classes, or numbers (default: for a FILE named as "
-    "MNIST's, ...images-idx3-ubyte, the file ...labels-idx1-ubyte beside it)"
+    "targets, a sample a row, in a file of the same kinds: labels of classes from 0, or rows of numbers (default: for "
+    "a FILE named as MNIST's, ...images-idx3-ubyte, the file ...labels-idx1-ubyte beside it)"
 )
 
 
@@ -36,11 +36,12 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError(message(options.model, "a model that was saved with its loss", "none"))
     x, y = read_inputs(options.file, model), read_array(str(labels))
     shape = predictions(model, x[:1]).shape
-    classifies = names_classes(model, shape)
-    if not classifies and shape[1:] == (1,) and y.ndim == 1:
-        y = y[:, None]
+    has_labels = names_classes(model, shape)
+    if not has_labels and y.ndim == 1 and len(shape) == 2:  # of a loss that takes rows
+        has_labels = shape[1] > 1
+        y = fn.data.one_hot(y, shape[1]) if has_labels else y[:, None]
     try:
-        metrics = [fn.accuracy] if classifies else []
+        metrics = [fn.accuracy] if has_labels else []
         means = fn.evaluate(model.network, model.loss, model.params, (x, y), metrics=metrics)
     except TypeError as error:  # the dtype of the file's numbers is one that the loss does not take
         raise ValueError(str(error)) from error

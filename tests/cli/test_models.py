@@ -95,6 +95,11 @@ def test_evaluates_with_the_labels_beside_the_images_or_others(run):
     assert run("evaluate", "classes", "alone-images-idx3-ubyte", "t-labels-idx1-ubyte") == (0, expected, "")
     means = fn.evaluate(REGRESSION, fn.quadratic, params_of(REGRESSION, (6,)), (np.load("x.npy"), np.load("y.npy")))
     assert run("evaluate", "numbers", "x.npy", "y.npy") == (0, f"loss {means['loss']:.4f}\n", "")
+    np.save("labels.npy", LABELS % 2)
+    means = fn.evaluate(REGRESSION, fn.quadratic, params_of(REGRESSION, (6,)),
+                        (np.load("x.npy"), fn.data.one_hot(LABELS % 2, 2)), metrics=[fn.accuracy])  # fmt: skip
+    expected = f"loss {means['loss']:.4f}  accuracy {means['accuracy']:.4f}\n"
+    assert run("evaluate", "numbers", "x.npy", "labels.npy") == (0, expected, "")
 
 
 class Own(fn.Activation):
@@ -126,7 +131,7 @@ FAILURES = [
     (["evaluate", "no-loss", "x.npy", "y.npy"], "no-loss: expected a model that was saved with its loss, got none"),
     (["evaluate", "classes", "x.npy", "two-labels"], "as many rows in y as in x, got 2 for 5"),
     (["evaluate", "classes", "x.npy", "large-labels"], "expected labels y in [0, 3)"),
-    (["evaluate", "numbers", "x.npy", "t-labels-idx1-ubyte"], "expected y of shape (n, outputs), got (5,)"),
+    (["evaluate", "numbers", "x.npy", "t-labels-idx1-ubyte"], "one_hot: expected labels in [0, 2), got 2 at index 1"),
 ]
 
 

@@ -74,6 +74,7 @@ OWN = [
     (Power(3.0), [Power], "Power(exponent=3.0)"),
     (fn.Sequential(Plain(), fn.Dense(1)), [Plain()], "Sequential(plain, Dense(1))"),
     (Holding(Holding(square), (1, (2.0, np.float32(0.5), "a'\\n", None, True), np.nan)), [Holding, square], None),
+    (fn.EarlyStopping("loss", min_delta=1e-3), [fn.EarlyStopping], "EarlyStopping(monitor='loss', min_delta=0.001)"),
     (fn.Dense(2, bias_initializer=Initial(-1e-7)), [Initial], "Dense(2, bias_initializer=Initial(-1e-07))"),
 ]
 
