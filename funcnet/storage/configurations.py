@@ -81,6 +81,10 @@ CALLS: dict[str, Any] = {
 }
 
 
+class _TooLargeError(StorageError):
+    """A text is beyond the limits."""
+
+
 class _Names(NamedTuple):
     """The names that a text may use, and who reads it."""
 
@@ -119,7 +123,7 @@ def to_text(value: Any, known: Iterable[Any] = (), *, where: str = "to_text") ->
     """Return the text that ``from_text`` reads as an equal value, with the value's own classes and ``known``.
 
     Raises ``TypeError`` where there is none, which names the part of the value that does not print as such a text, as a
-    function does not.
+    function does not, and ``StorageError`` for a text beyond the limits.
 
     >>> to_text(initializers.from_jax(lambda: initializers.zeros))  # doctest: +ELLIPSIS
     Traceback (most recent call last):
@@ -128,17 +132,19 @@ def to_text(value: Any, known: Iterable[Any] = (), *, where: str = "to_text") ->
     """
     known = [*known]
     _names(known, where)  # its errors are the caller's
-    if not _is_rebuilt(value, known):
+    if not _is_rebuilt(value, known, where):
         part = _first_without_text(value, known)
         expected = "every part to print as the call that builds it"
         raise TypeError(message(where, expected, f"{_shortly(part)}, a {type(part).__name__}"))
     return repr(value)
 
 
-def _is_rebuilt(value: Any, known: list[Any]) -> bool:
+def _is_rebuilt(value: Any, known: list[Any], where: str) -> bool:
     """Return whether a value's text builds an equal one."""
     try:
-        return bool(from_text(repr(value), [*known, *_own_classes(value, known)]) == value)
+        return bool(from_text(repr(value), [*known, *_own_classes(value, known)], where=where) == value)
+    except _TooLargeError:
+        raise
     except (TypeError, ValueError):
         return False
 
@@ -151,7 +157,7 @@ def _first_without_text(value: Any, known: list[Any]) -> Any:
         inner = [*value] if type(value) is tuple else []
     named = {id(part) for part in (*VALUES.values(), *known)}
     for part in inner:
-        if id(part) not in named and not _is_rebuilt(part, known):
+        if id(part) not in named and not _is_rebuilt(part, known, ""):
             return _first_without_text(part, known)
     return value
 
@@ -213,7 +219,7 @@ def _parsed(text: Any, where: str) -> ast.expr:
     if not isinstance(text, str):
         raise StorageError(message(where, "the text of a configuration", f"a {type(text).__name__}"))
     if len(text) > MOST_CHARACTERS:
-        raise StorageError(message(where, f"a text of at most {MOST_CHARACTERS:,} characters", f"{len(text):,}"))
+        raise _TooLargeError(message(where, f"a text of at most {MOST_CHARACTERS:,} characters", f"{len(text):,}"))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # what Python warns of is no text that a configuration prints
@@ -227,10 +233,10 @@ def _parsed(text: Any, where: str) -> ast.expr:
         count += len(level)
         level = [child for node in level for child in ast.iter_child_nodes(node)]
         if count > MOST_NODES:
-            raise StorageError(message(where, f"a text of at most {MOST_NODES:,} parts", "more"))
+            raise _TooLargeError(message(where, f"a text of at most {MOST_NODES:,} parts", "more"))
         if not level:
             return tree
-    raise StorageError(message(where, f"a text of at most {MOST_DEPTH} levels", "more"))
+    raise _TooLargeError(message(where, f"a text of at most {MOST_DEPTH} levels", "more"))
 
 
 def _built(node: ast.AST, names: _Names) -> Any:

@@ -72,7 +72,7 @@ def save_model(
         TypeError: an argument is of the wrong type; a part of the network does not print as the call that builds it,
             such as one that holds a function.
         ValueError: the parameters are not those of the network; ``input_shape`` is needed, or the network does not
-            take it.
+            take it; the network's text has more than 100,000 characters.
         OSError: the file cannot be written; the one before is left as it was.
 
     >>> import funcnet as fn, tempfile

@@ -225,6 +225,16 @@ def test_long_and_deep_networks_are_in_the_limits():
         assert from_text(to_text(network)) == network
 
 
+def test_what_is_beyond_the_limits_is_refused_when_it_is_written():
+    deep = fn.relu
+    for _ in range(101):
+        deep = fn.Residual(deep)
+    many, long = fn.Sequential(*[fn.relu] * 11_000), fn.Sequential(*[fn.Dense(1), fn.leaky_relu] * 5_000)
+    for network, words in ((deep, "100 levels"), (many, "20,000 parts"), (long, "100,000 characters")):
+        with pytest.raises(StorageError, match=f"^save_model: expected a text of at most {words}"):
+            to_text(network, where="save_model")
+
+
 def test_what_is_no_call_is_read_as_python_reads_it():
     text = "(1, -2.5, 'a', None, True, [inf, -inf, 1e-300], (), (3,))"
     assert from_text(text) == eval(text, {"inf": np.inf})
