@@ -28,6 +28,7 @@ def test_each_python_example_runs_alone(capsys, monkeypatch, tmp_path):
     assert made["result"].history["val_accuracy"][-1] >= 0.96
     assert len(made["more"].history["loss"]) == 10
     assert "F1 0.67, AUC 1.00\n" in printed
+    assert re.search(r"^4 epochs, the loss of the last is 1\.05$", printed, flags=re.MULTILINE)
     assert made["runs"].history["loss"].shape == (5, 3)
     assert made["followed"].reason == "stopped by a callback"
     assert "stopped by a callback\nepoch,loss\n" in printed

@@ -1,8 +1,9 @@
 """``Callback``: the contract of what follows a run of ``fit``, and how a run tells its callbacks."""
 
 import os
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
@@ -120,6 +121,21 @@ class Callback(Configuration):
     def follow(self, run: RunStart) -> AbstractContextManager[Follower]:
         """Return a context manager of one run, which gives the function to call; it returns True to stop the run."""
         raise NotImplementedError(f"{type(self).__name__} has no follow")
+
+
+@contextmanager
+def file_errors_as_warnings(where: object) -> Iterator[None]:
+    """Turn an error of the file system, such as that of a full disk, into a warning: it ends no run.
+
+    >>> with warnings.catch_warnings(record=True, action="always") as told, file_errors_as_warnings("CSVLog"):
+    ...     raise OSError("the disk is full")
+    >>> print(told[0].message)
+    CSVLog could not be written: the disk is full: the run goes on
+    """
+    try:
+        yield
+    except OSError as error:
+        warnings.warn(f"{where} could not be written: {error}: the run goes on", RuntimeWarning, stacklevel=3)
 
 
 @dataclass

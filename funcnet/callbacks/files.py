@@ -6,14 +6,14 @@ import json
 import math
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
 from ..errors import message
-from .base import Callback, Follower, Progress, RunStart
+from .base import Callback, Follower, Progress, RunStart, file_errors_as_warnings
 
 
 class _FileLog(Callback):
@@ -45,21 +45,30 @@ class _FileLog(Callback):
         appends = is_resumed and has_lines
         if appends:
             self._check_head(path, head)
+        mode = "a" if is_resumed else "w" if self.overwrite else "x"
         file: IO[str] | None = None
-        with ExitStack() as stack:
+        unwritten: list[str] = []
 
-            def write(progress: Progress) -> None:
-                nonlocal file
+        def write(progress: Progress) -> None:
+            nonlocal file
+            for epoch, *values in zip(progress.epochs_of_rows, *progress.rows.values(), strict=True):
+                unwritten.append(self._line(dict(zip(run.names, values, strict=True)), epoch))
+            with file_errors_as_warnings(self):
                 if file is None:
                     path.parent.mkdir(parents=True, exist_ok=True)
-                    mode = "a" if is_resumed else "w" if self.overwrite else "x"
-                    file = stack.enter_context(open(path, mode, encoding="utf-8", newline=""))
-                    file.write(_missing_line_end(path) if appends else head)
-                for epoch, *values in zip(progress.epochs_of_rows, *progress.rows.values(), strict=True):
-                    file.write(self._line(dict(zip(run.names, values, strict=True)), epoch))
+                    file = open(path, mode, encoding="utf-8", newline="")  # noqa: SIM115
+                    unwritten.insert(0, _missing_line_end(path) if appends else head)
+                text = "".join(unwritten)
+                unwritten.clear()  # a text that cannot be flushed stays in the file's buffer
+                file.write(text)
                 file.flush()
 
+        try:
             yield write
+        finally:
+            if file is not None:
+                with file_errors_as_warnings(self):
+                    file.close()
 
     def _head(self, names: tuple[str, ...]) -> str:
         return ""
@@ -81,7 +90,8 @@ class CSVLog(_FileLog):
 
     Every epoch is written, also those between two calls. The numbers are the shortest decimals that read back as the
     same values. A new run refuses to start where the file exists, unless ``overwrite``; a run that goes on from an
-    earlier one (``fit(..., state=...)``) appends to the file, whatever epochs it holds. Missing folders are made.
+    earlier one (``fit(..., state=...)``) appends to the file, whatever epochs it holds. Missing folders are made. A
+    file that cannot be written, as on a full disk, is warned of, and the run goes on.
 
     Args:
         path: the file.

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ..errors import message
-from .base import Callback, Follower, Progress, RunStart
+from .base import Callback, Follower, Progress, RunStart, file_errors_as_warnings
 
 
 class TensorBoard(Callback):
@@ -49,12 +49,14 @@ class TensorBoard(Callback):
         writer = SummaryWriter(logdir=os.fspath(self.directory), filename_suffix=suffix)
 
         def write(progress: Progress) -> None:
-            for name, column in progress.rows.items():
-                for epoch, value in zip(progress.epochs_of_rows, column, strict=True):
-                    writer.add_scalar(name, float(value), epoch)
-            writer.flush()
+            with file_errors_as_warnings(self):
+                for name, column in progress.rows.items():
+                    for epoch, value in zip(progress.epochs_of_rows, column, strict=True):
+                        writer.add_scalar(name, float(value), epoch)
+                writer.flush()
 
         try:
             yield write
         finally:
-            writer.close()
+            with file_errors_as_warnings(self):
+                writer.close()

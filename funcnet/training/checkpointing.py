@@ -122,6 +122,10 @@ class Keeper:
             return LARGEST_COUNT  # the time decides: the calls of the program take half a second
         return int(every - epoch % every)
 
+    def wait(self) -> None:
+        """Wait until the last checkpoint is on the disk."""
+        self._folder.wait()
+
     def tell(self, standing: Standing) -> None:
         """Write a checkpoint where one is due: after an interval, and at the end of a run whose state is finite."""
         now, epoch = time.perf_counter(), int(standing.state.epoch)

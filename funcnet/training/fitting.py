@@ -298,6 +298,8 @@ def _run(host: _Host, standing: Standing) -> Standing:
         epoch += ran
         now = time.perf_counter()
         in_time = max(1, int(_SECONDS_PER_CALL * ran / (now - started)))
+        if host.keeper is not None:
+            host.keeper.wait()  # so that what is told as finished loses at most one interval
         if ran and host.followers:  # a run that had stopped before runs none
             rows = _by_number(block)
             row = {name: float(column[-1]) for name, column in rows.items()}

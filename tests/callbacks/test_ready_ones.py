@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import resource
 import sys
 import types
 
@@ -58,6 +59,21 @@ def test_a_new_run_does_not_overwrite_unless_told_to(kind, tmp_path):
     assert path.read_bytes() == before
     fit(epochs=2, callbacks=[kind(path, overwrite=True)])
     assert rows_of(path)[0] == [1, 2]
+
+
+@pytest.mark.parametrize("kind", LOGS)
+@pytest.mark.parametrize("limit", [0, 60], ids=["never", "from the third epoch on"])
+def test_a_full_disk_ends_no_run_and_what_was_written_stays(kind, limit, tmp_path):
+    path, limits = path_of(kind, tmp_path), resource.getrlimit(resource.RLIMIT_FSIZE)
+    whole = fit(metrics=[], validation=None)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limits[1]))
+    try:
+        with pytest.warns(RuntimeWarning, match=rf"{kind.__name__}\(.*\) could not be written: .*: the run goes on"):
+            result = fit(metrics=[], validation=None, callbacks=[kind(path)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    np.testing.assert_array_equal(result.history["loss"], whole.history["loss"])
+    assert path.stat().st_size == limit
 
 
 def told(log, names, *parts, start=0):

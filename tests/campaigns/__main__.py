@@ -6,10 +6,16 @@ which prints a table and exits 1 if a claim does not hold.
 
 import argparse
 
-from tests.campaigns import files, gallery, idx
+from tests.campaigns import files, gallery, idx, survival
 from tests.campaigns.mutation import campaign as mutation
 
-CAMPAIGNS = {"files": files, "gallery": gallery, "idx": idx, "mutation": mutation}  # name -> module
+CAMPAIGNS = {
+    "files": files,
+    "gallery": gallery,
+    "idx": idx,
+    "mutation": mutation,
+    "survival": survival,
+}  # name -> module
 
 if __name__ == "__main__":
     listed = "\n".join(f"  {name:12} {module.__doc__.splitlines()[0]}" for name, module in CAMPAIGNS.items())

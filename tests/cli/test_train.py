@@ -338,7 +338,7 @@ def test_help_of_train_is_grouped_by_what_a_person_wants(capsys, monkeypatch):
     assert groups["how it learns:"] == [
         "--loss", "--optimizer", "--learning-rate", "--epochs", "--batch-size", "--gradients"
     ]  # fmt: skip
-    assert groups["what it leaves:"] == ["--save"]
+    assert groups["what it leaves:"] == ["--save", "--checkpoint", "--resume"]
     assert groups["how it is repeated:"] == ["--seed", "--no-cache"]
 
 

@@ -1,12 +1,11 @@
 """A run that keeps checkpoints all the time, as a process that a test may end at any instant.
 
 ``python -m tests.training.unbroken`` reads folders, a line each, and starts a run in each, in a process forked before
-JAX computes anything, so that the imports are paid for once. It prints the number of the process, and what
-``os.waitpid`` says of its end.
+JAX computes anything, so that the imports are paid for once. It prints the number of the process, each epoch as it
+ends, and what ``os.waitpid`` says of the process's end.
 """
 
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -50,15 +49,17 @@ class Runs:
         self.process.stdout.close()
 
     def start(self, folder):
-        """Start a run in a folder and return its process when it is about to train."""
+        """Start a run in a folder and return its process when its first epoch has ended."""
         print(folder, file=self.process.stdin, flush=True)
         number = int(self.process.stdout.readline())
-        assert self.process.stdout.readline() == "begun\n"
+        self.told = int(self.process.stdout.readline())
         return number
 
     def end(self):
-        """Return how the run ended: its exit code, or minus the number of the signal."""
-        return os.waitstatus_to_exitcode(int(self.process.stdout.readline()))
+        """Return how the run ended, its exit code or minus the signal's number, and the last epoch that it told."""
+        while (line := self.process.stdout.readline()).isspace() or not line.startswith("end "):
+            self.told = int(line)
+        return os.waitstatus_to_exitcode(int(line.split()[1])), self.told
 
 
 def main():
@@ -68,28 +69,19 @@ def main():
         if not number:
             code = 1
             try:
-                signal.signal(signal.SIGTERM, signal.SIG_DFL)
-                run(checkpoint=fn.Checkpoint(line.strip()), callbacks=[begun()])
+                print(os.getpid(), flush=True)
+                run(checkpoint=fn.Checkpoint(line.strip()), callbacks=[tell])
                 code = 0
             except SystemExit as error:
                 code = error.code
             except BaseException:
                 traceback.print_exc()
             os._exit(code)
-        print(number, flush=True)
-        print(os.waitpid(number, 0)[1], flush=True)
+        print("end", os.waitpid(number, 0)[1], flush=True)
 
 
-def begun():
-    """Return a callback that says when the first epoch of the process has ended."""
-    said = []
-
-    def say(progress):
-        if not said:
-            print("begun", flush=True)
-        said.append(progress)
-
-    return say
+def tell(progress):
+    os.write(1, b"%d\n" % progress.epoch)  # in one piece
 
 
 if __name__ == "__main__":
