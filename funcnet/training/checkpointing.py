@@ -156,7 +156,7 @@ def keeping(checkpoint: Checkpoint | None, plan: Plan, parts: dict[str, Any]) ->
     with opened(checkpoint) as folder:
         arrays = {"data": plan.data, "validation": plan.validation, "params": parts["params"]}
         texts = _texts(plan, parts["optimizer"], parts["early_stopping"], parts["key"])
-        yield Keeper(checkpoint, folder, Settings(texts, folder.in_background(_digests, arrays)))
+        yield Keeper(checkpoint, folder, Settings(texts, folder.in_background(digests, arrays)))
 
 
 def _texts(plan: Plan, optimizer: Any, early_stopping: EarlyStopping | None, key: jax.Array) -> dict[str, str]:
@@ -191,26 +191,26 @@ def _check_same(stored: Stored, settings: dict[str, str]) -> None:
             raise StorageError(message("fit", f"{name} {before}, as in {stored.path}", f"{now}: {hint}"))
 
 
-def _digests(trees: dict[str, Any]) -> dict[str, str]:
+def digests(trees: dict[str, Any]) -> dict[str, str]:
     """Return a SHA-256 of each tree: its structure, and the shapes, dtypes and contents of its arrays."""
-    return {name: _digest(tree) for name, tree in trees.items()}
+    return {name: digest(tree) for name, tree in trees.items()}
 
 
-def _digest(tree: Any) -> str:
+def digest(tree: Any) -> str:
     """Return the SHA-256 of a tree of arrays.
 
     >>> x = np.arange(3.0)
-    >>> _digest(x) == _digest(x.copy()), _digest(x) == _digest(-x), _digest((x, None)) == _digest((x, x))
+    >>> digest(x) == digest(x.copy()), digest(x) == digest(-x), digest((x, None)) == digest((x, x))
     (True, False, False)
     """
-    digest = hashlib.sha256(repr(nodes_of(tree, "fit")).encode())
+    found = hashlib.sha256(repr(nodes_of(tree, "fit")).encode())
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
         array = np.ascontiguousarray(leaf)
-        digest.update(f"{jax.tree_util.keystr(path)} {array.shape} {array.dtype}\n".encode())
+        found.update(f"{jax.tree_util.keystr(path)} {array.shape} {array.dtype}\n".encode())
         content = array.reshape(-1).view(np.uint8)
         for start in range(0, len(content), _BLOCK_BYTES):
-            digest.update(content[start : start + _BLOCK_BYTES].data)
-    return digest.hexdigest()
+            found.update(content[start : start + _BLOCK_BYTES].data)
+    return found.hexdigest()
 
 
 def _shape_of(stored: Stored, name: str) -> tuple[int, ...]:
