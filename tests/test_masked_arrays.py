@@ -95,7 +95,7 @@ ODD = {
     "durations": (np.zeros((4, 2), "m8[s]"), r"dtype timedelta64\[s\]"),
     "dates": (np.zeros((4, 2), "M8[s]"), r"dtype datetime64\[s\]"),
     "text": (np.full((4, 2), "1"), "dtype <U1"),
-    "another kind, such as a sparse matrix": (object(), "dtype object"),
+    "another kind, such as a sparse matrix": (object(), "a value of type object"),
 }
 
 

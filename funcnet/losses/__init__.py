@@ -3,14 +3,15 @@
 A loss takes (output, target), in that order: an output a (or logits or scores z) and a target y, both
 (batch, outputs). ``value`` is (batch,) and ``gradient`` is like the output. The cost of a batch is the mean of the
 values over its samples. ``predict`` turns the network's output into what it stands for: logits into probabilities, the
-scores of the hinge into numbers between 0 and 1; other losses return the output itself.
+scores of the hinge into numbers between 0 and 1; other losses return the output itself. A loss states which targets it
+takes by ``target_range`` and ``label_count``.
 """
 
 from dataclasses import fields
 from typing import Any, cast
 
 from ..checks import check_settings_named, named
-from .base import Loss
+from .base import Loss, TargetRange
 from .base import batch_mean as batch_mean
 from .base import sample_shares as sample_shares
 from .logits import Focal, SoftmaxCrossEntropy, sigmoid_cross_entropy, softmax_cross_entropy
@@ -57,6 +58,7 @@ __all__ = [
     "Huber",
     "Loss",
     "SoftmaxCrossEntropy",
+    "TargetRange",
     "binary_cross_entropy",
     "categorical_cross_entropy",
     "hinge",

@@ -1,14 +1,53 @@
 """``Loss``: the contract of a loss, which has a value, a gradient and a prediction; and the mean over a batch."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
+from weakref import WeakValueDictionary
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks import accumulator_dtype, check_unmasked, floating_array, is_label_dtype, nan_unless
-from ..configuration import Configuration, name_or_call
+from ..checks import (
+    accumulator_dtype,
+    check_unmasked,
+    check_values,
+    floating_array,
+    is_concrete,
+    is_label_dtype,
+    nan_unless,
+)
+from ..configuration import Configuration, document_fields, name_or_call
 from ..errors import DtypeError, ShapeError
+
+
+@document_fields
+class TargetRange(NamedTuple):
+    """The targets that a loss takes, other than labels.
+
+    Attributes:
+        low: the smallest number.
+        high: the largest number.
+        only_ends: whether ``low`` and ``high`` are the only numbers.
+        sums_to_one: whether each row is a distribution, whose numbers sum to 1.
+        remedy: what to do about other targets; "" for no advice.
+    """
+
+    low: float
+    high: float
+    only_ends: bool = False
+    sums_to_one: bool = False
+    remedy: str = ""
+
+
+PROBABILITIES = TargetRange(0.0, 1.0, remedy="divide bytes by 255; labels of classes are for fn.softmax_cross_entropy")
+DISTRIBUTIONS = TargetRange(
+    0.0,
+    1.0,
+    sums_to_one=True,
+    remedy="divide each row by its sum, or use fn.sigmoid_cross_entropy where several classes may hold, or none",
+)
+ROUNDING = 8  # units in the last place, of float32 at most, by which a target may lie outside
+SUM_ROUNDING = 2.0**-7  # by which a row's sum may differ from 1: numbers of bfloat16, normalized in it, differ by less
 
 
 class Loss(Configuration):
@@ -18,7 +57,8 @@ class Loss(Configuration):
     floating dtype and a target of the same shape, and keep the output's dtype; ``check`` raises ``ShapeError`` or
     ``DtypeError`` otherwise. Training and evaluation call ``check`` as well, so that nothing broadcasts in a loss that
     does not; a loss whose targets have another shape overrides it. A loss of classes also takes their labels, integers
-    (...,), where its ``label_count`` says how many there are.
+    (...,), where its ``label_count`` says how many there are. Training and evaluation refuse targets outside the range
+    that ``target_range`` states: ``return fn.losses.TargetRange(0.0, 1.0)`` for numbers in [0, 1].
 
     >>> import funcnet as fn
     >>> class FourthPower(fn.Loss):
@@ -55,6 +95,42 @@ class Loss(Configuration):
         """Return how many classes integer labels 0, 1, … name for outputs of that width; None for no labels."""
         return None
 
+    def target_range(self, outputs: int) -> TargetRange | None:
+        """Return the range of targets for outputs of that width, other than labels; None, the default, for any."""
+        return None
+
+    def check_targets(self, where: str, y: Any, weights: Any = None) -> None:
+        """Raise ``ValueError`` that names the first target outside ``target_range``; tracers pass.
+
+        Samples of weight 0 may have any targets. Numbers may lie outside by rounding, and the sums of rows by 2⁻⁷, so
+        that rows made in half precision pass.
+
+        >>> import funcnet as fn
+        >>> fn.hinge.check_targets("fit", np.array([[1.0], [0.0]]))
+        Traceback (most recent call last):
+        ValueError: fit: expected y to be -1 or 1, as hinge takes it, got 0 at index (1, 0): 2 * y - 1 for 0 and 1
+        """
+        allowed = self.target_range(y.shape[-1])
+        is_known = is_concrete(y) and is_concrete(weights)
+        if allowed is None or not is_known or _known_to_suit.get((id(y), allowed)) is y:
+            return
+        values = np.asarray(y, np.float32 if y.dtype.itemsize < 4 else None)
+        is_inside = _is_inside(allowed, values, y.dtype)
+        sums = values.sum(axis=-1, dtype=np.float64) if allowed.sums_to_one else np.ones(values.shape[:-1])
+        is_sum = np.abs(sums - 1) <= SUM_ROUNDING
+        if np.all(is_inside) and is_sum.all():
+            if isinstance(y, jax.Array):
+                _known_to_suit[id(y), allowed] = y
+            return
+        if weights is not None:
+            is_ignored = np.asarray(weights) == 0
+            is_inside = is_inside | is_ignored.reshape(-1, *[1] * (values.ndim - 1))
+            is_sum |= is_ignored.reshape(-1, *[1] * (sums.ndim - 1))
+        numbers = f"to be {allowed.low:g} or" if allowed.only_ends else f"in [{allowed.low:g},"
+        expected = f"y {numbers} {allowed.high:g}{'' if allowed.only_ends else ']'}, as {self} takes it"
+        check_values(where, expected, values, np.broadcast_to(is_inside, values.shape), allowed.remedy)
+        check_values(where, f"rows of y that sum to 1, as {self} takes them", sums, is_sum, allowed.remedy)
+
     def check(self, output: Any, target: Any) -> tuple[jax.Array, jax.Array]:
         """Return output and target as arrays of the output's shape and dtype; raise an error where they do not fit.
 
@@ -79,6 +155,23 @@ class Loss(Configuration):
         if jnp.issubdtype(target.dtype, jnp.complexfloating):
             raise DtypeError(self, "target of a real dtype", target.dtype)
         return output, target.astype(output.dtype)
+
+
+# JAX's arrays of targets by id and range, as long as they live: each is looked through once.
+_known_to_suit: WeakValueDictionary[tuple[int, TargetRange], jax.Array] = WeakValueDictionary()
+
+
+def _is_inside(allowed: TargetRange, values: np.ndarray, dtype: Any) -> Any:
+    """Return whether numbers that were given in ``dtype`` are in a range: True for all of them, or for each."""
+    if allowed.only_ends:
+        return (values == allowed.low) | (values == allowed.high)
+    rounding = ROUNDING * np.finfo(np.float32).eps
+    if jnp.issubdtype(dtype, jnp.floating):
+        rounding = max(rounding, ROUNDING * float(jnp.finfo(dtype).eps))
+    low, high = allowed.low - rounding, allowed.high + rounding
+    if values.min() >= low and values.max() <= high:  # faster than to compare each
+        return True
+    return (values >= low) & (values <= high)
 
 
 def without_wrapping(target: Any) -> jax.Array:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from ..activations import sigmoid, softmax, softplus
 from ..activations.rowwise import below_largest, is_largest, sum_to_zero
 from ..checks import as_dtype, set_number
-from .base import Loss
+from .base import DISTRIBUTIONS, PROBABILITIES, Loss, TargetRange
 
 
 class SigmoidCrossEntropy(Loss):
@@ -31,6 +31,10 @@ class SigmoidCrossEntropy(Loss):
         """Return 2 for one output: labels of several outputs are not known to exclude each other."""
         return 2 if outputs == 1 else None
 
+    def target_range(self, outputs: int) -> TargetRange:
+        """Return [0, 1]."""
+        return PROBABILITIES
+
     def value(self, output: jax.Array, target: jax.Array) -> jax.Array:
         """Return −Σⱼ [yⱼ log σ(zⱼ) + (1 − yⱼ) log σ(−zⱼ)], where −log σ(z) = log(1 + e^(−z)) is a softplus."""
         z, y = self.check(output, target)
@@ -49,8 +53,8 @@ class SigmoidCrossEntropy(Loss):
 class SoftmaxCrossEntropy(Loss):
     """The cross-entropy of softmax outputs, from their logits z: −Σⱼ yⱼ log softmax(z)ⱼ.
 
-    Its gradient is softmax(z) Σⱼ yⱼ − y, which is softmax(z) − y for targets that sum to 1, such as one-hot rows. The
-    target may be class labels, (batch,) of integers, in place of one-hot rows. With label smoothing s, the target of
+    Its gradient is softmax(z) Σⱼ yⱼ − y, which is softmax(z) − y for targets that sum to 1, such as one-hot rows;
+    training refuses others. The target may be class labels, (batch,) of integers, in place of one-hot rows. With label smoothing s, the target of
     K classes is (1 − s) y + s/K. ``fn.softmax_cross_entropy`` is ``fn.SoftmaxCrossEntropy()``. Raises ``TypeError`` or
     ``ValueError`` unless ``label_smoothing`` is a number in [0, 1). Goodfellow, Bengio, Courville, *Deep Learning*
     (2016), sections 6.2.2.3 and 7.5.1.
@@ -74,6 +78,10 @@ class SoftmaxCrossEntropy(Loss):
     def label_count(self, outputs: int) -> int | None:
         """Return the number of outputs, one for each class."""
         return outputs
+
+    def target_range(self, outputs: int) -> TargetRange | None:
+        """Return distributions, rows in [0, 1] that sum to 1; None for one output, which is no choice of classes."""
+        return None if outputs == 1 else DISTRIBUTIONS
 
     def check(self, output: Any, target: Any) -> tuple[jax.Array, jax.Array]:
         """Return output and target as ``Loss.check`` does, the target smoothed: (1 − s) y + s/K."""
@@ -123,6 +131,10 @@ class Focal(Loss):
     def label_count(self, outputs: int) -> int | None:
         """Return the number of classes: one for each output, and two for one output."""
         return max(outputs, 2)
+
+    def target_range(self, outputs: int) -> TargetRange:
+        """Return distributions, and [0, 1] for one output."""
+        return PROBABILITIES if outputs == 1 else DISTRIBUTIONS
 
     def value(self, output: jax.Array, target: jax.Array) -> jax.Array:
         """Return −Σⱼ yⱼ mⱼ^γ log pⱼ with m = 1 − p."""

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from ..activations import relu
-from .base import Loss
+from .base import Loss, TargetRange
 
 
 class Hinge(Loss):
@@ -22,6 +22,10 @@ class Hinge(Loss):
     """
 
     name = "hinge"
+
+    def target_range(self, outputs: int) -> TargetRange:
+        """Return −1 and 1."""
+        return TargetRange(-1.0, 1.0, only_ends=True, remedy="2 * y - 1 for 0 and 1")
 
     def value(self, output: jax.Array, target: jax.Array) -> jax.Array:
         """Return Σⱼ max(0, 1 − yⱼ zⱼ)."""

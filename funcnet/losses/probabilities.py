@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from .base import Loss
+from .base import DISTRIBUTIONS, PROBABILITIES, Loss, TargetRange
 
 
 def _over(y: jax.Array, a: jax.Array) -> jax.Array:
@@ -55,6 +55,10 @@ class BinaryCrossEntropy(Loss):
 
     name = "binary_cross_entropy"
 
+    def target_range(self, outputs: int) -> TargetRange:
+        """Return [0, 1]."""
+        return PROBABILITIES
+
     def value(self, output: jax.Array, target: jax.Array) -> jax.Array:
         """Return −Σⱼ [yⱼ log aⱼ + (1 − yⱼ) log(1 − aⱼ)]."""
         a, y = self.check(output, target)
@@ -79,6 +83,10 @@ class CategoricalCrossEntropy(Loss):
     """
 
     name = "categorical_cross_entropy"
+
+    def target_range(self, outputs: int) -> TargetRange:
+        """Return distributions: rows in [0, 1] that sum to 1."""
+        return DISTRIBUTIONS
 
     def value(self, output: jax.Array, target: jax.Array) -> jax.Array:
         """Return −Σⱼ yⱼ log aⱼ."""
@@ -106,6 +114,10 @@ class KLDivergence(Loss):
     """
 
     name = "kl_divergence"
+
+    def target_range(self, outputs: int) -> TargetRange:
+        """Return distributions: rows in [0, 1] that sum to 1."""
+        return DISTRIBUTIONS
 
     def value(self, output: jax.Array, target: jax.Array) -> jax.Array:
         """Return Σⱼ yⱼ log(yⱼ/aⱼ), as Σⱼ yⱼ log yⱼ − yⱼ log aⱼ, whose automatic gradient does not divide by a²."""

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterator
+from itertools import takewhile
 from typing import Any
 
 import jax.numpy as jnp
@@ -11,7 +12,7 @@ from ..activations import sigmoid, softmax
 from ..checks import is_concrete
 from ..ending import Ending
 from ..layer import Layer
-from ..layers import Dense, Flatten, LayerNorm, Rescaling, opened
+from ..layers import Dense, LayerNorm, Rescaling, opened
 from ..losses import Loss
 
 DEFAULT_BATCH_SIZE = 32
@@ -48,11 +49,11 @@ def _mistakes(network: Layer, loss: Loss, x: Any, y: Any, batch_size: int | None
     if loss.from_logits and layers[-1] in (sigmoid, softmax):
         yield f"{loss} takes logits, and applies {layers[-1]} itself: leave it out at the end of the network"
     dense = [layer for layer in layers if isinstance(layer, Dense)]
-    if y.ndim == 2 and y.shape[1] == 1 and dense and dense[-1].units == 1 and loss.label_count(1) == 1:
+    if y.shape[1:] in ((), (1,)) and dense and dense[-1].units == 1 and loss.label_count(1) == 1:
         remedy = "use fn.sigmoid_cross_entropy, or one output for each class"
         yield f"{loss} of one output is of one class alone, and does not depend on the network: {remedy}"
-    first = next((layer for layer in layers if not isinstance(layer, Flatten)), None)
-    if not isinstance(first, Rescaling | LayerNorm) and _are_unscaled_bytes(x):
+    before = takewhile(lambda layer: not isinstance(layer, Dense), layers)
+    if not any(isinstance(layer, Rescaling | LayerNorm) for layer in before) and _are_unscaled_bytes(x):
         yield "x holds whole numbers up to 255, as unscaled bytes: divide it by 255, or begin with fn.Rescaling(1/255)"
     if batch_size not in (None, DEFAULT_BATCH_SIZE) and batch_size > len(x):
         yield f"batch_size {batch_size} is larger than the {len(x)} samples: for one batch of all, pass batch_size=None"

@@ -200,7 +200,7 @@ def make_plan(
     names = names_of(step.metrics)
     batch, held_out = Batch(*check_data(where, parts[:2], data, dtype)), None
     if validation is not None:
-        held_out = Batch(*check_data(f"{where} (validation)", parts[:2], validation, dtype, batch.x.shape[1:]))
+        held_out = Batch(*check_data(f"{where} (validation)", parts[:2], validation, dtype, like=batch.x))
         names += tuple(f"val_{name}" for name in names_of(of_data(step.metrics)))
     if validation is not None or skips:
         names += (SKIPPED,) if skips else ()
