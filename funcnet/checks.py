@@ -163,6 +163,7 @@ def check_key(where: object, key: Any) -> None:
     Traceback (most recent call last):
     TypeError: fit: expected key made by jax.random.key(seed), got 0: use jax.random.key(0)
     """
+    check_alive(where, "key", key)
     dtype, shape = getattr(key, "dtype", None), getattr(key, "shape", None)
     typed = dtype is not None and jnp.issubdtype(dtype, jax.dtypes.prng_key) and shape == ()
     if typed or (dtype == np.uint32 and shape == (2,)):
@@ -338,6 +339,66 @@ def check_is_no_result(where: str, params: Any) -> None:
         raise TypeError(message(where, "params", f"a {kind}: pass its .params"))
 
 
+def check_param_arrays(where: str, params: Any) -> None:
+    """Raise an error unless parameters, of any structure, are arrays that hold values, of which one is floating.
+
+    ``TypeError`` for a result or a state in place of its parameters, for a leaf that is no array, and for integers
+    alone; ``ValueError`` for deleted arrays. Tracers pass.
+
+    >>> check_param_arrays("predict", ({"weight": "ones"},))
+    Traceback (most recent call last):
+    TypeError: predict: expected params[0]['weight'] to be an array, got a str
+    """
+    check_is_no_result(where, params)
+    leaves = jax.tree_util.tree_leaves_with_path(params)
+    for path, leaf in leaves:
+        if not isinstance(leaf, jax.Array | np.ndarray | np.generic | int | float):
+            place = f"params{jax.tree_util.keystr(path)} to be an array"
+            raise TypeError(message(where, place, f"a {type(leaf).__name__}"))
+    check_alive(where, "params", params)
+    dtypes = [_dtype_of(leaf) for _, leaf in leaves]
+    if leaves and not any(jnp.issubdtype(dtype, jnp.floating) for dtype in dtypes):
+        place = f"params{jax.tree_util.keystr(leaves[0][0])} of a floating dtype"
+        raise TypeError(message(where, place, dtypes[0]))
+
+
+def check_not_traced(where: str, *given: Any, instead: str) -> None:
+    """Raise ``TypeError`` inside ``jax.jit``, and for traced arguments, of a function that needs values.
+
+    Args:
+        where: the name of the public function.
+        given: its arguments that hold arrays.
+        instead: what may be used in a traced program.
+
+    >>> jax.jit(lambda x: check_not_traced("fit", x, instead="fn.run_epochs"))(1.0)
+    Traceback (most recent call last):
+    TypeError: fit: expected values, got traced arrays: inside jax.jit, jax.vmap or jax.grad use fn.run_epochs
+    """
+    leaves = jax.tree.leaves(given, is_leaf=lambda part: isinstance(part, list))  # of lists of numbers there are many
+    if not all(map(is_concrete, (*leaves, jnp.asarray(np.float32(0))))):  # the last is traced inside jax.jit
+        hint = f"inside jax.jit, jax.vmap or jax.grad use {instead}"
+        raise TypeError(message(where, "values", f"traced arrays: {hint}"))
+
+
+def check_one_place(where: str, **trees: Any) -> None:
+    """Raise ``ValueError`` that names two arguments whose arrays are committed to different devices.
+
+    >>> check_one_place("fit", x=jnp.ones(3), params=np.ones(2))
+    """
+    first: tuple[str, Any] | None = None
+    for name, tree in trees.items():
+        for leaf in jax.tree.leaves(tree):
+            if not (isinstance(leaf, jax.Array) and is_concrete(leaf) and getattr(leaf, "committed", False)):
+                continue
+            devices = leaf.sharding.device_set
+            if first is None:
+                first = name, devices
+            elif devices != first[1]:
+                there, here = (sorted(map(str, each)) for each in (first[1], devices))
+                got = f"{first[0]} on {', '.join(there)} and {name} on {', '.join(here)}: move one with jax.device_put"
+                raise ValueError(message(where, "all arrays on the same devices", got))
+
+
 def check_metrics(where: str, metrics: Any) -> None:
     """Raise an error unless these are metrics: functions, or values with a ``history_name``, of different names."""
     if not isinstance(metrics, tuple | list):
@@ -377,18 +438,22 @@ def check_gradient_function(where: str, network: Any, gradients: Any, own: tuple
 
 
 def check_params(where: str, network: Any, params: Any, input_shape: tuple[int, ...]) -> None:
-    """Raise ``ValueError`` unless the parameters have the structure and shapes that the network's ``init`` gives."""
+    """Raise an error unless the parameters have the structure and shapes that the network's ``init`` gives.
+
+    ``ValueError`` for another structure or shape; ``TypeError`` for integers in place of floating parameters.
+    """
+    check_param_arrays(where, params)
     expected = expected_params(network, input_shape)
     structure: Any = jax.tree.structure(expected)
     if structure != jax.tree.structure(params):
         raise ValueError(message(where, f"params as {network} has them", f"the tree {jax.tree.structure(params)}"))
-    shapes = [[np.shape(leaf) for leaf in jax.tree.leaves(tree)] for tree in (expected, params)]
-    if shapes[0] == shapes[1]:
-        return
     for (path, leaf), other in zip(jax.tree_util.tree_leaves_with_path(expected), jax.tree.leaves(params), strict=True):
         if leaf.shape != np.shape(other):
             place = f"params{jax.tree_util.keystr(path)} of shape {leaf.shape}, as {network} has it"
             raise ValueError(message(where, place, np.shape(other)))
+        dtype, is_floating = _dtype_of(other), jnp.issubdtype(leaf.dtype, jnp.floating)
+        if is_floating and not jnp.issubdtype(dtype, jnp.floating):
+            raise TypeError(message(where, f"params{jax.tree_util.keystr(path)} of a floating dtype", dtype))
 
 
 @lru_cache
@@ -518,6 +583,20 @@ def check_input_shape(where: str, network: Any, input_shape: Any) -> tuple[int, 
     return shape
 
 
+def shape_of_input(where: object, input_shape: Any) -> tuple[int, ...]:
+    """Return the shape of one input, which a layer's ``init`` is given, as a tuple of integers.
+
+    >>> shape_of_input("Dense(10)", 784)
+    Traceback (most recent call last):
+    TypeError: Dense(10): expected input_shape to be a tuple of integers without the batch axis, such as (784,), got 784
+    """
+    is_shape = isinstance(input_shape, tuple | list)
+    if not is_shape or not all(isinstance(size, int | np.integer) for size in input_shape):
+        expected = "input_shape to be a tuple of integers without the batch axis, such as (784,)"
+        raise TypeError(message(where, expected, repr(input_shape)))
+    return tuple(map(int, input_shape))
+
+
 def check_inputs(where: str, network: Any, x: Any, dtype: Any) -> jax.Array:
     """Return x (n, ...) as a JAX array, or raise an error that says what is wrong with it.
 
@@ -541,8 +620,13 @@ def check_inputs(where: str, network: Any, x: Any, dtype: Any) -> jax.Array:
     kept = jax.dtypes.canonicalize_dtype(x.dtype) == x.dtype  # 64-bit integers may be cut to 32
     if x.dtype != bool and kept and _takes(network, x.shape[1:], np.dtype(x.dtype), np.dtype(dtype)):
         return jnp.asarray(x)
-    hint = ": convert it, or start with fn.Rescaling(1 / 255)"
-    raise TypeError(message(where, "x of a floating dtype", f"{x.dtype}{hint}"))
+    hint, narrow = (
+        "convert it, or start with fn.Rescaling(1 / 255)",
+        np.dtype(np.uint8 if x.dtype == bool else np.int32),
+    )
+    if _takes(network, x.shape[1:], narrow, np.dtype(dtype)):
+        hint = f"convert it to {narrow}"
+    raise TypeError(message(where, "x of a floating dtype", f"{x.dtype}: {hint}"))
 
 
 def _takes(network: Any, input_shape: tuple[int, ...], input_dtype: np.dtype, dtype: np.dtype) -> bool:
@@ -582,8 +666,7 @@ def _array(where: object, name: str, value: Any) -> Any:
     if isinstance(value, jax.Array):
         check_alive(where, name, value)
         return value
-    if dense := next((method for method in ("toarray", "todense") if hasattr(value, method)), None):
-        raise TypeError(message(where, expected, f"a sparse {type(value).__name__}: pass its .{dense}()"))
+    check_dense(where, name, value)
     try:
         check_unmasked(where, name, value)
         by_dlpack = hasattr(value, "__dlpack__") and not hasattr(value, "__array__")
@@ -593,6 +676,13 @@ def _array(where: object, name: str, value: Any) -> Any:
             raise
         reason = "not rectangular" if isinstance(value, list | tuple) else f"no array: {error}"
         raise TypeError(message(where, expected, f"a {type(value).__name__} that is {reason}")) from None
+
+
+def check_dense(where: object, name: str, value: Any) -> None:
+    """Raise ``TypeError`` for a sparse matrix, of SciPy or of JAX, which NumPy takes for one object."""
+    if dense := next((method for method in ("toarray", "todense") if hasattr(value, method)), None):
+        got = f"a sparse {type(value).__name__}: pass its .{dense}()"
+        raise TypeError(message(where, f"{name} to be an array of numbers", got))
 
 
 def check_alive(where: object, name: str, tree: Any) -> None:
@@ -665,15 +755,15 @@ def _warn_of_collapse(where: str, name: str, array: Any, dtype: Any) -> None:
         more = f" and of {len(found) - 1} other columns" if len(found) > 1 else ""
         remedy = f"subtract the column's mean before {name} becomes {np.dtype(dtype)}"
         text = f"{where}: {np.dtype(dtype)} keeps {found[0]}{more}: {remedy}"
-        warnings.warn(text, UserWarning, stacklevel=_outside())
+        warnings.warn(text, UserWarning, stacklevel=outside())
 
 
 def _distinct(values: np.ndarray) -> int:
     """Return how many distinct values a sorted vector has."""
-    return 1 + np.count_nonzero(values[1:] != values[:-1])
+    return 1 + int(np.count_nonzero(values[1:] != values[:-1]))
 
 
-def _outside() -> int:
+def outside() -> int:
     """Return the level of the stack at which a warning names the line that called funcnet."""
     frame, level = sys._getframe(1), 1
     while frame.f_back and frame.f_globals.get("__name__", "").startswith("funcnet."):

@@ -1,5 +1,6 @@
-"""The cache of compiled programs on disk, and XLA's options for programs that are compiled quickly."""
+"""The cache of compiled programs on disk, XLA's options for programs that are compiled quickly, forked processes."""
 
+import os
 from collections.abc import Callable
 from functools import wraps
 from os import PathLike, fspath
@@ -7,8 +8,12 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import jax
+import jax.numpy as jnp
+import numpy as np
+from jax._src import xla_bridge
 from jax.experimental.compilation_cache import compilation_cache
 
+from .checks import is_concrete
 from .errors import message
 
 P = ParamSpec("P")
@@ -44,6 +49,29 @@ def enable_compilation_cache(directory: str | PathLike[str]) -> None:
     compilation_cache.reset_cache()  # otherwise JAX reads the setting only once, at its first compilation
 
 
+_processes: dict[str, bool] = {"forked": False}  # whether this process is a fork of one in which JAX had started
+
+
+def _note_fork() -> None:
+    """Note in a new process that JAX had started before the fork: its threads are missing in this process."""
+    has_started = getattr(xla_bridge, "backends_are_initialized", None)  # which JAX tells in no public way
+    _processes["forked"] |= has_started is not None and has_started()
+
+
+if hasattr(os, "register_at_fork"):  # Windows has no forks
+    os.register_at_fork(after_in_child=_note_fork)
+
+
+def check_not_forked(where: str) -> None:
+    """Raise ``RuntimeError`` in a process that was forked after JAX had started, where JAX's programs never end.
+
+    >>> check_not_forked("fit")
+    """
+    if _processes["forked"]:
+        hint = 'use multiprocessing.get_context("spawn"), or fork before the first use of JAX'
+        raise RuntimeError(message(where, "a process with JAX's threads", f"one that was forked after JAX ran: {hint}"))
+
+
 # XLA's options on a CPU for a large program that runs once: few optimizations, and operations computed as they are
 # written, so that the results are those of the same operations one by one. Without the fusion emitters, compiling takes
 # two thirds of the time; JAX 0.12 has no such option.
@@ -61,8 +89,8 @@ LOOP: dict[str, Any] = {"xla_backend_optimization_level": 1}
 def jit_for_cpu(options: dict[str, Any], **jit_arguments: Any) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Return the decorator ``jax.jit`` with XLA's options where the backend is a CPU.
 
-    JAX takes such options for a program that is not part of another one. They give way to the setting
-    ``jax_disable_most_optimizations``.
+    JAX takes such options only for a program that is not part of another one, so they are left out inside ``jax.jit``.
+    They give way to the setting ``jax_disable_most_optimizations``.
 
     Args:
         options: XLA's options, such as ``LOOP``.
@@ -78,8 +106,9 @@ def jit_for_cpu(options: dict[str, Any], **jit_arguments: Any) -> Callable[[Call
 
         @wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            takes = jax.default_backend() == "cpu" and not jax.config.read("jax_disable_most_optimizations")
-            return (with_options if takes else plain)(*args, **kwargs)
+            is_part = not is_concrete(jnp.asarray(np.float32(0)))  # which jax.jit traces, as all that it is around
+            is_plain = is_part or jax.default_backend() != "cpu" or jax.config.read("jax_disable_most_optimizations")
+            return (plain if is_plain else with_options)(*args, **kwargs)
 
         return call
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import jax
 
 from .activations import Activation
+from .checks import check_param_arrays
 from .configuration import document_fields
 from .errors import message
 from .layer import Cache, Layer, Params
@@ -60,6 +61,7 @@ def layer_errors(network: Layer, loss: Loss, params: Params, x: jax.Array, y: ja
     >>> bool(jnp.allclose(last.delta, fn.softmax(last.z) - y))
     True
     """
+    check_param_arrays("layer_errors", params)
     probed = _with_probes(network)
     output, cache = probed.call(params, x)
     probes, _ = probed.backward(params, cache, loss.gradient(output, y))

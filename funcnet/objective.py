@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .checks import accumulator_dtype, check_like, check_part, check_weights, params_dtype
+from .checks import accumulator_dtype, check_like, check_param_arrays, check_part, check_weights, params_dtype
 from .errors import DtypeError, ShapeError, message
 from .layer import Cache, Layer, Params
 from .layers.sequential import flattened
@@ -232,6 +232,7 @@ def _cost_and_gradient(
         weights: jax.Array | None = None,
         penalty: Penalty | None = None,
     ) -> tuple[Any, Params]:
+        check_param_arrays("gradients", params)
         check_part("gradients", "penalty", penalty, Penalty, optional=True)
         check_weights("gradients", weights, accumulator_dtype(params_dtype(params)))
         (cost, (output, _)), (gradients, _) = route(

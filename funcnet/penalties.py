@@ -6,13 +6,23 @@ value that prints as the call that builds it, and a pytree whose strength is a l
 recompile.
 """
 
+import warnings
 from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .checks import accumulator_dtype, as_dtype, check_number, floating_array, is_concrete, params_dtype
+from .checks import (
+    accumulator_dtype,
+    as_dtype,
+    check_is_no_result,
+    check_number,
+    floating_array,
+    is_concrete,
+    outside,
+    params_dtype,
+)
 from .configuration import Configuration
 from .errors import message
 from .layer import Params
@@ -38,6 +48,13 @@ class Penalty(Configuration):
         """Return ∂Ω/∂params, like ``params`` in structure, shapes and dtypes. By hand."""
         raise NotImplementedError(f"{type(self).__name__} has no gradient")
 
+    def acts_on(self, params: Params) -> bool:
+        """Return whether the penalty acts on one of the parameters, by default True. Training warns where it does not.
+
+        A penalty that finds its parameters by their names overrides it.
+        """
+        return True
+
     def __add__(self, other: "Penalty") -> "Penalty":
         if not isinstance(other, Penalty):
             return NotImplemented
@@ -51,6 +68,10 @@ class _Sum(Penalty):
 
     def __repr__(self) -> str:
         return " + ".join(map(repr, self.terms))
+
+    def acts_on(self, params: Params) -> bool:
+        """Return whether each term acts on one of the parameters."""
+        return all(term.acts_on(params) for term in self.terms)
 
     def value(self, params: Params) -> jax.Array:
         """Return Ω₁ + Ω₂ + …."""
@@ -79,8 +100,15 @@ class _Norm(Penalty):
         """Return ∂‖w‖/∂w."""
         raise NotImplementedError(f"{type(self).__name__} has no derivative")
 
+    def acts_on(self, params: Params) -> bool:
+        """Return whether there is a weight among the parameters; True where no parameter is floating."""
+        leaves = jax.tree.leaves_with_path(params)
+        is_floating = [jnp.issubdtype(leaf.dtype, jnp.floating) for _, leaf in leaves if hasattr(leaf, "dtype")]
+        return not any(is_floating) or any(_is_weight(path) for path, _ in leaves)
+
     def value(self, params: Params) -> jax.Array:
         """Return s Σ ‖w‖ over the weights."""
+        self._check(params)
         dtype = accumulator_dtype(params_dtype(params))
         total = jnp.zeros((), dtype)
         for path, leaf in jax.tree.leaves_with_path(params):
@@ -90,6 +118,7 @@ class _Norm(Penalty):
 
     def gradient(self, params: Params) -> Params:
         """Return s ∂‖w‖/∂w for the weights, and 0 for the other parameters."""
+        self._check(params)
 
         def of_leaf(path: tuple[Any, ...], leaf: jax.Array) -> jax.Array:
             if not _is_weight(path):
@@ -100,9 +129,20 @@ class _Norm(Penalty):
 
         return jax.tree.map_with_path(of_leaf, params)
 
+    def _check(self, params: Params) -> None:
+        check_is_no_result(self.name, params)
+        if not self.acts_on(params) and all(map(is_concrete, jax.tree.leaves(params))):  # training says so itself
+            warn_of_idleness(self.name, self)
+
     def _wide(self, weight: jax.Array) -> jax.Array:
         weight = floating_array(self, "weight", weight)
         return weight.astype(accumulator_dtype(weight.dtype))
+
+
+def warn_of_idleness(where: str, penalty: Penalty) -> None:
+    """Warn that a penalty acts on none of the parameters that it was given."""
+    remedy = "weights are the fields named weight of a NamedTuple or dataclass, as in fn.DenseParams"
+    warnings.warn(f"{where}: {penalty} finds no weights in the parameters: {remedy}", UserWarning, stacklevel=outside())
 
 
 def _is_weight(path: tuple[Any, ...]) -> bool:

@@ -24,7 +24,7 @@ STANDS_ON = {
     "penalties": HELPERS,
     "metrics": HELPERS | {"losses"},
     "jaxprs": {"checks", "configuration", "errors"},
-    "drawing": {"configuration"},
+    "drawing": {"configuration", "errors"},
     "compilation": {"checks", "errors"},
     "settings": {"checks", "configuration", "errors"},
     "ending": set(),
@@ -45,7 +45,7 @@ STANDS_ON = {
     "storage": HELPERS
     | {"activations", "initializers", "layers", "losses", "metrics", "optimizers", "penalties", "search"},
     "plots": HELPERS | {"drawing", "layers", "neurons"},
-    "cli": {"activations", "checks", "losses", "compilation", "data", "errors", "funcnet"},
+    "cli": {"activations", "checks", "losses", "compilation", "data", "errors", "funcnet", "gradcheck"},
     "__main__": {"cli"},
 }
 STANDS_ON["__init__"] = set(STANDS_ON) - {"cli", "__main__"}

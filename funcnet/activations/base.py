@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ..checks import check_dtype, check_dy, floating_array
+from ..checks import check_dtype, check_dy, floating_array, shape_of_input
 from ..configuration import name_or_call
 from ..layer import Cache, Layer, Params, Shape
 
@@ -45,7 +45,7 @@ class Activation(Layer):
     def init(self, key: jax.Array, input_shape: Shape, *, dtype: Any = jnp.float32) -> tuple[Params, Shape]:
         """Return no parameters, and the input's shape."""
         check_dtype(self, dtype)
-        return (), tuple(input_shape)
+        return (), shape_of_input(self, input_shape)
 
     def forward(self, params: Params, x: jax.Array) -> tuple[jax.Array, Cache]:
         """Return a = σ(z), and z for ``backward``."""

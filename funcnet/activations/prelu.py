@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from ..checks import as_dtype, check_dtype, check_dy, floating_array, set_number
+from ..checks import as_dtype, check_dtype, check_dy, floating_array, set_number, shape_of_input
 from ..configuration import document_fields
 from ..errors import DtypeError
 from ..layer import Cache, Shape
@@ -60,7 +60,7 @@ class PReLU(Activation):
 
     def init(self, key: jax.Array, input_shape: Shape, *, dtype: Any = jnp.float32) -> tuple[PReLUParams, Shape]:
         """Return the initial slope, and the input's shape."""
-        return self._initial_params(check_dtype(self, dtype)), tuple(input_shape)
+        return self._initial_params(check_dtype(self, dtype)), shape_of_input(self, input_shape)
 
     def _initial_params(self, dtype: Any) -> PReLUParams:
         return PReLUParams(jnp.asarray(as_dtype(self, "initial_slope", self.initial_slope, dtype), dtype))

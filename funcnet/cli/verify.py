@@ -8,6 +8,7 @@ import numpy as np
 import funcnet as fn
 
 from ..activations import ACTIVATIONS
+from ..gradcheck.check import check_element_count
 from .arguments import add_choice, add_run_options, parse_layers, positive_integer
 from .losses import LOSSES
 
@@ -44,15 +45,18 @@ def run(options: argparse.Namespace) -> int:
     loss, output, targets = LOSSES[options.loss]
     output = fn.activation(options.output) if options.output else output
     network = fn.mlp(options.layers, hidden=fn.activation(options.activation), output=output)
+    key = jax.random.key(options.seed)
+    shapes = jax.eval_shape(lambda: network.init(key, (options.layers[0],))[0])
+    derivatives = sum(leaf.size for leaf in jax.tree.leaves(shapes)) + options.batch_size * options.layers[0]
+    check_element_count("verify", derivatives)
     random = np.random.default_rng(options.seed)
-    params, _ = network.init(jax.random.key(options.seed), (options.layers[0],))
+    params, _ = network.init(key, (options.layers[0],))
     # Biases are moved away from zero, where a mistake in their layer may not show.
     params = jax.tree.map(lambda leaf: np.asarray(leaf) + random.normal(scale=0.1, size=leaf.shape), params)
     x = random.normal(size=(options.batch_size, options.layers[0]))
     y = targets(random, (options.batch_size, options.layers[-1]))
     print(f"network    {network}")
     print(f"loss       {loss}, on {options.batch_size} samples, seed {options.seed}", flush=True)
-    derivatives = sum(leaf.size for leaf in jax.tree.leaves((params, x)))
     if derivatives > MANY:
         print(f"checking   {derivatives:,} derivatives, for each of which the network is run: please wait", flush=True)
     report = fn.check_gradients(network, loss, params, x, y)

@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from ..checks import check_count, check_key, check_unmasked, check_values, real_array
+from ..checks import check_count, check_dense, check_key, check_number, check_unmasked, check_values, real_array
 from ..errors import message
 
 
@@ -93,11 +93,13 @@ def split(
         data: arrays (x, y, ...) of any dtypes, with the same number n of rows.
         fraction: the share of the rows that is held out, between 0 and 1.
         key: a JAX random key that is used for nothing else.
-        stratify: integer labels (n,), to hold out the fraction of each class; None by default.
+        stratify: integer labels (n,), to hold out the fraction of each class, at least one row, and to keep at least
+            one; None by default.
 
     Raises:
-        TypeError: ``data`` is not a tuple of arrays.
-        ValueError: a part would be empty, the arrays have different lengths, or ``fraction`` is not between 0 and 1.
+        TypeError: ``data`` is not a tuple of arrays, or ``fraction`` not a number.
+        ValueError: a part would be empty, the arrays have different lengths, ``fraction`` is not between 0 and 1, or a
+            class of ``stratify`` has a single row.
 
     >>> x, y = np.arange(10), np.arange(10) % 2
     >>> (x_train, y_train), (x_held, y_held) = split((x, y), 0.2, key=jax.random.key(0), stratify=y)
@@ -108,13 +110,14 @@ def split(
     if not isinstance(data, tuple | list):
         raise TypeError(message("split", "a tuple of arrays (x, y, ...)", f"one {type(data).__name__}"))
     check_unmasked("split", "data", data)
+    for array in data:
+        check_dense("split", "data", array)
     arrays = tuple(np.asarray(array) for array in data)
     shapes = [array.shape for array in arrays]
     if () in shapes or len({shape[0] for shape in shapes}) != 1:
         raise ValueError(message("split", "arrays with the same number of rows", f"shapes {shapes}"))
     rows = len(arrays[0])
-    if not 0 < fraction < 1:
-        raise ValueError(message("split", "fraction between 0 and 1", fraction))
+    check_number("split", "fraction", fraction, lambda share: 0 < share < 1, "between 0 and 1")
     groups = np.zeros(rows, int) if stratify is None else _labels("split", stratify)
     if len(groups) != rows:
         raise ValueError(message("split", f"{rows} labels to stratify by", len(groups)))
@@ -122,7 +125,13 @@ def split(
     shuffled = np.asarray(jax.random.permutation(key, rows))
     for group in np.unique(groups):
         members = shuffled[groups[shuffled] == group]
-        held_out[members[: round(fraction * len(members))]] = True
+        count = round(fraction * len(members))
+        if stratify is not None:
+            if len(members) == 1:
+                got = f"a single row of class {group}: leave it out, or join the class with another"
+                raise ValueError(message("split", "at least two rows of every class to stratify by", got))
+            count = min(max(count, 1), len(members) - 1)
+        held_out[members[:count]] = True
     if held_out.all() or not held_out.any():
         raise ValueError(message("split", "rows in both parts", f"{held_out.sum()} of {rows} held out"))
     return tuple(array[~held_out] for array in arrays), tuple(array[held_out] for array in arrays)
@@ -130,6 +139,7 @@ def split(
 
 def _labels(where: str, labels: Any) -> np.ndarray:
     check_unmasked(where, "labels", labels)
+    check_dense(where, "labels", labels)
     labels = np.asarray(labels)
     if labels.ndim != 1 or not labels.size:
         raise ValueError(message(where, "labels of shape (n,), n at least 1", labels.shape))

@@ -6,6 +6,7 @@ each layer between; the nodes of each layer are ordered by barycenters; then eve
 is linked to, as far as the order and the distances in its layer allow.
 """
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from itertools import groupby, pairwise
@@ -14,11 +15,13 @@ from typing import NamedTuple
 import numpy as np
 
 from ..configuration import document_fields
+from ..errors import message
 
 CHARACTER_WIDTH, LINE_HEIGHT = 7.3, 16.0  # of a monospaced font of size 12
 MARGIN, PADDING = 16.0, 9.0  # around the drawing, and around the text in a node
 NODE_DISTANCE, LAYER_DISTANCE = 22.0, 30.0
 SWEEPS = 60
+MOST_PLACES = 10_000  # nodes and passages in a drawing
 PASSAGE_WIDTH = 8.0  # the width of the passage of an arrow through a layer
 PASSAGE_WEIGHT = 8.0  # the weight of a link between two passages, when other links have weight 1
 
@@ -72,8 +75,14 @@ class Layout(NamedTuple):
 
 
 def layout_of(nodes: Mapping[Key, Node], edges: Sequence[tuple[Key, Key]]) -> Layout:
-    """Return the layout of a directed graph without cycles; each edge is given once."""
+    """Return the layout of a directed graph without cycles; each edge is given once.
+
+    Raises ``ValueError`` for more than 10,000 nodes and passages.
+    """
     layer = layers(nodes, edges)
+    if (places := len(nodes) + sum(layer[b] - layer[a] - 1 for a, b in edges)) > MOST_PLACES:
+        expected = f"at most {MOST_PLACES:,} nodes, and passages of arrows through layers, in a drawing"
+        raise ValueError(message("layout", expected, f"{places:,}: Graphviz draws larger graphs, from to_dot"))
     chains = [_chain(edge, layer) for edge in edges]
     links = [link for chain in chains for link in pairwise(chain)]
     placed = layer | {key: layer[chain[0]] + offset for chain in chains for offset, key in enumerate(chain[:-1])}
@@ -151,11 +160,16 @@ def crossings(rows: Sequence[Sequence[Key]], links: Sequence[tuple[Key, Key]]) -
     """
     depth = {key: level for level, row in enumerate(rows) for key in row}
     place = {key: at for row in rows for at, key in enumerate(row)}
+    by_level = defaultdict(list)
+    for a, b in links:
+        by_level[depth[a]].append((place[a], place[b]))
     count = 0
-    for level in range(len(rows)):
-        ends = np.array([(place[a], place[b]) for a, b in links if depth[a] == level]).reshape(-1, 2)
-        differences = ends[:, None, :] - ends[None, :, :]
-        count += int((differences[..., 0] * differences[..., 1] < 0).sum()) // 2
+    for ends in by_level.values():
+        before: list[int] = []  # where the links that start further to the left end, in order
+        for _, end in sorted(ends):
+            at = bisect_right(before, end)
+            count += len(before) - at
+            before.insert(at, end)
     return count
 
 

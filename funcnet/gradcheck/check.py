@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks import check_key, check_number, check_part, host_array
+from ..checks import check_key, check_number, check_param_arrays, check_part, host_array
 from ..errors import message
 from ..jaxprs import NoRuleError
 from ..layer import Layer, Params, check_contained_layers
@@ -25,6 +25,7 @@ WHERE = "check_gradients"
 EXACT_TOLERANCE = 3e-14  # the automatic gradient and the complex step differ from the derivative by rounding alone
 RICHARDSON_TOLERANCE = 1e-10
 ROUNDING_FACTOR = 16  # a few runs with changed last bits do not find the largest change
+MOST_ELEMENTS = 10_000_000  # of parameters and inputs
 PARTS_CORRECT = "each part is correct alone, as JAX differentiates it: look at how they are put together"
 
 # What everything below is given: an objective, parameters, data and a key, all in float64.
@@ -60,6 +61,19 @@ compiled_numerically = jax.jit(
 )
 
 
+def check_element_count(where: str, count: int) -> None:
+    """Raise ``ValueError`` for more elements than the network can be run for, once each.
+
+    >>> check_element_count("verify", 10**10)
+    Traceback (most recent call last):
+    ValueError: verify: expected at most 10,000,000 elements of params and x, for each of which the network is run, got
+        10,000,000,000
+    """
+    if count > MOST_ELEMENTS:
+        expected = f"at most {MOST_ELEMENTS:,} elements of params and x, for each of which the network is run"
+        raise ValueError(message(where, expected, f"{count:,}"))
+
+
 def check_gradients(
     network: Layer,
     loss: Loss,
@@ -90,7 +104,7 @@ def check_gradients(
         loss: the loss of its output.
         params: the network's parameters, of floating dtypes.
         x: the input (batch, ...), floating. The numerical gradient runs the network once for each element of ``params``
-            and ``x``: take few samples, and a small version of a large network.
+            and ``x``, at most 10,000,000: take few samples, and a small version of a large network.
         y: the targets (batch, ...), as the loss takes them.
         key: a JAX random key for training, as dropout needs it; None, the default, for evaluation.
         weights: the samples' weights (batch,), None where all count alike.
@@ -112,6 +126,7 @@ def check_gradients(
     for name, value, kind in (("network", network, Layer), ("loss", loss, Loss)):
         check_part(WHERE, name, value, kind)
     check_contained_layers(network)
+    check_param_arrays(WHERE, params)
     check_part(WHERE, "penalty", penalty, Penalty, optional=True)
     if key is not None:
         check_key(WHERE, key)
@@ -125,6 +140,7 @@ def check_gradients(
         batch = _double_batch(x, y, weights)
         leaves, structure = jax.tree_util.tree_flatten_with_path(params)
         doubled = [_double(f"params{jax.tree_util.keystr(keys)}", leaf) for keys, leaf in leaves]
+        check_element_count(WHERE, sum(array.size for array in doubled) + batch.x.size)
         key = key if key is None or cpu is None else jax.device_put(key, cpu)
         given = Objective(network, loss, penalty), jax.tree.unflatten(structure, doubled), batch, key
         with np.errstate(invalid="ignore", over="ignore"):  # the report says where a gradient is not finite

@@ -8,10 +8,12 @@ from typing import Any
 
 import jax
 
+from ..errors import message
 from ..jaxprs import called_name, called_program, interpret, is_known, unrolled
 from .nodes import Operation, Program, Variable
 
 # Functions with their own derivative rule stay one operation, so that the rule is used.
+MOST_OPERATIONS = 100_000  # in a graph: tracing takes about 0.3 ms for each
 CUSTOM_DERIVATIVE_CALLS = ("custom_jvp_call", "custom_vjp_call")
 
 
@@ -41,9 +43,11 @@ class GraphBuilder:
             return inputs
         if name not in CUSTOM_DERIVATIVE_CALLS and called_program(equation) is not None:
             return None
-        loop = unrolled(equation)
+        loop = unrolled(equation, "graph.trace", MOST_OPERATIONS)
         if loop is not None:
             return self.run(loop, inputs)
+        if len(self.equations) >= MOST_OPERATIONS:
+            raise ValueError(message("graph.trace", f"at most {MOST_OPERATIONS:,} operations", "more"))
         results = [self.new(variable.aval, "computed") for variable in equation.outvars]
         self.equations.append((equation, tuple(inputs), tuple(results)))
         return results

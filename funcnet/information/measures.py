@@ -24,6 +24,7 @@ from ..checks import (
     floating_array,
     integer_array,
     is_concrete,
+    nan_unless,
 )
 from ..errors import DtypeError, ShapeError, message
 
@@ -99,8 +100,9 @@ def empirical(labels: Any, classes: int, *, dtype: Any = jnp.float32) -> jax.Arr
     """Return the distribution (classes,) of samples: the share of each class among integer labels (n,).
 
     ``entropy(empirical(labels, 10))`` is the entropy of samples. Raises ``TypeError`` for labels that are not integers
-    and for a dtype that is not floating, ``ShapeError`` for no labels, and, except inside a JAX transformation,
-    ``ValueError`` that names the first label outside [0, classes). Cover, Thomas (2006), section 11.1, on types.
+    and for a dtype that is not floating, ``ShapeError`` for no labels, and ``ValueError`` that names the first label
+    outside [0, classes); inside a JAX transformation the shares are NaN then. Cover, Thomas (2006), section 11.1, on
+    types.
 
     >>> empirical([0, 2, 2, 2], 3)
     Array([0.25, 0.  , 0.75], dtype=float32)
@@ -116,8 +118,10 @@ def empirical(labels: Any, classes: int, *, dtype: Any = jnp.float32) -> jax.Arr
     if is_concrete(labels):
         values = np.asarray(labels)
         check_values("empirical", f"labels in [0, {classes})", values, (values >= 0) & (values < classes))
-    counts = jnp.bincount(jnp.asarray(labels), length=classes).astype(accumulator_dtype(dtype))
-    return (counts / labels.size).astype(dtype)
+    labels = jnp.asarray(labels)
+    counts = jnp.bincount(labels, length=classes).astype(accumulator_dtype(dtype))
+    is_inside = jnp.all((labels >= 0) & (labels.astype(jnp.int32) < classes))
+    return nan_unless(is_inside, counts / labels.size).astype(dtype)
 
 
 def _information(p: jax.Array, q: jax.Array, log: Log) -> jax.Array:

@@ -6,6 +6,7 @@ A value may be anything: an array, a pair of arrays, the number of a graph's nod
 or a branch is an operation like others: the purpose keeps it, runs it by ``lax`` on its own values, or unrolls it.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import Literal, jaxpr_as_fun
 
+from ..errors import message
 from .equations import NoRuleError, called_program, name_of, scan_of
 
 Apply = Callable[[Any, list[Any]], Sequence[Any] | None]  # (equation, its operands' values) -> its results' values
@@ -71,11 +73,17 @@ def run(equation: Any, *inputs: Any) -> list[Any]:
     return [*results] if primitive.multiple_results else [results]
 
 
-def unrolled(equation: Any) -> Any:
-    """Return the program of a loop of a known number of iterations, one after the other; None for another equation."""
+def unrolled(equation: Any, where: str = "unrolled", most: float = math.inf) -> Any:
+    """Return the program of a loop of a known number of iterations, one after the other; None for another equation.
+
+    Raises ``ValueError``, from the function ``where``, if it has more than ``most`` operations.
+    """
     scan = scan_of(equation)
     if scan is None:
         return None
+    if (operations := scan.length * len(scan.body.jaxpr.eqns)) > most:
+        got = f"a loop of {scan.length:,} iterations, which has {operations:,} or more"
+        raise ValueError(message(where, f"at most {most:,} operations", got))
     body, results = jaxpr_as_fun(scan.body), scan.body.out_avals
 
     def one_by_one(*operands: Any) -> list[Any]:

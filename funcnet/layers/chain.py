@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ..checks import check_dtype, check_key
+from ..checks import check_dtype, check_key, shape_of_input
 from ..errors import DtypeError, ShapeError, message
 from ..layer import Cache, Layer, Shape, check_contained_layers
 
@@ -46,7 +46,7 @@ class Chain(Layer, init=False):
         """Return the tuple of the layers' initial parameters, and the last layer's output shape."""
         check_key(type(self).__name__, key)
         dtype = check_dtype(type(self).__name__, dtype)
-        params, shape = [], tuple(input_shape)
+        params, shape = [], shape_of_input(type(self).__name__, input_shape)
         for index, layer in enumerate(self.layers):
             with _inside(index):
                 layer_params, shape = layer.init(jax.random.fold_in(key, index), shape, dtype=dtype)
@@ -93,7 +93,9 @@ class Chain(Layer, init=False):
     def check_params(self, params: tuple[Any, ...]) -> None:
         """Raise ``ValueError`` unless ``params`` is a tuple with one entry per layer."""
         if not isinstance(params, tuple) or len(params) != len(self.layers):
-            got = f"a tuple of {len(params)}" if isinstance(params, tuple) else type(params).__name__
+            got = f"a tuple of {len(params)}" if type(params) is tuple else type(params).__name__
+            if hasattr(params, "params"):
+                got += ": pass its .params"
             raise ValueError(
                 message(type(self).__name__, f"params to be a tuple of {len(self.layers)}, one entry per layer", got)
             )

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ..checks import check_count, check_dtype, check_dy
+from ..checks import check_count, check_dtype, check_dy, shape_of_input
 from ..configuration import document_fields
 from ..errors import DtypeError, ShapeError, message
 from ..initializers import Initializer, glorot_uniform, zeros
@@ -68,10 +68,10 @@ class Dense(Layer):
 
     def init(self, key: jax.Array, input_shape: Shape, *, dtype: Any = jnp.float32) -> tuple[DenseParams, Shape]:
         """Return the initial weight (units, inputs) and bias (units,), and the output's shape (units,)."""
-        dtype = check_dtype(self, dtype)
+        dtype, input_shape = check_dtype(self, dtype), shape_of_input(self, input_shape)
         if len(input_shape) != 1 or self.inputs not in (None, input_shape[0]):
             hint = _FLATTEN if len(input_shape) > 1 else ""
-            raise ShapeError(self, f"an input of shape ({self.inputs or 'inputs'},)", f"{tuple(input_shape)}{hint}")
+            raise ShapeError(self, f"an input of shape ({self.inputs or 'inputs'},)", f"{input_shape}{hint}")
         weight_key, bias_key = jax.random.split(key)
         weight = self.weight_initializer(weight_key, (self.units, input_shape[0]), dtype)
         return DenseParams(weight, self.bias_initializer(bias_key, (self.units,), dtype)), (self.units,)

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks import as_dtype, check_dtype, check_dy, floating_array, set_number
+from ..checks import as_dtype, check_dtype, check_dy, floating_array, set_number, shape_of_input
 from ..errors import message
 from ..layer import Cache, Layer, Params, Shape
 
@@ -41,7 +41,7 @@ class Dropout(Layer):
     def init(self, key: jax.Array, input_shape: Shape, *, dtype: Any = jnp.float32) -> tuple[Params, Shape]:
         """Return no parameters, and the input's shape."""
         self._check_factor(check_dtype(self, dtype))
-        return (), tuple(input_shape)
+        return (), shape_of_input(self, input_shape)
 
     def forward(self, params: Params, x: jax.Array, *, key: jax.Array | None = None) -> tuple[jax.Array, Cache]:
         """Return y = m ⊙ x / (1 − rate), and the mask m; without a key x and None."""

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ..checks import check_dtype
+from ..checks import check_dtype, shape_of_input
 from ..errors import ShapeError
 from ..layer import Cache, Layer, Params, Shape
 
@@ -28,7 +28,7 @@ class Flatten(Layer):
     def init(self, key: jax.Array, input_shape: Shape, *, dtype: Any = jnp.float32) -> tuple[Params, Shape]:
         """Return no parameters, and the product of the input's shape."""
         check_dtype(self, dtype)
-        return (), (math.prod(input_shape),)
+        return (), (math.prod(shape_of_input(self, input_shape)),)
 
     def forward(self, params: Params, x: jax.Array) -> tuple[jax.Array, Cache]:
         """Return x as rows, and x for ``backward``, which needs its shape."""

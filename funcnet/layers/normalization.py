@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from ..checks import accumulator_dtype, as_dtype, check_dtype, check_dy, floating_array, set_number
+from ..checks import accumulator_dtype, as_dtype, check_dtype, check_dy, floating_array, set_number, shape_of_input
 from ..configuration import document_fields
 from ..errors import DtypeError, ShapeError
 from ..layer import Cache, Layer, Shape
@@ -50,12 +50,12 @@ class LayerNorm(Layer):
 
     def init(self, key: jax.Array, input_shape: Shape, *, dtype: Any = jnp.float32) -> tuple[LayerNormParams, Shape]:
         """Return the scale 1 and the shift 0, (features,) each, and the input's shape."""
-        dtype = check_dtype(self, dtype)
+        dtype, input_shape = check_dtype(self, dtype), shape_of_input(self, input_shape)
         as_dtype(self, "epsilon", self.epsilon, accumulator_dtype(dtype))
         if len(input_shape) == 0:
-            raise ShapeError(self, "an input of shape (..., features)", tuple(input_shape))
+            raise ShapeError(self, "an input of shape (..., features)", input_shape)
         features = input_shape[-1]
-        return LayerNormParams(jnp.ones(features, dtype), jnp.zeros(features, dtype)), tuple(input_shape)
+        return LayerNormParams(jnp.ones(features, dtype), jnp.zeros(features, dtype)), input_shape
 
     def forward(self, params: LayerNormParams, x: jax.Array) -> tuple[jax.Array, Cache]:
         """Return y = γ ⊙ x̂ + β, and for ``backward`` x̂ and 1/√(σ² + ε), both in float32 at least."""

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from ..activations import Activation, linear, relu
 from ..checks import check_count
 from ..errors import message
@@ -55,12 +57,15 @@ def mlp(sizes: Sequence[int], *, hidden: Activation = relu, output: Activation =
     """Return the multilayer perceptron of those sizes, the input's first, with an activation after each dense layer.
 
     No layer is added for a linear output. Raises ``ValueError`` for fewer than two sizes or a size below 1, and
-    ``TypeError`` where ``hidden`` or ``output`` is not an activation.
+    ``TypeError`` where ``sizes`` is no list of integers, or ``hidden`` or ``output`` is not an activation.
 
     >>> import funcnet as fn
     >>> fn.mlp([784, 512, 10], hidden=fn.relu, output=fn.softmax)
     Sequential(Dense(512, inputs=784), relu, Dense(10), softmax)
     """
+    if not isinstance(sizes, Sequence | np.ndarray) or isinstance(sizes, str):
+        got = f"{sizes!r}" if isinstance(sizes, int | str) else f"a {type(sizes).__name__}"
+        raise TypeError(message("mlp", "sizes to be a list, such as [784, 512, 10]", got))
     if len(sizes) < 2:
         raise ValueError(message("mlp", "sizes of the input and of at least one layer", list(sizes)))
     for size in sizes:

@@ -47,7 +47,7 @@ DISTRIBUTIONS = TargetRange(
     remedy="divide each row by its sum, or use fn.sigmoid_cross_entropy where several classes may hold, or none",
 )
 ROUNDING = 8  # units in the last place, of float32 at most, by which a target may lie outside
-SUM_ROUNDING = 2.0**-7  # by which a row's sum may differ from 1: numbers of bfloat16, normalized in it, differ by less
+SUM_ROUNDING = 2.0**-7  # by which a row's sum may differ from 1, so that rows that were made in bfloat16 pass
 
 
 class Loss(Configuration):
@@ -165,7 +165,7 @@ def _is_inside(allowed: TargetRange, values: np.ndarray, dtype: Any) -> Any:
     """Return whether numbers that were given in ``dtype`` are in a range: True for all of them, or for each."""
     if allowed.only_ends:
         return (values == allowed.low) | (values == allowed.high)
-    rounding = ROUNDING * np.finfo(np.float32).eps
+    rounding = ROUNDING * float(np.finfo(np.float32).eps)
     if jnp.issubdtype(dtype, jnp.floating):
         rounding = max(rounding, ROUNDING * float(jnp.finfo(dtype).eps))
     low, high = allowed.low - rounding, allowed.high + rounding

@@ -54,10 +54,10 @@ class SoftmaxCrossEntropy(Loss):
     """The cross-entropy of softmax outputs, from their logits z: −Σⱼ yⱼ log softmax(z)ⱼ.
 
     Its gradient is softmax(z) Σⱼ yⱼ − y, which is softmax(z) − y for targets that sum to 1, such as one-hot rows;
-    training refuses others. The target may be class labels, (batch,) of integers, in place of one-hot rows. With label smoothing s, the target of
-    K classes is (1 − s) y + s/K. ``fn.softmax_cross_entropy`` is ``fn.SoftmaxCrossEntropy()``. Raises ``TypeError`` or
-    ``ValueError`` unless ``label_smoothing`` is a number in [0, 1). Goodfellow, Bengio, Courville, *Deep Learning*
-    (2016), sections 6.2.2.3 and 7.5.1.
+    training refuses others. The target may be class labels, (batch,) of integers, in place of one-hot rows. With label
+    smoothing s, the target of K classes is (1 − s) y + s/K. ``fn.softmax_cross_entropy`` is
+    ``fn.SoftmaxCrossEntropy()``. Raises ``TypeError`` or ``ValueError`` unless ``label_smoothing`` is a number in
+    [0, 1). Goodfellow, Bengio, Courville, *Deep Learning* (2016), sections 6.2.2.3 and 7.5.1.
 
     >>> import funcnet as fn
     >>> z, y = jnp.array([[0.0, 200.0]]), jnp.array([[1.0, 0.0]])

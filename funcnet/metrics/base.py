@@ -10,9 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks import LARGEST_COUNT, accumulator_dtype, check_unmasked, nan_unless
+from ..checks import LARGEST_COUNT, accumulator_dtype, check_unmasked, nan_unless, real_array
 from ..configuration import Configuration, name_or_call
-from ..errors import DtypeError, ShapeError
+from ..errors import DtypeError, ShapeError, message
 from ..losses import batch_mean
 
 SampleMetric = Callable[[jax.Array, jax.Array], jax.Array]  # (prediction, target) -> one number per sample, (batch,)
@@ -92,10 +92,8 @@ class Metric(Configuration):
 
     def of(self, prediction: Any, target: Any, weights: Any = None) -> jax.Array:
         """Return the metric of these rows alone: ``init``, one ``update`` and ``value``, in one compiled program."""
-        for name, given in (("prediction", prediction), ("target", target), ("weights", weights)):
-            check_unmasked(self, name, given)
-        prediction = prediction if isinstance(prediction, jax.Array) else np.asarray(prediction)
-        weights = None if weights is None else jnp.asarray(weights)
+        prediction, target = real_array(self, "prediction", prediction), real_array(self, "target", target)
+        weights = None if weights is None else jnp.asarray(real_array(self, "weights", weights))
         check_prediction(self, prediction)
         self._warn_of_mistakes(prediction, target)
         return _of(self, prediction, narrow_labels(target), weights)
@@ -243,6 +241,24 @@ def metric_name(metric: Any) -> str:
     return str(getattr(metric, "history_name", None) or getattr(metric, "__name__", repr(metric)))
 
 
+def _values_of(name: str, metric: SampleMetric, prediction: jax.Array, target: jax.Array) -> jax.Array:
+    """Return a metric's numbers as an array of a real dtype; an error names a metric that does not return numbers."""
+    try:
+        values = metric(prediction, target)
+    except jax.errors.JAXTypeError as error:  # such as float(...) of a traced array
+        expected = "a metric that JAX can trace, of jnp functions, without NumPy, float(...) and if on its arguments"
+        raise TypeError(message(name, expected, f"a {type(error).__name__}")) from error
+    if isinstance(values, list | tuple):
+        try:
+            values = jnp.asarray(values)
+        except (TypeError, ValueError) as error:
+            raise TypeError(message(name, "one number per sample: shape (batch,)", error)) from None
+    if not (isinstance(values, jax.Array | np.ndarray) and real_array(name, "its values", values) is not None):
+        got = "None" if values is None else f"a value of type {type(values).__name__}"
+        raise TypeError(message(name, "one number per sample: an array of shape (batch,)", got))
+    return jnp.asarray(values)
+
+
 def means(
     metrics: tuple[SampleMetric, ...], prediction: jax.Array, target: jax.Array, weights: jax.Array | None
 ) -> dict[str, jax.Array]:
@@ -257,6 +273,7 @@ def means(
     samples, dtype = len(target), accumulator_dtype(prediction.dtype)
     found = {}
     for metric in metrics:
-        name, values = metric_name(metric), jnp.asarray(metric(prediction, target))
+        name = metric_name(metric)
+        values = _values_of(name, metric, prediction, target)
         found[name] = batch_mean(values.astype(dtype), weights, samples=samples, where=name)
     return found

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks import check_count, check_unmasked, check_values, integer_array, is_concrete, is_label_dtype
-from ..errors import DtypeError, ShapeError
+from ..checks import check_count, check_not_traced, check_values, integer_array, is_concrete, is_label_dtype, real_array
+from ..errors import ShapeError
 
 
 def accuracy(prediction: jax.Array, target: jax.Array) -> jax.Array:
@@ -63,10 +63,8 @@ def target_classes(where: object, prediction: Any, target: Any) -> jax.Array:
     >>> target_classes("accuracy", jnp.zeros((3, 2)), jnp.array([1, 0, 2]))
     Array([ 1,  0, -1], dtype=int32)
     """
-    for name, rows in (("prediction", prediction), ("target", target)):
-        check_unmasked(where, name, rows)
-    target = target if isinstance(target, jax.Array) else np.asarray(target)
-    shape = np.shape(prediction)
+    shape = np.shape(real_array(where, "prediction", prediction))
+    target = real_array(where, "target", target)
     is_integer = is_label_dtype(target.dtype) and target.dtype.kind != "m"
     are_labels = target.ndim == 1 and is_integer
     if len(shape) != 2 or target.shape != (shape[:1] if are_labels else shape):
@@ -102,10 +100,7 @@ def predicted_classes(prediction: jax.Array) -> jax.Array:
     >>> predicted_classes(jnp.array([[0.7], [0.2]]))
     Array([1, 0], dtype=int32)
     """
-    check_unmasked("predicted_classes", "prediction", prediction)
-    prediction = jnp.asarray(prediction)
-    if jnp.issubdtype(prediction.dtype, jnp.complexfloating):
-        raise DtypeError("predicted_classes", "prediction of a real dtype", prediction.dtype)
+    prediction = jnp.asarray(real_array("predicted_classes", "prediction", prediction))
     if prediction.ndim != 2 or prediction.shape[1] == 0:
         raise ShapeError("predicted_classes", "prediction of shape (batch, outputs)", prediction.shape)
     floating = jnp.issubdtype(prediction.dtype, jnp.floating)
@@ -156,6 +151,7 @@ def worst_mistakes(prediction: Any, labels: Any, most: int | None = None) -> np.
     """
     if most is not None:
         check_count("worst_mistakes", "most", most)
+    check_not_traced("worst_mistakes", prediction, labels, instead="fn.predicted_classes")
     outputs, answers = np.asarray(prediction), np.asarray(predicted_classes(prediction))
     labels = np.asarray(integer_array("worst_mistakes", "labels", labels))
     if labels.shape != answers.shape:

@@ -188,6 +188,8 @@ def _digits(where: str, numbers: Any, bits: int) -> jax.Array:
         values = np.asarray(numbers)
         is_inside = (values >= 0) & (values < 2**bits)
         check_values(where, f"numbers from 0 to {2**bits - 1}, of {bits} bits", values, is_inside)
+        if values.dtype.itemsize == 8:  # JAX may cut these numbers to 32 bits, but not their bits
+            return jnp.asarray((values[..., None] >> np.arange(bits, dtype=values.dtype)) & 1)
     numbers = jnp.asarray(numbers)
     return (numbers[..., None] >> jnp.arange(bits, dtype=numbers.dtype)[(None,) * numbers.ndim]) & 1
 

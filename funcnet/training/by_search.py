@@ -6,13 +6,15 @@ import jax
 import jax.numpy as jnp
 
 from ..checks import accumulator_dtype, check_data, check_dtype, check_key, check_part, check_penalty
+from ..compilation import check_not_forked
 from ..configuration import Configuration
 from ..errors import message
-from ..layer import Layer, Params, Shape, check_contained_layers
+from ..layer import Layer, Params, Shape, check_contained_layers, check_layer_count
 from ..losses import Loss
 from ..objective import Batch, Objective
 from ..penalties import Penalty
 from ..search import Search, SearchResult, run
+from .mistakes import warn_of_idle_penalty
 
 
 def fit_by_search(
@@ -64,8 +66,10 @@ def fit_by_search(
     >>> jax.vmap(train)(jax.random.split(jax.random.key(1), 3)).reason
     array(['goal reached', 'goal reached', 'goal reached'], dtype=object)
     """
+    check_not_forked("fit_by_search")
     check_part("fit_by_search", "network", network, Layer)
     check_contained_layers(network)
+    check_layer_count("fit_by_search", network)
     check_part("fit_by_search", "loss", loss, Loss)
     check_part("fit_by_search", "penalty", penalty, Penalty, optional=True)
     check_key("fit_by_search", key)
@@ -73,6 +77,7 @@ def fit_by_search(
         raise TypeError(message("fit_by_search", "a network without running statistics and frozen layers", network))
     check_penalty("fit_by_search", penalty, accumulator_dtype(check_dtype("fit_by_search", dtype)))
     batch = Batch(*check_data("fit_by_search", (network, loss), data, check_dtype("fit_by_search", dtype)))
+    warn_of_idle_penalty("fit_by_search", network, penalty, batch.x.shape[1:])
     cost = jax.tree_util.Partial(_cost, Objective(network, loss, penalty), batch)
     start = _Start(network, batch.x.shape[1:], jnp.dtype(dtype))
     return run(search, cost, start, key=key, steps=steps, goal=goal, patience=patience, min_delta=min_delta)

@@ -12,12 +12,14 @@ from ..checks import (
     accumulator_dtype,
     check_data,
     check_inputs,
-    check_is_no_result,
     check_metrics,
+    check_not_traced,
+    check_one_place,
+    check_param_arrays,
     check_part,
     params_dtype,
 )
-from ..compilation import LOOP, jit_for_cpu
+from ..compilation import LOOP, check_not_forked, jit_for_cpu
 from ..layer import Layer, Params
 from ..losses import Loss
 from ..metrics import means
@@ -60,12 +62,15 @@ def evaluate(
     >>> fn.evaluate(network, fn.quadratic, params, (jnp.zeros((3, 2)), jnp.ones((3, 1))))
     {'loss': 0.5}
     """
+    check_not_forked("evaluate")
+    check_not_traced("evaluate", params, data, instead="the mean of loss.value(network.apply(params, x), y)")
     check_part("evaluate", "network", network, Layer)
-    check_is_no_result("evaluate", params)
+    check_param_arrays("evaluate", params)
     check_part("evaluate", "loss", loss, Loss)
     check_metrics("evaluate", metrics)
     measured = of_data(tuple(metrics))
     batch = Batch(*check_data("evaluate", (network, loss), data, params_dtype(params)))
+    check_one_place("evaluate", **batch._asdict(), params=params)
     size = effective_batch_size("evaluate", batch_size, len(batch.x))
     found = _compiled_means(Objective(network, loss), params, batch, metrics=measured, batch_size=size)
     found = jax.device_get(found)
@@ -92,9 +97,11 @@ def predict(network: Layer, params: Params, x: Any, *, batch_size: int | None = 
     >>> fn.predict(network, params, jnp.zeros((3, 2))).shape
     (3, 1)
     """
+    check_not_forked("predict")
     check_part("predict", "network", network, Layer)
-    check_is_no_result("predict", params)
+    check_param_arrays("predict", params)
     x = check_inputs("predict", network, x, params_dtype(params))
+    check_one_place("predict", x=x, params=params)
     size = effective_batch_size("predict", batch_size, len(x))
     return _compiled_outputs(params, x, network=network, batch_size=size)
 

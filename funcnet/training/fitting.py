@@ -17,7 +17,16 @@ import numpy as np
 
 from ..callbacks.base import Callback, Follower, Followers, Progress, RunStart, check_callbacks, following
 from ..callbacks.display import say, showing
-from ..checks import LARGEST_COUNT, check_key, check_params, check_part, params_dtype
+from ..checks import (
+    LARGEST_COUNT,
+    check_alive,
+    check_key,
+    check_not_traced,
+    check_one_place,
+    check_params,
+    check_part,
+    params_dtype,
+)
 from ..compilation import LOOP, jit_for_cpu
 from ..configuration import document_fields
 from ..ending import Ending
@@ -26,6 +35,7 @@ from ..layer import Layer, Params, Shape
 from ..losses import Loss
 from ..objective import autodiff
 from ..optimizers import Optimizer
+from ..optimizers.rule import as_argument
 from ..penalties import Penalty
 from ..storage import Checkpoint
 from .checkpointing import Keeper, Standing, keeping
@@ -176,6 +186,7 @@ def fit(
         reverts=on_nonfinite != "stop",
         skips=skip is not None,
     )
+    _check_arrays(plan, optimizer, key, params, state)
     is_new = state is None
     if checkpoint is not None and not is_new:
         raise ValueError(message("fit", "checkpoint= without state=: the run goes on from its checkpoint", "both"))
@@ -213,6 +224,15 @@ def _compiled_epochs(plan: Plan, state: TrainState, epochs: int | jax.Array) -> 
     return run.state, numbers, run.history
 
 
+def _check_arrays(
+    plan: Plan, optimizer: Optimizer, key: jax.Array | None, params: Params | None, state: TrainState | None
+) -> None:
+    """Raise an error where an array that ``fit`` was given is traced, or where two are on different devices."""
+    given = plan.data, plan.validation, plan.step.objective.penalty, key, params, state, as_argument(optimizer.init)
+    check_not_traced("fit", *given, instead="fn.run_epochs")
+    check_one_place("fit", **plan.data._asdict(), validation=plan.validation, key=key, params=params, state=state)
+
+
 def _starting_state(
     network: Layer,
     optimizer: Optimizer,
@@ -229,6 +249,7 @@ def _starting_state(
         return first_state(network, optimizer, key, input_shape, params)
     if key is None and params is None and isinstance(state, TrainState):
         check_params("fit", network, state.params, input_shape)
+        check_alive("fit", "state", state)
         return resumed("fit", state, optimizer)
     raise ValueError("fit: expected key= (and optionally params=), or state= alone, the .state of an earlier result")
 

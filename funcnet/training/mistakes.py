@@ -9,11 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..activations import sigmoid, softmax
-from ..checks import is_concrete
+from ..checks import expected_params, is_concrete
 from ..ending import Ending
-from ..layer import Layer
+from ..layer import Layer, Shape
 from ..layers import Dense, LayerNorm, Rescaling, opened
 from ..losses import Loss
+from ..penalties import Penalty, warn_of_idleness
 
 DEFAULT_BATCH_SIZE = 32
 _LARGEST_BYTE, _BRIGHT = 255, 128  # of unscaled images, and what some of their values exceed
@@ -23,8 +24,15 @@ NON_FINITE = (Ending.NON_FINITE_LOSS, Ending.NON_FINITE_PARAMETERS)
 _RISE = 2  # the last loss as a multiple of the first, from which on a run is taken to have diverged
 
 
-def warn_of_mistakes(where: str, network: Layer, loss: Loss, data: tuple[Any, Any], batch_size: int | None) -> None:
-    """Warn where a loss gets probabilities for logits or one class alone, of unscaled bytes, and of too large a batch.
+def warn_of_mistakes(
+    where: str,
+    network: Layer,
+    loss: Loss,
+    data: tuple[Any, Any],
+    batch_size: int | None,
+    penalty: Penalty | None = None,
+) -> None:
+    """Warn of probabilities for logits, one class alone, unscaled bytes, too large a batch, and an idle penalty.
 
     Args:
         where: the public function's name.
@@ -32,9 +40,17 @@ def warn_of_mistakes(where: str, network: Layer, loss: Loss, data: tuple[Any, An
         loss: the loss of its output.
         data: the training inputs (n, ...) and targets.
         batch_size: as the function was given it.
+        penalty: as the function was given it.
     """
     for text in _mistakes(network, loss, *data, batch_size):
         warnings.warn(f"{where}: {text}", UserWarning, stacklevel=4)
+    warn_of_idle_penalty(where, network, penalty, data[0].shape[1:])
+
+
+def warn_of_idle_penalty(where: str, network: Layer, penalty: Penalty | None, input_shape: Shape) -> None:
+    """Warn where a penalty acts on none of a network's parameters."""
+    if penalty is not None and not penalty.acts_on(expected_params(network, input_shape)):
+        warn_of_idleness(where, penalty)
 
 
 def _mistakes(network: Layer, loss: Loss, x: Any, y: Any, batch_size: int | None) -> Iterator[str]:

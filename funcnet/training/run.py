@@ -16,8 +16,10 @@ from jax import lax
 from ..checks import (
     LARGEST_COUNT,
     accumulator_dtype,
+    check_alive,
     check_count,
     check_data,
+    check_one_place,
     check_part,
     check_penalty,
     is_concrete,
@@ -25,6 +27,7 @@ from ..checks import (
     next_count,
     params_dtype,
 )
+from ..compilation import check_not_forked
 from ..configuration import document_fields
 from ..errors import message
 from ..layer import Layer, Params
@@ -117,6 +120,7 @@ def run_epochs(
     """
     if not isinstance(state, TrainState):
         raise TypeError(message("run_epochs", "state made by init_state", f"a {type(state).__name__}"))
+    check_alive("run_epochs", "state", state)
     plan = make_plan(
         "run_epochs",
         (network, loss, optimizer),
@@ -131,6 +135,7 @@ def run_epochs(
         gradients=gradients,
     )
     check_counts("run_epochs", plan, epochs, state)
+    check_one_place("run_epochs", **plan.data._asdict(), validation=plan.validation, state=state)
     state = resumed("run_epochs", state, optimizer)
     if early_stopping is None:
         state = state._replace(best=())
@@ -192,6 +197,7 @@ def make_plan(
     skips: bool = False,
 ) -> Plan:
     """Return the plan of a run; ``TypeError`` or ``ValueError`` that names the argument that is wrong."""
+    check_not_forked(where)
     step = make_step(where, *parts, gradients=gradients, metrics=metrics, penalty=penalty)
     check_count(where, "epochs", epochs)
     if penalty is not None:
@@ -207,7 +213,7 @@ def make_plan(
         if repeated := [name for name in names if names.count(name) > 1]:
             expected = "metrics of other names than those of the validation data, 'val_' first, and than 'skipped'"
             raise ValueError(message(where, expected, repeated[0]))
-    warn_of_mistakes(where, *parts[:2], (batch.x, batch.y), batch_size)
+    warn_of_mistakes(where, *parts[:2], (batch.x, batch.y), batch_size, penalty)
     limits = None if early_stopping is None else early_stopping.limits
     batch_size = effective_batch_size(where, batch_size, len(batch.x))
     return Plan(step, batch, held_out, limits, batch_size, names, reverts)

@@ -99,8 +99,14 @@ def test_split_parts_the_rows(rows, fraction, seed):
 @given(data=st.data(), rows=ROWS, fraction=FRACTIONS, seed=st.integers(0, 2**32 - 1))
 def test_split_holds_out_the_fraction_of_every_class(data, rows, fraction, seed):
     labels = np.array(data.draw(st.lists(st.integers(-1, 2), min_size=rows, max_size=rows)))
+    counts = Counter(labels.tolist())
+    if 1 in counts.values():
+        with pytest.raises(ValueError, match="split: expected at least two rows of every class to stratify by, got"):
+            split((labels,), fraction, key=jax.random.key(seed), stratify=labels)
+        return
     (train,), (held,) = split((labels,), fraction, key=jax.random.key(seed), stratify=labels)
-    counts, held_out = Counter(labels.tolist()), Counter(held.tolist())
+    held_out = Counter(held.tolist())
+    assert Counter(train.tolist()).keys() == held_out.keys() == counts.keys()
     assert Counter(train.tolist()) + held_out == counts
     assert all(abs(held_out[label] - fraction * count) <= 1 for label, count in counts.items())
 
