@@ -28,6 +28,7 @@ def accuracy(prediction: jax.Array, target: jax.Array) -> jax.Array:
     >>> accuracy(jnp.array([[0.1, 0.9], [0.6, 0.4]]), jnp.array([1, 1]))
     Array([1., 0.], dtype=float32)
     """
+    prediction = real_array("accuracy", "prediction", prediction)
     labels = target_classes("accuracy", prediction, target)
     if np.shape(prediction)[1] == 1:
         warn_of_logits("accuracy", prediction, target, stacklevel=3)

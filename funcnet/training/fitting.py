@@ -227,9 +227,9 @@ def _compiled_epochs(plan: Plan, state: TrainState, epochs: int | jax.Array) -> 
 def _check_arrays(
     plan: Plan, optimizer: Optimizer, key: jax.Array | None, params: Params | None, state: TrainState | None
 ) -> None:
-    """Raise an error where an array that ``fit`` was given is traced, or where two are on different devices."""
-    given = plan.data, plan.validation, plan.step.objective.penalty, key, params, state, as_argument(optimizer.init)
-    check_not_traced("fit", *given, instead="fn.run_epochs")
+    """Raise an error unless all arrays hold values on the same devices, none of them traced."""
+    numbers = plan.step.objective.penalty, as_argument(optimizer.init)
+    check_not_traced("fit", plan.data, plan.validation, key, params, state, numbers, instead="fn.run_epochs")
     check_one_place("fit", **plan.data._asdict(), validation=plan.validation, key=key, params=params, state=state)
 
 

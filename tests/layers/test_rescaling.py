@@ -49,19 +49,20 @@ def test_bytes_train_in_half_precision_where_they_are_scaled_to_it():
     assert result.history["loss"][1] < result.history["loss"][0]
 
 
+SCALE_IT = r"uint8: convert it, or start with fn\.Rescaling\(1 / 255\)"
+
+
 @pytest.mark.parametrize(
-    ("network", "x", "dtype"),
+    ("network", "x", "got"),
     [
-        (fn.mlp([16, 2]), PIXELS.reshape(60, 16), "uint8"),  # nothing scales it
-        (fn.Sequential(fn.Flatten(), fn.Dense(2)), PIXELS, "uint8"),
-        (NETWORK, PIXELS.astype(np.int64), "int64"),  # which JAX would cut to 32 bits
-        (NETWORK, PIXELS > 0, "bool"),
+        (fn.mlp([16, 2]), PIXELS.reshape(60, 16), SCALE_IT),  # nothing scales it
+        (fn.Sequential(fn.Flatten(), fn.Dense(2)), PIXELS, SCALE_IT),
+        (NETWORK, PIXELS.astype(np.int64), "int64: convert it to int32"),  # which JAX would cut to 32 bits
+        (NETWORK, PIXELS > 0, "bool: convert it to uint8"),
     ],
 )
-def test_fit_refuses_integers_that_nothing_scales_or_that_would_be_cut(network, x, dtype):
-    expected = (
-        rf"^fit: expected x of a floating dtype, got {dtype}: convert it, or start with fn\.Rescaling\(1 / 255\)$"
-    )
+def test_fit_refuses_integers_that_nothing_scales_or_that_would_be_cut(network, x, got):
+    expected = rf"^fit: expected x of a floating dtype, got {got}$"
     with pytest.raises(TypeError, match=expected):
         fn.fit(network, fn.softmax_cross_entropy, fn.sgd(0.1), (x, TARGETS), key=jax.random.key(0), epochs=1)
 
