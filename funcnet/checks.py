@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from functools import lru_cache
+from os import PathLike, fspath
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -30,17 +31,17 @@ def is_concrete(value: object) -> bool:
 def check_number(where: object, name: str, value: Any, valid: Callable[[Any], Any], expected: str) -> None:
     """Raise ``TypeError`` or ``ValueError`` unless a scalar is a valid number.
 
-    Tracers, and schedules (callables), pass: they have no value yet.
+    Tracers pass: they have no value yet.
 
     >>> check_number("sgd", "learning_rate", -1.0, lambda rate: rate >= 0, "at least 0")
     Traceback (most recent call last):
     ValueError: sgd: expected learning_rate at least 0, got -1.0
     """
-    if callable(value) or not is_concrete(value):
+    if not is_concrete(value):
         return
-    number = np.asarray(value)
+    number = np.asarray(array_of_numbers(where, name, value, "a real number"))
     if number.ndim or not (np.issubdtype(number.dtype, np.floating) or np.issubdtype(number.dtype, np.integer)):
-        raise TypeError(message(where, f"{name} to be a real number", repr(value)))
+        raise TypeError(message(where, f"{name} to be a real number", brief(value)))
     if not valid(number):
         raise ValueError(message(where, f"{name} {expected}", value))
 
@@ -84,6 +85,8 @@ def check_like(where: object, name: str, tree: Any, like: Any, *, any_floating: 
     if structure != jax.tree.structure(tree):
         raise ValueError(message(where, f"{name} of the structure {structure}", jax.tree.structure(tree)))
     for index, (wanted, found) in enumerate(zip(jax.tree.leaves(like), jax.tree.leaves(tree), strict=True)):
+        if not isinstance(found, jax.Array) or _is_deleted(found):
+            array_of_numbers(where, f"{name}{jax.tree_util.keystr(jax.tree.leaves_with_path(tree)[index][0])}", found)
         dtype, other = _dtype_of(wanted), _dtype_of(found)
         is_alike = dtype == other or (any_floating and jnp.issubdtype(other, jnp.floating))
         if np.shape(found) == np.shape(wanted) and is_alike:
@@ -100,21 +103,78 @@ def _dtype_of(value: Any) -> Any:
     return value.dtype if isinstance(value, jax.Array) else jnp.result_type(value)
 
 
-def check_dy(layer: object, dy: Any, shape: tuple[int, ...], dtype: Any) -> None:
-    """Raise ``ShapeError`` or ``DtypeError`` unless the ``dy`` of a layer's ``backward`` is like the layer's output.
+def check_arrays(where: object, name: str, tree: Any) -> None:
+    """Raise ``TypeError`` or ``ValueError`` unless every leaf of a tree is an array of numbers, or a random key.
+
+    >>> check_arrays("adam", "params", {"w": None, "b": "zero"})
+    Traceback (most recent call last):
+    funcnet.errors.DtypeError: adam: expected params['b'] to be an array, got 'zero'
+    """
+    for index, leaf in enumerate(jax.tree.leaves(tree)):
+        if isinstance(leaf, jax.Array) and not _is_deleted(leaf):
+            continue
+        place = f"{name}{jax.tree_util.keystr(jax.tree.leaves_with_path(tree)[index][0])}"
+        if not isinstance(leaf, jax.Array | np.ndarray | np.generic):
+            raise DtypeError(where, f"{place} to be an array", brief(leaf))
+        array_of_numbers(where, place, leaf, "an array")
+
+
+def check_dy(layer: object, dy: Any, shape: tuple[int, ...], dtype: Any) -> jax.Array:
+    """Return the ``dy`` of a layer's ``backward``; ``ShapeError`` or ``DtypeError`` unless it is like the output.
 
     >>> import funcnet as fn
     >>> fn.tanh.backward((), np.zeros((5, 2), "f"), np.zeros((5, 1), "f"))
     Traceback (most recent call last):
     funcnet.errors.ShapeError: tanh: expected dy of shape (5, 2), got (5, 1)
     """
-    if np.shape(dy) != shape:
-        raise ShapeError(layer, f"dy of shape {shape}", np.shape(dy))
-    if jnp.result_type(dy) != dtype:
-        raise DtypeError(layer, f"dy of dtype {dtype}", jnp.result_type(dy))
+    array = jnp.asarray(array_of_numbers(layer, "dy", dy))
+    if array.shape != shape:
+        raise ShapeError(layer, f"dy of shape {shape}", array.shape)
+    if array.dtype != dtype:
+        raise DtypeError(layer, f"dy of dtype {dtype}", array.dtype)
+    return array
 
 
-def check_count(where: object, name: str, value: Any, minimum: int = 1, maximum: int | None = None) -> None:
+def check_init(layer: object, key: Any, input_shape: Any, dtype: Any) -> tuple[tuple[int, ...], np.dtype]:
+    """Return the shape, as a tuple, and the dtype that a layer's ``init`` gets, or raise an error that names one.
+
+    >>> import funcnet as fn
+    >>> fn.Dense(10).init(jax.random.key(0), 784)
+    Traceback (most recent call last):
+    TypeError: Dense(10): expected input_shape to be a tuple without the batch axis, such as (784,), got 784
+    """
+    check_key(layer, key)
+    return as_shape(layer, "input_shape", input_shape), check_dtype(layer, dtype)
+
+
+def as_shape(where: object, name: str, shape: Any, minimum: int = 1) -> tuple[int, ...]:
+    """Return a shape as a tuple of Python's integers; ``TypeError`` or ``ValueError`` for anything else."""
+    if not isinstance(shape, tuple | list):
+        hint = " without the batch axis, such as (784,)" if name == "input_shape" else " of integers, such as (10, 784)"
+        raise TypeError(message(where, f"{name} to be a tuple{hint}", brief(shape)))
+    for size in shape:
+        check_count(where, f"every size of {name}", size, minimum)
+    return tuple(map(int, shape))
+
+
+def own_params(layer: object, params: Any, kind: Any) -> Any:
+    """Return a layer's parameters, which are of its own type, as arrays of a floating dtype.
+
+    ``kind`` is a NamedTuple, or ``tuple`` for a layer without parameters. Raises ``TypeError`` for another type, and
+    the errors of ``floating_array``.
+
+    >>> import funcnet as fn
+    >>> fn.relu.apply(None, np.ones((2, 3)))
+    Traceback (most recent call last):
+    TypeError: relu: expected params to be () as init returns them, got None
+    """
+    if not isinstance(params, kind) or (kind is tuple and params):
+        expected = "()" if kind is tuple else kind.__name__
+        raise TypeError(message(layer, f"params to be {expected} as init returns them", _shortly(params)))
+    return params if kind is tuple else kind(*(floating_array(layer, *each) for each in params._asdict().items()))
+
+
+def check_count(where: object, name: str, value: Any, minimum: int = 1, maximum: int = LARGEST_COUNT) -> None:
     """Raise ``TypeError`` or ``ValueError`` unless a value is an integer from ``minimum`` to ``maximum``.
 
     >>> check_count("fit", "epochs", 0)
@@ -123,11 +183,11 @@ def check_count(where: object, name: str, value: Any, minimum: int = 1, maximum:
     """
     expected = f"{name} to be an integer of at least {minimum}"
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(message(where, expected, repr(value)))
+        raise TypeError(message(where, expected, brief(value)))
     if value < minimum:
-        raise ValueError(message(where, expected, value))
-    if maximum is not None and value > maximum:
-        raise ValueError(message(where, f"{name} to be at most {maximum}", value))
+        raise ValueError(message(where, expected, brief(value)))
+    if value > maximum:
+        raise ValueError(message(where, f"{name} to be at most {maximum}", brief(value)))
 
 
 def next_count(count: jax.Array, more: int = 1) -> jax.Array:
@@ -163,12 +223,14 @@ def check_key(where: object, key: Any) -> None:
     Traceback (most recent call last):
     TypeError: fit: expected key made by jax.random.key(seed), got 0: use jax.random.key(0)
     """
-    check_alive(where, "key", key)
-    dtype, shape = getattr(key, "dtype", None), getattr(key, "shape", None)
+    is_array = isinstance(key, jax.Array | np.ndarray)
+    dtype, shape = (key.dtype, key.shape) if is_array else (None, None)
+    if is_array and _is_deleted(key):
+        raise ValueError(message(where, "key made by jax.random.key(seed)", DELETED))
     typed = dtype is not None and jnp.issubdtype(dtype, jax.dtypes.prng_key) and shape == ()
     if typed or (dtype == np.uint32 and shape == (2,)):
         return
-    got = repr(key) if dtype is None else f"an array of shape {shape} and dtype {dtype}"
+    got = brief(key) if dtype is None else f"an array of shape {shape} and dtype {dtype}"
     if isinstance(key, int):
         got += f": use jax.random.key({key})"
     elif dtype is not None and jnp.issubdtype(dtype, jax.dtypes.prng_key):
@@ -176,19 +238,22 @@ def check_key(where: object, key: Any) -> None:
     raise TypeError(message(where, "key made by jax.random.key(seed)", got))
 
 
-def check_dtype(where: object, dtype: Any) -> np.dtype:
+def check_dtype(where: object, dtype: Any, name: str = "dtype") -> np.dtype:
     """Return ``dtype`` as a NumPy dtype; it must be floating, and float64 needs JAX's 64-bit mode.
 
     >>> check_dtype("Dense(10)", "int32")
     Traceback (most recent call last):
     TypeError: Dense(10): expected dtype to be floating, got int32
     """
-    dtype = np.dtype(dtype)
-    if not jnp.issubdtype(dtype, jnp.floating):
-        raise TypeError(message(where, "dtype to be floating", dtype))
+    try:
+        given, dtype = dtype, np.dtype(dtype)
+    except (TypeError, ValueError):
+        raise TypeError(message(where, f"{name} to be floating", brief(dtype))) from None
+    if given is None or not jnp.issubdtype(dtype, jnp.floating):  # NumPy takes None for float64
+        raise TypeError(message(where, f"{name} to be floating", given if given is None else dtype))
     if dtype == np.float64 and jax.dtypes.canonicalize_dtype(dtype) != dtype:
         hint = 'float64 while JAX\'s 64-bit mode is off: call jax.config.update("jax_enable_x64", True) first'
-        raise ValueError(message(where, "dtype that JAX keeps", hint))
+        raise ValueError(message(where, f"{name} that JAX keeps", hint))
     return dtype
 
 
@@ -232,6 +297,72 @@ def _is_masked(value: Any) -> bool:
     return isinstance(np.asanyarray(value), np.ma.MaskedArray)
 
 
+DELETED = "an array that was deleted, or donated to a compiled program"
+
+
+def _is_deleted(array: Any) -> bool:
+    return isinstance(array, jax.Array) and is_concrete(array) and array.is_deleted()
+
+
+def array_of_numbers(where: object, name: str, value: Any, kind: str = "an array of numbers") -> Any:
+    """Return a value as a NumPy array, or as the JAX array that it is, of numbers or bools.
+
+    Lists and whatever has the array protocol are taken, such as tables and tensors of other libraries. Raises
+    ``DtypeError`` for what makes no such array, and ``ValueError`` for a JAX array that is deleted.
+
+    >>> array_of_numbers("relu", "z", [[1.0], [1.0, 2.0]])
+    Traceback (most recent call last):
+    funcnet.errors.DtypeError: relu: expected z to be an array of numbers, got a list with rows of different lengths
+    """
+    expected = f"{name} to be {kind}"
+    if isinstance(value, jax.Array):
+        if _is_deleted(value):
+            raise ValueError(message(where, expected, DELETED))
+        array: Any = value
+    else:
+        try:
+            check_unmasked(where, name, value)
+            array = np.asarray(value)
+        except jax.errors.TracerArrayConversionError:  # a list of them
+            array = jnp.asarray(value)
+        except (ValueError, RuntimeError) as error:  # of NumPy, and of the library that made the value
+            is_ragged = isinstance(value, list | tuple) and "inhomogeneous" in str(error)
+            got = "with rows of different lengths" if is_ragged else f"that makes none: {' '.join(str(error).split())}"
+            raise DtypeError(where, expected, f"a {type(value).__name__} {got}") from None
+    is_number = jnp.issubdtype(array.dtype, jnp.number) and array.dtype.kind != "m"  # durations are integers to NumPy
+    if not (is_number or array.dtype == bool):
+        raise DtypeError(where, expected, _no_numbers(name, value, array))
+    return array
+
+
+def _no_numbers(name: str, value: Any, array: Any) -> str:
+    """Return what a value is that makes an array of something else than numbers, and the remedy."""
+    if isinstance(value, str | int) or (callable(value) and not hasattr(value, "__array__")):
+        return brief(value)
+    if array.dtype != object or isinstance(value, np.ndarray | list | tuple) or hasattr(value, "__array__"):
+        is_text = name == "y" and isinstance(array, np.ndarray) and array.ndim == 1 and array.dtype.kind in "USO"
+        hint = ": _, y = np.unique(y, return_inverse=True) makes labels of names" if is_text else ""
+        return f"dtype {array.dtype}{hint}"
+    remedy = next((f": pass its .{name}()" for name in ("toarray", "todense") if hasattr(value, name)), "")
+    return "None" if value is None else f"a {type(value).__name__}{remedy}"
+
+
+def brief(value: Any) -> str:
+    """Return a value as an error shows it: without the contents of arrays, on one short line.
+
+    >>> brief("adam"), brief(np.ones((2, 3))), brief([0.5] * 100), brief(10**400)
+    ("'adam'", 'an array of shape (2, 3) and dtype float64', 'a list', 'an int of 1329 bits')
+    """
+    if isinstance(value, jax.Array | np.ndarray) and value.ndim:
+        return f"an array of shape {value.shape} and dtype {value.dtype}"
+    if isinstance(value, int) and value.bit_length() > 256:
+        return f"an int of {value.bit_length()} bits"
+    if isinstance(value, type) or _is_deleted(value):
+        return f"the class {value.__name__}" if isinstance(value, type) else DELETED
+    text = repr(value)
+    return text if len(text) <= 100 and "\n" not in text else f"a {type(value).__name__}"
+
+
 def floating_array(where: object, name: str, value: Any) -> jax.Array:
     """Return ``value`` as a JAX array; its dtype must be floating.
 
@@ -239,11 +370,10 @@ def floating_array(where: object, name: str, value: Any) -> jax.Array:
     Traceback (most recent call last):
     funcnet.errors.DtypeError: relu: expected z of a floating dtype, got int32
     """
-    check_unmasked(where, name, value)
-    array = jnp.asarray(value)
+    array = array_of_numbers(where, name, value)
     if not jnp.issubdtype(array.dtype, jnp.floating):
         raise DtypeError(where, f"{name} of a floating dtype", array.dtype)
-    return array
+    return jnp.asarray(value if isinstance(value, float) else array)  # a Python number promotes nothing
 
 
 def integer_array(where: object, name: str, value: Any) -> Any:
@@ -255,9 +385,8 @@ def integer_array(where: object, name: str, value: Any) -> Any:
     Traceback (most recent call last):
     funcnet.errors.DtypeError: one_hot: expected labels of an integer dtype, got float64
     """
-    check_unmasked(where, name, value)
-    array = value if isinstance(value, jax.Array) else np.asarray(value)
-    if not jnp.issubdtype(array.dtype, jnp.integer) or array.dtype.kind == "m":  # durations are integers to NumPy
+    array = array_of_numbers(where, name, value)
+    if not jnp.issubdtype(array.dtype, jnp.integer):
         raise DtypeError(where, f"{name} of an integer dtype", array.dtype)
     return array
 
@@ -292,6 +421,31 @@ def check_settings_named(where: str, settings: Iterable[str], known: Iterable[st
         raise TypeError(message(where, f"settings among {', '.join(known) or 'none'}", ", ".join(unknown)))
 
 
+def check_path(where: str, name: str, path: Any) -> None:
+    """Raise ``TypeError`` or ``ValueError`` unless a value is a path that a file can have.
+
+    >>> check_path("CSVLog", "path", 3)
+    Traceback (most recent call last):
+    TypeError: CSVLog: expected path to be a str or a path, got 3
+    """
+    if not isinstance(path, str | PathLike) or isinstance(fspath(path), bytes):
+        raise TypeError(message(where, f"{name} to be a str or a path", brief(path)))
+    if not fspath(path) or "\0" in fspath(path):
+        raise ValueError(message(where, f"{name} to be the path of a file or folder", repr(fspath(path))))
+
+
+def check_flag(where: str, name: str, value: Any) -> None:
+    """Raise ``TypeError`` unless a value is True or False."""
+    if not isinstance(value, bool):
+        raise TypeError(message(where, f"{name} to be True or False", brief(value)))
+
+
+def check_known(where: object, name: str, *values: Any) -> None:
+    """Raise ``TypeError`` for a tracer in a function that computes on the host."""
+    if not all(map(is_concrete, values)):
+        raise TypeError(message(where, f"{name} to be values, not traced: call it outside jax.jit", "a traced array"))
+
+
 def check_part(where: str, name: str, value: Any, kind: type, *, optional: bool = False) -> None:
     """Raise ``TypeError`` unless an argument is of a class that describes itself by ``described_as``, or None.
 
@@ -311,7 +465,7 @@ def check_part(where: str, name: str, value: Any, kind: type, *, optional: bool 
             raise TypeError(message(where, f"{name} to have hashable fields", error)) from None
 
 
-def check_update_pair(where: str, optimizer: Any, *, descends: bool = True) -> None:
+def check_update_pair(where: str, optimizer: Any, *, name: str = "optimizer", descends: bool = True) -> None:
     """Raise ``TypeError`` unless this is an (init, update) pair, funcnet's or optax's.
 
     With ``descends``, ``ValueError`` for a pair that is known not to go down the gradient: funcnet's transformations of
@@ -325,8 +479,9 @@ def check_update_pair(where: str, optimizer: Any, *, descends: bool = True) -> N
     Traceback (most recent call last):
     ValueError: fit: expected an optimizer: one after it in a fn.chain, got only clip_by_value(limit=1.0)
     """
-    if not (hasattr(optimizer, "init") and hasattr(optimizer, "update")):
-        expected = "optimizer to have init and update, as fn.adam(0.001) has"
+    is_pair = hasattr(optimizer, "init") and hasattr(optimizer, "update")
+    if not is_pair or isinstance(optimizer, type) or hasattr(optimizer, "history_name"):  # a metric has both, too
+        expected = f"{name} to have init and update, as fn.adam(0.001) has"
         raise TypeError(message(where, expected, f"a {type(optimizer).__name__}"))
     if descends and not getattr(optimizer.init, "descends", True):
         raise ValueError(message(where, "an optimizer: one after it in a fn.chain", f"only {optimizer}"))
@@ -347,15 +502,11 @@ def check_param_arrays(where: str, params: Any) -> None:
 
     >>> check_param_arrays("predict", ({"weight": "ones"},))
     Traceback (most recent call last):
-    TypeError: predict: expected params[0]['weight'] to be an array, got a str
+    funcnet.errors.DtypeError: predict: expected params[0]['weight'] to be an array, got 'ones'
     """
     check_is_no_result(where, params)
+    check_arrays(where, "params", params)
     leaves = jax.tree_util.tree_leaves_with_path(params)
-    for path, leaf in leaves:
-        if not isinstance(leaf, jax.Array | np.ndarray | np.generic | int | float):
-            place = f"params{jax.tree_util.keystr(path)} to be an array"
-            raise TypeError(message(where, place, f"a {type(leaf).__name__}"))
-    check_alive(where, "params", params)
     dtypes = [_dtype_of(leaf) for _, leaf in leaves]
     if leaves and not any(jnp.issubdtype(dtype, jnp.floating) for dtype in dtypes):
         place = f"params{jax.tree_util.keystr(leaves[0][0])} of a floating dtype"
@@ -438,11 +589,8 @@ def check_gradient_function(where: str, network: Any, gradients: Any, own: tuple
 
 
 def check_params(where: str, network: Any, params: Any, input_shape: tuple[int, ...]) -> None:
-    """Raise an error unless the parameters have the structure and shapes that the network's ``init`` gives.
-
-    ``ValueError`` for another structure or shape; ``TypeError`` for integers in place of floating parameters.
-    """
-    check_param_arrays(where, params)
+    """Raise ``ValueError`` unless the parameters have the structure and shapes that the network's ``init`` gives."""
+    check_arrays(where, "params", params)
     expected = expected_params(network, input_shape)
     structure: Any = jax.tree.structure(expected)
     if structure != jax.tree.structure(params):
@@ -566,12 +714,7 @@ def check_input_shape(where: str, network: Any, input_shape: Any) -> tuple[int, 
     Traceback (most recent call last):
     ValueError: summary: expected input_shape without the batch axis, (784,), got (32, 784)
     """
-    if not isinstance(input_shape, tuple | list):
-        expected = "input_shape to be a tuple without the batch axis, such as (784,)"
-        raise TypeError(message(where, expected, repr(input_shape)))
-    for size in input_shape:
-        check_count(where, "every size of input_shape", size)
-    shape = tuple(map(int, input_shape))
+    shape = as_shape(where, "input_shape", input_shape)
     try:
         expected_params(network, shape)
     except ShapeError as error:
@@ -639,43 +782,11 @@ def _takes(network: Any, input_shape: tuple[int, ...], input_dtype: np.dtype, dt
 
 
 def real_array(where: object, name: str, value: Any) -> Any:
-    """Return a value as a NumPy array, or as the JAX array that it is, of a real dtype.
-
-    >>> real_array("fit", "x", [[1.0], [2.0, 3.0]])
-    Traceback (most recent call last):
-    TypeError: fit: expected x to be an array of numbers, got a list that is not rectangular
-    """
-    array = _array(where, name, value)
-    is_number = jnp.issubdtype(array.dtype, jnp.number) and array.dtype.kind != "m"  # durations are integers to NumPy
-    if not (is_number or array.dtype == bool):
-        is_text = name == "y" and array.ndim == 1 and array.dtype.kind in "USO"
-        hint = ": _, y = np.unique(y, return_inverse=True) makes labels of names" if is_text else ""
-        if array.dtype == object and array.ndim == 0:
-            got = "None" if value is None else f"a value of type {type(value).__name__}"
-        else:
-            got = f"dtype {array.dtype}{hint}"
-        raise TypeError(message(where, f"{name} to be an array of numbers", got))
+    """Return a value as a NumPy array, or as the JAX array that it is, of a real dtype."""
+    array = array_of_numbers(where, name, value)
     if jnp.issubdtype(array.dtype, jnp.complexfloating):
         raise DtypeError(where, f"{name} of a real dtype", array.dtype)
     return array
-
-
-def _array(where: object, name: str, value: Any) -> Any:
-    """Return a value as a NumPy array, by one of the protocols of arrays, or as the JAX array that it is."""
-    expected = f"{name} to be an array of numbers"
-    if isinstance(value, jax.Array):
-        check_alive(where, name, value)
-        return value
-    check_dense(where, name, value)
-    try:
-        check_unmasked(where, name, value)
-        by_dlpack = hasattr(value, "__dlpack__") and not hasattr(value, "__array__")
-        return np.from_dlpack(value) if by_dlpack else np.asarray(value)
-    except (ValueError, RuntimeError, TypeError, BufferError) as error:
-        if str(error).startswith(f"{where}: "):
-            raise
-        reason = "not rectangular" if isinstance(value, list | tuple) else f"no array: {error}"
-        raise TypeError(message(where, expected, f"a {type(value).__name__} that is {reason}")) from None
 
 
 def check_dense(where: object, name: str, value: Any) -> None:
@@ -695,9 +806,8 @@ def check_alive(where: object, name: str, tree: Any) -> None:
     ValueError: fit: expected x to hold values, got an array that was deleted, or donated to a compiled program
     """
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
-        if isinstance(leaf, jax.Array) and is_concrete(leaf) and leaf.is_deleted():
-            expected = f"{name}{jax.tree_util.keystr(path)} to hold values"
-            raise ValueError(message(where, expected, "an array that was deleted, or donated to a compiled program"))
+        if _is_deleted(leaf):
+            raise ValueError(message(where, f"{name}{jax.tree_util.keystr(path)} to hold values", DELETED))
 
 
 def _finite(where: str, name: str, array: Any, dtype: Any) -> jax.Array:
@@ -797,7 +907,8 @@ def check_weights(where: str, weights: Any, dtype: Any) -> None:
     Traceback (most recent call last):
     ValueError: train_step: expected weights to be at least 0 and finite in float32, got -1 at index 1
     """
-    known = all(is_concrete(each) and getattr(each, "is_fully_addressable", True) for each in jax.tree.leaves(weights))
+    parts = weights if isinstance(weights, list | tuple) else [weights]
+    known = all(is_concrete(each) and getattr(each, "is_fully_addressable", True) for each in parts)
     if weights is None or not known:
         return
     values = np.asarray(real_array(where, "weights", weights)).astype(np.float64)
@@ -808,8 +919,8 @@ def check_weights(where: str, weights: Any, dtype: Any) -> None:
 
 def _shortly(value: Any) -> str:
     """Return what a value is, without the contents of arrays."""
-    described = isinstance(value, str) or hasattr(type(value), "described_as")
-    return repr(value) if described else f"a {type(value).__name__}"
+    described = value is None or isinstance(value, str | type) or hasattr(type(value), "described_as")
+    return brief(value) if described else f"a {type(value).__name__}"
 
 
 def set_number(configuration: Any, name: str, valid: Callable[[Any], Any], expected: str) -> None:
@@ -823,10 +934,10 @@ def set_number(configuration: Any, name: str, valid: Callable[[Any], Any], expec
     ValueError: Dropout: expected rate in [0, 1), got 1.5
     """
     where, value = type(configuration).__name__, getattr(configuration, name)
-    if callable(value):  # check_number accepts schedules
-        raise TypeError(message(where, f"{name} to be a real number", repr(value)))
+    if not is_concrete(value):
+        raise TypeError(message(where, f"{name} to be a number that is known now", "a traced number"))
     check_number(where, name, value, lambda number: np.isfinite(number) and valid(number), expected)
-    object.__setattr__(configuration, name, float(value))
+    object.__setattr__(configuration, name, float(np.asarray(value)))
 
 
 def check_values(where: object, expected: str, values: np.ndarray, valid: np.ndarray, remedy: str = "") -> None:
@@ -877,8 +988,7 @@ def host_array(where: object, name: str, value: Any) -> np.ndarray:
     Traceback (most recent call last):
     ValueError: check_gradients: expected x to be finite, got nan at index (0, 1)
     """
-    if not is_concrete(value):
-        raise TypeError(message(where, f"{name} to be values, not traced: call it outside jax.jit", "a traced array"))
+    check_known(where, name, value)
     array = np.asarray(real_array(where, name, value))
     check_values(where, f"{name} to be finite", array, np.isfinite(array.astype(np.float64)))
     return array

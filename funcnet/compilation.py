@@ -13,7 +13,7 @@ import numpy as np
 from jax._src import xla_bridge
 from jax.experimental.compilation_cache import compilation_cache
 
-from .checks import is_concrete
+from .checks import check_path, is_concrete
 from .errors import message
 
 P = ParamSpec("P")
@@ -39,9 +39,7 @@ def enable_compilation_cache(directory: str | PathLike[str]) -> None:
     True
     >>> jax.config.update("jax_compilation_cache_dir", None)  # off again
     """
-    if not isinstance(directory, str | PathLike) or isinstance(fspath(directory), bytes) or not fspath(directory):
-        expected = "directory to be the path of a directory"
-        raise TypeError(message("enable_compilation_cache", expected, repr(directory)))
+    check_path("enable_compilation_cache", "directory", directory)
     Path(directory).mkdir(parents=True, exist_ok=True)
     jax.config.update("jax_compilation_cache_dir", fspath(directory))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)

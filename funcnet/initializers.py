@@ -8,12 +8,13 @@ which sets their variance: 2/(inputs + outputs) for Glorot and Bengio (2010), 2/
 
 import math
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from .checks import as_dtype, set_number
+from .checks import as_dtype, as_shape, brief, check_dtype, check_key, set_number
 from .configuration import Configuration
 from .errors import ShapeError, message
 from .layer import Shape
@@ -45,9 +46,25 @@ class Initializer(Configuration):
     To define an initializer, subclass this and write ``__call__``.
     """
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "__call__" in vars(cls):
+            cls.__call__ = _checked(cls.__call__)  # type: ignore[method-assign]
+
     def __call__(self, key: jax.Array, shape: Shape, dtype: Any = jnp.float32) -> jax.Array:
         """Return initial values of that shape and dtype."""
         raise NotImplementedError(f"{type(self).__name__} has no __call__")
+
+
+def _checked(values: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
+    """Return an initializer's ``__call__`` that raises an error for a key, a shape or a dtype that is none."""
+
+    @wraps(values)
+    def checked(self: Initializer, key: jax.Array, shape: Shape, dtype: Any = jnp.float32) -> jax.Array:
+        check_key(self, key)
+        return values(self, key, as_shape(self, "shape", shape, minimum=0), check_dtype(self, dtype))
+
+    return checked
 
 
 class _Zeros(Initializer):
@@ -214,6 +231,8 @@ def from_jax(factory: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Initi
     >>> initializer(jax.random.key(0), (300, 500)).std().round(3)  # √(2/500)
     Array(0.063, dtype=float32)
     """
+    if not callable(factory):
+        raise TypeError(message("from_jax", "factory to be a function of jax.nn.initializers", brief(factory)))
     return _FromJAX(factory, args, tuple(sorted(kwargs.items())))
 
 

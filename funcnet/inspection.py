@@ -5,9 +5,10 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 
 from .activations import Activation
-from .checks import check_param_arrays
+from .checks import check_param_arrays, check_part, real_array
 from .configuration import document_fields
 from .errors import message
 from .layer import Cache, Layer, Params
@@ -61,7 +62,11 @@ def layer_errors(network: Layer, loss: Loss, params: Params, x: jax.Array, y: ja
     >>> bool(jnp.allclose(last.delta, fn.softmax(last.z) - y))
     True
     """
-    check_param_arrays("layer_errors", params)
+    where = "layer_errors"
+    check_part(where, "network", network, Layer)
+    check_part(where, "loss", loss, Loss)
+    check_param_arrays(where, params)
+    x, y = jnp.asarray(real_array(where, "x", x)), real_array(where, "y", y)
     probed = _with_probes(network)
     output, cache = probed.call(params, x)
     probes, _ = probed.backward(params, cache, loss.gradient(output, y))

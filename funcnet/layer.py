@@ -6,8 +6,9 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 
+from .checks import array_of_numbers, check_key, real_array
 from .configuration import Configuration
-from .errors import message
+from .errors import ShapeError, message
 
 Params = Any  # a pytree of arrays: a NamedTuple, () where a layer has none, or a tuple of these
 Cache = Any  # the values that a layer's backward and learn need from its forward
@@ -106,6 +107,12 @@ class Layer(Configuration):
         self, params: Params, x: jax.Array, *, key: jax.Array | None = None, weights: jax.Array | None = None
     ) -> jax.Array:
         """Return the output for ``x`` (batch, ...): ``call`` without the cache."""
+        if key is not None:
+            check_key(self, key)
+        if weights is not None:
+            weights, rows = jnp.asarray(real_array(self, "weights", weights)), array_of_numbers(self, "x", x).shape[:1]
+            if weights.shape != rows:
+                raise ShapeError(self, f"weights of shape {rows}, one per sample", weights.shape)
         return self.call(params, x, key=key, weights=weights)[0]
 
 

@@ -10,7 +10,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .checks import accumulator_dtype, check_like, check_param_arrays, check_part, check_weights, params_dtype
+from .checks import (
+    accumulator_dtype,
+    check_arrays,
+    check_flag,
+    check_key,
+    check_like,
+    check_param_arrays,
+    check_part,
+    check_weights,
+    params_dtype,
+    real_array,
+)
 from .errors import DtypeError, ShapeError, message
 from .layer import Cache, Layer, Params
 from .layers.sequential import flattened
@@ -57,6 +68,10 @@ class Objective:
     loss: Loss
     penalty: Penalty | None = None
 
+    def __post_init__(self) -> None:
+        check_part("Objective", "network", self.network, Layer)
+        check_part("Objective", "loss", self.loss, Loss)
+
     def value(self, params: Params, batch: Batch, key: jax.Array | None = None) -> Valued:
         """Return (C, (output, cache))."""
         x, y, weights = batch
@@ -93,6 +108,7 @@ class Objective:
         self, params: Params, batch: Batch, key: jax.Array | None = None, *, in_x: bool = False
     ) -> tuple[Valued, Gradients]:
         """Return ``value`` and (∂C/∂params, ∂C/∂x) by ``jax.vjp``; ∂C/∂x only if ``in_x``, for a floating x."""
+        check_arrays("Objective", "params", params)
         cost, pullback, returned = jax.vjp(
             lambda params, x=batch.x: self.value(params, batch._replace(x=x), key),
             *((params, batch.x) if in_x else (params,)),
@@ -223,6 +239,10 @@ def autodiff(network: Layer, loss: Loss, *, with_output: bool = False) -> CostAn
 def _cost_and_gradient(
     route: Callable[..., tuple[Valued, Gradients]], network: Layer, loss: Loss, with_output: bool
 ) -> CostAndGradient:
+    for name, part, kind in (("network", network, Layer), ("loss", loss, Loss)):
+        check_part("gradients", name, part, kind)
+    check_flag("gradients", "with_output", with_output)
+
     def cost_and_gradient(
         params: Params,
         x: jax.Array,
@@ -234,6 +254,9 @@ def _cost_and_gradient(
     ) -> tuple[Any, Params]:
         check_param_arrays("gradients", params)
         check_part("gradients", "penalty", penalty, Penalty, optional=True)
+        x, y = jnp.asarray(real_array("gradients", "x", x)), real_array("gradients", "y", y)
+        if key is not None:
+            check_key("gradients", key)
         check_weights("gradients", weights, accumulator_dtype(params_dtype(params)))
         (cost, (output, _)), (gradients, _) = route(
             Objective(network, loss, penalty), params, Batch(x, y, weights), key

@@ -24,7 +24,6 @@ from .checks import (
     params_dtype,
 )
 from .configuration import Configuration
-from .errors import message
 from .layer import Params
 
 
@@ -212,7 +211,5 @@ def l1(strength: float | jax.Array) -> Penalty:
 
 def _checked(where: str, strength: Any) -> Any:
     """Return a strength that is a finite number of at least 0: as a float, which is hashable, unless it is a tracer."""
-    if callable(strength):
-        raise TypeError(message(where, "strength to be a real number", repr(strength)))
     check_number(where, "strength", strength, lambda s: (s >= 0) & np.isfinite(s), "to be finite and at least 0")
-    return float(strength) if is_concrete(strength) else strength
+    return float(np.asarray(strength)) if is_concrete(strength) else strength

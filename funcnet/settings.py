@@ -45,8 +45,10 @@ class Range(Configuration):
         Traceback (most recent call last):
         ValueError: genetic: expected mutation_rate in [0, 1], got 1.5
         """
-        if callable(value) and not self.scheduled:
+        if callable(value) and (isinstance(value, type) or not self.scheduled):
             raise TypeError(message(where, f"{name} to be a real number", described(value)))
+        if callable(value):
+            return
         check_number(where, name, value, self.contains, self.words)
 
 

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .checks import check_dtype, check_input_shape, check_part, expected_params
+from .checks import brief, check_dtype, check_input_shape, check_part, expected_params
 from .configuration import document_fields
 from .errors import message
 from .jaxprs import NoRuleError, multiply_adds
@@ -157,7 +157,7 @@ def summary(network: Layer, input_shape: Shape, *, dtype: Any = jnp.float32, inp
     dtype = check_dtype("summary", dtype)
     shape = check_input_shape("summary", network, input_shape)
     params = expected_params(network, shape, dtype)
-    x = jax.ShapeDtypeStruct((1, *shape), np.dtype(dtype if input_dtype is None else input_dtype))
+    x = jax.ShapeDtypeStruct((1, *shape), dtype if input_dtype is None else _input_dtype(input_dtype))
     jax.eval_shape(lambda params, x: network.apply(params, x, key=jax.random.key(0)), params, x)  # names what fails
     rows, _ = _rows(network, params, _Value(x, is_kept=False), ())
     return Summary(tuple(rows[1:] if _is_container(network) and isinstance(network, Sequential) else rows))
@@ -247,3 +247,12 @@ def _memory(size: float) -> str:
         if size < 1024 or unit == "TiB":
             break
     return f"{size:.1f} {unit}"
+
+
+def _input_dtype(dtype: Any) -> np.dtype:
+    """Return the inputs' dtype as NumPy's; ``TypeError`` or ``ValueError`` for one that JAX does not keep."""
+    try:
+        found = np.dtype(dtype)
+    except (TypeError, ValueError):
+        raise TypeError(message("summary", "input_dtype to be a dtype", brief(dtype))) from None
+    return check_dtype("summary", found, "input_dtype") if jnp.issubdtype(found, jnp.floating) else found

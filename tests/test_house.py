@@ -16,7 +16,7 @@ STANDS_ON = {
     "errors": set(),
     "configuration": {"errors"},
     "checks": {"errors"},
-    "layer": {"configuration", "errors"},
+    "layer": {"checks", "configuration", "errors"},
     "activations": HELPERS,
     "information": HELPERS,
     "initializers": HELPERS,

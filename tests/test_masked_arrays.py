@@ -95,7 +95,7 @@ ODD = {
     "durations": (np.zeros((4, 2), "m8[s]"), r"dtype timedelta64\[s\]"),
     "dates": (np.zeros((4, 2), "M8[s]"), r"dtype datetime64\[s\]"),
     "text": (np.full((4, 2), "1"), "dtype <U1"),
-    "another kind, such as a sparse matrix": (object(), "a value of type object"),
+    "another kind": (object(), "a object"),
 }
 
 
@@ -108,7 +108,9 @@ def test_what_is_no_number_is_refused(array, got):
         fn.predict(NETWORK, PARAMS, X + np.complex64(1j))
     with pytest.raises(TypeError, match=r"^one_hot: expected labels to be integers, got dtype timedelta64\[s\]$"):
         fn.data.one_hot(np.zeros(3, "m8[s]"), 2)
-    with pytest.raises(TypeError, match=r"^empirical: expected labels of an integer dtype, got timedelta64\[s\]$"):
+    with pytest.raises(
+        TypeError, match=r"^empirical: expected labels to be an array of numbers, got dtype timedelta64\[s\]$"
+    ):
         fn.information.empirical(np.zeros(3, "m8[s]"), 2)
 
 

@@ -1,11 +1,13 @@
 """``Activation``: the contract of an activation, which is a function σ(z), its derivative σ′(z), and a layer."""
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from ..checks import check_dtype, check_dy, floating_array, shape_of_input
+from ..checks import check_dy, check_init, floating_array, own_params
 from ..configuration import name_or_call
 from ..layer import Cache, Layer, Params, Shape
 
@@ -30,9 +32,14 @@ class Activation(Layer):
 
     __repr__ = name_or_call
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for name in {"value", "derivative"} & set(vars(cls)):
+            setattr(cls, name, _of_floating(vars(cls)[name]))
+
     def __call__(self, z: jax.Array) -> jax.Array:
         """Return σ(z), elementwise, of the shape and dtype of ``z``."""
-        return self.value(floating_array(self, "z", z))
+        return self.value(z)
 
     def value(self, z: jax.Array) -> jax.Array:
         """Return σ(z) for an array of floating dtype."""
@@ -44,15 +51,28 @@ class Activation(Layer):
 
     def init(self, key: jax.Array, input_shape: Shape, *, dtype: Any = jnp.float32) -> tuple[Params, Shape]:
         """Return no parameters, and the input's shape."""
-        check_dtype(self, dtype)
-        return (), shape_of_input(self, input_shape)
+        shape, _ = check_init(self, key, input_shape, dtype)
+        return (), shape
 
     def forward(self, params: Params, x: jax.Array) -> tuple[jax.Array, Cache]:
         """Return a = σ(z), and z for ``backward``."""
-        return self(x), x
+        own_params(self, params, tuple)
+        z = floating_array(self, "x", x)
+        return self(z), z
 
     def backward(self, params: Params, cache: Cache, dy: jax.Array) -> tuple[Params, jax.Array]:
         """Return ∂C/∂z = ∂C/∂a ⊙ σ′(z)."""
         z = cache
-        check_dy(self, dy, z.shape, z.dtype)
+        own_params(self, params, tuple)
+        dy = check_dy(self, dy, z.shape, z.dtype)
         return (), dy * self.derivative(z)
+
+
+def _of_floating(function: Callable[[Any, jax.Array], jax.Array]) -> Callable[[Any, Any], jax.Array]:
+    """Return a method of z that takes what makes an array of a floating dtype, and raises ``DtypeError`` otherwise."""
+
+    @wraps(function)
+    def checked(self: Activation, z: Any) -> jax.Array:
+        return function(self, floating_array(self, "z", z))
+
+    return checked

@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from ..checks import as_dtype, check_dtype, check_dy, floating_array, set_number, shape_of_input
+from ..checks import as_dtype, check_dy, check_init, floating_array, own_params, set_number
 from ..configuration import document_fields
-from ..errors import DtypeError
+from ..errors import DtypeError, ShapeError
 from ..layer import Cache, Shape
 from .base import Activation
 
@@ -60,17 +60,25 @@ class PReLU(Activation):
 
     def init(self, key: jax.Array, input_shape: Shape, *, dtype: Any = jnp.float32) -> tuple[PReLUParams, Shape]:
         """Return the initial slope, and the input's shape."""
-        return self._initial_params(check_dtype(self, dtype)), shape_of_input(self, input_shape)
+        shape, dtype = check_init(self, key, input_shape, dtype)
+        return self._initial_params(dtype), shape
 
     def _initial_params(self, dtype: Any) -> PReLUParams:
         return PReLUParams(jnp.asarray(as_dtype(self, "initial_slope", self.initial_slope, dtype), dtype))
 
     def forward(self, params: PReLUParams, x: jax.Array) -> tuple[jax.Array, Cache]:
         """Return z where z ≥ 0, else slope · z, and z for ``backward``."""
-        z = floating_array(self, "x", x)
-        if z.dtype != params.slope.dtype:
-            raise DtypeError(self, f"x of dtype {params.slope.dtype} as the slope", z.dtype)
-        return jnp.where(z < 0, params.slope * z, z), z
+        z, (slope,) = floating_array(self, "x", x), self.checked_params(params)
+        if z.dtype != slope.dtype:
+            raise DtypeError(self, f"x of dtype {slope.dtype} as the slope", z.dtype)
+        return jnp.where(z < 0, slope * z, z), z
+
+    def checked_params(self, params: Any) -> PReLUParams:
+        """Return the slope as an array; ``ShapeError`` unless it is one number."""
+        own: PReLUParams = own_params(self, params, PReLUParams)
+        if own.slope.shape != ():
+            raise ShapeError(self, "slope of shape ()", own.slope.shape)
+        return own
 
     def z_derivative(self, params: PReLUParams, z: jax.Array) -> jax.Array:
         """Return ∂a/∂z, like ``z``: 1 where z ≥ 0, else the slope.
@@ -91,6 +99,7 @@ class PReLU(Activation):
     def backward(self, params: PReLUParams, cache: Cache, dy: jax.Array) -> tuple[PReLUParams, jax.Array]:
         """Return ∂C/∂slope = Σ ∂C/∂a ⊙ ∂a/∂slope over the batch and the layer, and ∂C/∂z = ∂C/∂a ⊙ ∂a/∂z."""
         z = cache
-        check_dy(self, dy, z.shape, z.dtype)
+        params = self.checked_params(params)
+        dy = check_dy(self, dy, z.shape, z.dtype)
         slope_gradient = jnp.sum(dy * self.slope_derivative(params, z))
         return PReLUParams(slope_gradient), dy * self.z_derivative(params, z)

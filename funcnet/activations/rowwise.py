@@ -4,7 +4,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ..checks import check_dy
+from ..checks import check_dy, own_params
+from ..errors import ShapeError
 from ..layer import Cache, Params
 from .base import Activation
 
@@ -26,6 +27,7 @@ class Softmax(Activation):
 
     def value(self, z: jax.Array) -> jax.Array:
         """Return e^z / Σ e^z, computed from z − max z, which gives the same result and cannot overflow."""
+        _check_row(self, z)
         exponential = jnp.exp(below_largest(z))
         return exponential / jnp.sum(exponential, axis=-1, keepdims=True)
 
@@ -43,11 +45,17 @@ class Softmax(Activation):
         The division by Σ e^z comes last: a very small aₖ would be rounded to 0 before it is multiplied by the large
         ∂C/∂aₖ that a logarithm gives it.
         """
-        check_dy(self, dy, cache.shape, cache.dtype)
+        own_params(self, params, tuple)
+        dy = check_dy(self, dy, cache.shape, cache.dtype)
         exponential = jnp.exp(below_largest(cache))
         total = jnp.sum(exponential, axis=-1, keepdims=True)
         mean = jnp.sum(exponential * dy, axis=-1, keepdims=True) / total
         return (), sum_to_zero(cache, exponential * (dy - mean) / total)
+
+
+def _check_row(where: object, z: jax.Array) -> None:
+    if z.ndim == 0 or z.shape[-1] == 0:
+        raise ShapeError(where, "z of shape (..., classes), with at least one class", z.shape)
 
 
 def is_largest(z: jax.Array) -> jax.Array:

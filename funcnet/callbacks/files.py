@@ -12,6 +12,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from ..checks import check_flag, check_path
 from ..errors import message
 from .base import Callback, Follower, Progress, RunStart, file_errors_as_warnings
 
@@ -27,10 +28,8 @@ class _FileLog(Callback):
     def __post_init__(self) -> None:
         super().__post_init__()
         where = type(self).__name__
-        if not isinstance(self.path, str | os.PathLike):
-            raise TypeError(message(where, "path to be a str or a path", repr(self.path)))
-        if not isinstance(self.overwrite, bool):
-            raise TypeError(message(where, "overwrite to be True or False", repr(self.overwrite)))
+        check_path(where, "path", self.path)
+        check_flag(where, "overwrite", self.overwrite)
 
     @contextmanager
     def follow(self, run: RunStart) -> Iterator[Follower]:

@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ..errors import message
+from ..checks import check_path
 from .base import Callback, Follower, Progress, RunStart, file_errors_as_warnings
 
 
@@ -33,8 +33,7 @@ class TensorBoard(Callback):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not isinstance(self.directory, str | os.PathLike):
-            raise TypeError(message("TensorBoard", "directory to be a str or a path", repr(self.directory)))
+        check_path("TensorBoard", "directory", self.directory)
 
     @contextmanager
     def follow(self, run: RunStart) -> Iterator[Follower]:

@@ -5,7 +5,16 @@ from typing import Any
 import jax
 import numpy as np
 
-from ..checks import check_count, check_dense, check_key, check_number, check_unmasked, check_values, real_array
+from ..checks import (
+    array_of_numbers,
+    check_count,
+    check_dense,
+    check_key,
+    check_known,
+    check_number,
+    check_unmasked,
+    check_values,
+)
 from ..errors import message
 
 
@@ -37,8 +46,7 @@ def from_one_hot(rows: Any) -> np.ndarray:
     >>> from_one_hot(one_hot([0, 2], 3))
     array([0, 2])
     """
-    check_unmasked("from_one_hot", "rows", rows)
-    rows = np.asarray(rows)
+    rows = _on_host("from_one_hot", "rows", rows)
     if rows.ndim != 2 or rows.shape[1] == 0:
         raise ValueError(message("from_one_hot", "rows of shape (n, classes)", rows.shape))
     wrong = np.flatnonzero(((rows != 0) & (rows != 1)).any(axis=1) | ((rows == 1).sum(axis=1) != 1))
@@ -74,7 +82,7 @@ def class_weights(labels: Any, weights: Any = None) -> np.ndarray:
         check_values("class_weights", "labels of at least 0", labels, labels >= 0)
         _, classes, counts = np.unique(labels, return_inverse=True, return_counts=True)
         return (labels.size / (counts.size * counts))[classes].astype(np.float32)
-    each = np.asarray(real_array("class_weights", "weights", weights), np.float64)
+    each = _on_host("class_weights", "weights", weights).astype(np.float64)
     if each.ndim != 1 or each.size == 0:
         raise ValueError(message("class_weights", "weights of shape (classes,)", each.shape))
     check_values("class_weights", "weights to be finite and at least 0", each, np.isfinite(each) & (each >= 0))
@@ -107,6 +115,7 @@ def split(
     (8, [np.int64(0), np.int64(1)])
     """
     check_key("split", key)
+    check_known("split", "key", key)
     if not isinstance(data, tuple | list):
         raise TypeError(message("split", "a tuple of arrays (x, y, ...)", f"one {type(data).__name__}"))
     check_unmasked("split", "data", data)
@@ -117,7 +126,9 @@ def split(
     if () in shapes or len({shape[0] for shape in shapes}) != 1:
         raise ValueError(message("split", "arrays with the same number of rows", f"shapes {shapes}"))
     rows = len(arrays[0])
-    check_number("split", "fraction", fraction, lambda share: 0 < share < 1, "between 0 and 1")
+    check_number("split", "fraction", fraction, lambda share: (share > 0) & (share < 1), "between 0 and 1")
+    check_known("split", "fraction", fraction)
+    fraction = float(np.asarray(fraction))
     groups = np.zeros(rows, int) if stratify is None else _labels("split", stratify)
     if len(groups) != rows:
         raise ValueError(message("split", f"{rows} labels to stratify by", len(groups)))
@@ -138,11 +149,18 @@ def split(
 
 
 def _labels(where: str, labels: Any) -> np.ndarray:
-    check_unmasked(where, "labels", labels)
-    check_dense(where, "labels", labels)
-    labels = np.asarray(labels)
+    labels = _on_host(where, "labels", labels, "integers")
     if labels.ndim != 1 or not labels.size:
         raise ValueError(message(where, "labels of shape (n,), n at least 1", labels.shape))
-    if not np.issubdtype(labels.dtype, np.integer) or labels.dtype.kind == "m":  # durations are integers to NumPy
+    if not np.issubdtype(labels.dtype, np.integer):
         raise TypeError(message(where, "labels to be integers", f"dtype {labels.dtype}"))
     return labels
+
+
+def _on_host(where: str, name: str, value: Any, kind: str = "an array of numbers") -> np.ndarray:
+    """Return a value as a NumPy array; ``TypeError`` for a tracer and for what is not real."""
+    check_known(where, name, value)
+    array = np.asarray(array_of_numbers(where, name, value, kind))
+    if np.iscomplexobj(array):
+        raise TypeError(message(where, f"{name} of a real dtype", array.dtype))
+    return array

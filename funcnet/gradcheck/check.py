@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks import check_key, check_number, check_param_arrays, check_part, host_array
+from ..checks import check_key, check_known, check_number, check_param_arrays, check_part, host_array
 from ..errors import message
 from ..jaxprs import NoRuleError
 from ..layer import Layer, Params, check_contained_layers
@@ -130,8 +130,11 @@ def check_gradients(
     check_part(WHERE, "penalty", penalty, Penalty, optional=True)
     if key is not None:
         check_key(WHERE, key)
+        check_known(WHERE, "key", key)
     if tolerance is not None:
         check_number(WHERE, "tolerance", tolerance, lambda value: (value > 0) & np.isfinite(value), "above 0")
+        check_known(WHERE, "tolerance", tolerance)
+        tolerance = float(np.asarray(tolerance))
     try:
         cpu = jax.local_devices(backend="cpu")[0]
     except RuntimeError:  # JAX is set up without it

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..checks import array_of_numbers, brief
 from ..configuration import document_fields
 from ..drawing import Layout, dot_of, layout_of, svg_of
 from ..errors import DtypeError, ShapeError, message
@@ -105,13 +106,13 @@ class Graph(Program):
         {'output': Array(0., dtype=float32)}
         """
         where = "graph.part"
-        if isinstance(names, str):
-            raise TypeError(message(where, "names of variables, such as ['z']", repr(names)))
+        if isinstance(names, str) or not isinstance(names, Iterable):
+            raise TypeError(message(where, "names of variables, such as ['z']", brief(names)))
         if not isinstance(given, Mapping):
             raise TypeError(message(where, "given to be a dict of values by name", f"a {type(given).__name__}"))
         chosen = tuple(names)
         for name in (*chosen, *given):
-            if name not in self.variables:
+            if not isinstance(name, str) or name not in self.variables:
                 raise ValueError(message(where, f"names among {', '.join(self.variables)}", repr(name)))
         values = {name: _like(self.variables[name], value) for name, value in given.items()}
         operations, needed = needed_operations(self, chosen, values)
@@ -122,7 +123,7 @@ class Graph(Program):
 
     def output(self, values: Values) -> Any:
         """Return the function's result, from the values that ``forward`` returns."""
-        _check_complete("graph.output", names_in(self.outputs), values)
+        self._check_values("graph.output", names_in(self.outputs), values)
         return self.result.unflatten([values[each] if isinstance(each, str) else each for each in self.outputs])
 
     def backward(
@@ -148,7 +149,7 @@ class Graph(Program):
             NoRuleError: an operation between an input and J has no hand-written local derivative.
             ValueError: a name is unknown, or without seeds the result is not one real number.
         """
-        _check_complete("graph.backward", self.variables, values)
+        self._check_values("graph.backward", self.variables, values)
         chosen_inputs = self._checked_inputs(inputs)
         seeds = self._seeds(seeds)
         chosen = active(self, chosen_inputs, seeds)
@@ -159,6 +160,9 @@ class Graph(Program):
 
     def gradients(self, derivatives: Values) -> tuple[Any, ...]:
         """Return the derivatives in the inputs, in the structure of the arguments; None for inputs without one."""
+        if not isinstance(derivatives, Mapping):
+            expected = "derivatives to be the dict that backward returns"
+            raise TypeError(message("graph.gradients", expected, brief(derivatives)))
         return self.arguments.unflatten([derivatives.get(name) for name in self.inputs])
 
     def tangents(self, values: Values, changes: Mapping[str, Any]) -> Values:
@@ -167,6 +171,9 @@ class Graph(Program):
         ``changes`` gives u̇ by the inputs' names, of their shapes and dtypes; other inputs do not change. From the first
         operation to the last, v̇ᵢ = Σⱼ (∂vᵢ/∂uⱼ) u̇ⱼ. Griewank, Walther (2008), section 3.1.
         """
+        if not isinstance(changes, Mapping):
+            raise TypeError(message("graph.tangents", "changes to be a dict of values by name", brief(changes)))
+        self._check_values("graph.tangents", self.variables, values)
         chosen = active(self, self._checked_inputs(changes), names_in(self.outputs))
         seeds = {name: _like(self.variables[name], change) for name, change in changes.items()}
         return forward(self, chosen, values, {name: seed for name, seed in seeds.items() if name in chosen})
@@ -224,12 +231,22 @@ class Graph(Program):
     def _checked_inputs(self, inputs: Iterable[str] | None) -> tuple[str, ...]:
         if inputs is None:
             return tuple(name for name in self.inputs if self.variables[name].may_vary)
-        if isinstance(inputs, str):
-            raise TypeError(message("graph", "inputs to be names, such as ['w']", repr(inputs)))
+        if isinstance(inputs, str) or not isinstance(inputs, Iterable):
+            raise TypeError(message("graph", "inputs to be names, such as ['w']", brief(inputs)))
         for name in (chosen := tuple(inputs)):
             if name not in self.inputs or not self.variables[name].may_vary:
                 raise ValueError(message("graph", f"a floating input among {', '.join(self.inputs)}", repr(name)))
         return chosen
+
+    def _check_values(self, where: str, names: Iterable[str], values: Any) -> None:
+        """Raise an error where a variable has no value, as after ``part``, or one that is not like it."""
+        if not isinstance(values, Mapping):
+            raise TypeError(message(where, "values to be the dict that forward returns", brief(values)))
+        names = list(names)
+        if missing := [name for name in names if name not in values]:
+            raise ValueError(message(where, "the values that graph.forward returns", f"none of {', '.join(missing)}"))
+        for name in names:
+            _like(self.variables[name], values[name])
 
     def _seeds(self, seeds: Mapping[str, Any] | None) -> Values:
         outputs = list(names_in(self.outputs))
@@ -272,6 +289,8 @@ def trace(function: Callable[..., Any], *arguments: Any) -> Graph:
     for name, leaf in zip(names, leaves, strict=True):
         if not isinstance(leaf, jax.Array | np.ndarray | np.generic | jax.ShapeDtypeStruct | float | int):
             raise TypeError(message("graph.trace", f"{name} to be an array or a number", type(leaf).__name__))
+        if isinstance(leaf, np.ndarray):
+            array_of_numbers("graph.trace", name, leaf)
     program, result = program_of(function, arguments, names)
     return Graph(program.variables, program.operations, program.inputs, program.outputs, structure, result)
 
@@ -279,18 +298,17 @@ def trace(function: Callable[..., Any], *arguments: Any) -> Graph:
 def _like(variable: Variable, value: Any) -> jax.Array:
     """Return a value as an array; raise ``ShapeError`` or ``DtypeError`` unless it is like the variable."""
     where = f"graph: {variable.name}"
-    array = jnp.asarray(value, variable.dtype) if isinstance(value, bool | int | float) else jnp.asarray(value)
+    if isinstance(value, bool | int | float):
+        array = jnp.asarray(value, variable.dtype)
+    elif isinstance(value, jax.Array) and jnp.issubdtype(value.dtype, jax.dtypes.prng_key):
+        array = value
+    else:
+        array = jnp.asarray(array_of_numbers(where, "it", value))
     if array.shape != variable.shape:
         raise ShapeError(where, f"shape {variable.shape}", array.shape)
     if array.dtype != variable.dtype:
         raise DtypeError(where, f"dtype {variable.dtype}", array.dtype)
     return array
-
-
-def _check_complete(where: str, names: Iterable[str], values: Mapping[str, Any]) -> None:
-    """Raise ``ValueError`` where a variable has no value, as after ``Graph.part``."""
-    if missing := [name for name in names if name not in values]:
-        raise ValueError(message(where, "the values that graph.forward returns", f"none of {', '.join(missing)}"))
 
 
 def _is_real_number(variable: Variable) -> bool:

@@ -4,8 +4,9 @@ import heapq
 import math
 from collections.abc import Hashable, Iterable, Mapping
 from itertools import count
+from typing import Any
 
-from ..checks import check_number
+from ..checks import brief, check_number
 from ..configuration import Configuration
 from ..errors import message
 
@@ -34,10 +35,11 @@ class HuffmanCode(Configuration):
 
     def encode(self, symbols: Iterable[Hashable]) -> str:
         """Return the words of the symbols, joined. Raises ``ValueError`` for a symbol without a word."""
+        _check_iterable("encode", "symbols", symbols)
         word_of = dict(zip(self.symbols, self.words, strict=True))
         words = []
         for index, symbol in enumerate(symbols):
-            if symbol not in word_of:
+            if not isinstance(symbol, Hashable) or symbol not in word_of:
                 raise ValueError(message("encode", "symbols that have a word", f"{symbol!r} at index {index}"))
             words.append(word_of[symbol])
         return "".join(words)
@@ -48,6 +50,7 @@ class HuffmanCode(Configuration):
         Raises ``ValueError`` for bits that end within a word, for characters other than 0 and 1, and for the code of a
         single symbol, whose word is empty, so that the number of symbols is unknown.
         """
+        _check_iterable("decode", "bits", bits)
         if len(self.words) == 1:
             raise ValueError(message("decode", "a code of at least two symbols", f"one of {self.symbols[0]!r} alone"))
         symbol_of = dict(zip(self.words, self.symbols, strict=True))
@@ -62,6 +65,11 @@ class HuffmanCode(Configuration):
         if word:
             raise ValueError(message("decode", "bits that end with a word", f"{word!r} left over"))
         return symbols
+
+
+def _check_iterable(where: str, name: str, value: Any) -> None:
+    if not isinstance(value, Iterable):
+        raise TypeError(message(where, f"{name} to be a sequence", brief(value)))
 
 
 def huffman(weights: Mapping[Hashable, float]) -> HuffmanCode:

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks import accumulator_dtype, as_dtype, check_count, check_number, floating_array, set_number
+from ..checks import accumulator_dtype, as_dtype, check_count, check_number, floating_array, is_concrete, set_number
 from ..configuration import Configuration
 from ..errors import ShapeError, message
 from .measures import log_of, nats_per_unit
@@ -180,11 +180,14 @@ def differential_entropy(
     check_count(where, "nodes", nodes)
     for name, end in (("low", low), ("high", high)):
         check_number(where, name, end, lambda end: not math.isnan(end), "to be a number")
-    if not low < high:
+        if not is_concrete(end):
+            raise TypeError(message(where, f"{name} to be known, not traced", "a traced number"))
+        as_dtype(where, name, np.asarray(end), jnp.result_type(float), may_vanish=True)
+    if not np.asarray(low) < np.asarray(high):
         raise ValueError(message(where, "low to be below high", f"{low} and {high}"))
-    x, weights = _rule(float(low), float(high), nodes)
+    x, weights = _rule(float(np.asarray(low)), float(np.asarray(high)), nodes)
     points = jnp.asarray(x, jnp.result_type(float))
-    p = jnp.asarray(density(points))
+    p = floating_array(where, "the result of density", density(points))
     if p.shape != points.shape:
         raise ShapeError(where, f"a density of shape {points.shape} for x of that shape", p.shape)
     values = np.asarray(p, np.float64)

@@ -111,10 +111,9 @@ def empirical(labels: Any, classes: int, *, dtype: Any = jnp.float32) -> jax.Arr
     """
     check_count("empirical", "classes", classes)
     dtype = check_dtype("empirical", dtype)
-    shape = np.shape(labels)
-    if len(shape) != 1 or not shape[0]:
-        raise ShapeError("empirical", "labels of shape (n,), n at least 1", shape)
     labels = integer_array("empirical", "labels", labels)
+    if labels.ndim != 1 or not labels.size:
+        raise ShapeError("empirical", "labels of shape (n,), n at least 1", labels.shape)
     if is_concrete(labels):
         values = np.asarray(labels)
         check_values("empirical", f"labels in [0, {classes})", values, (values >= 0) & (values < classes))

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ..checks import check_dtype, check_key, shape_of_input
+from ..checks import check_init, check_key
 from ..errors import DtypeError, ShapeError, message
 from ..layer import Cache, Layer, Shape, check_contained_layers
 
@@ -44,9 +44,8 @@ class Chain(Layer, init=False):
 
     def init(self, key: jax.Array, input_shape: Shape, *, dtype: Any = jnp.float32) -> tuple[tuple[Any, ...], Shape]:
         """Return the tuple of the layers' initial parameters, and the last layer's output shape."""
-        check_key(type(self).__name__, key)
-        dtype = check_dtype(type(self).__name__, dtype)
-        params, shape = [], shape_of_input(type(self).__name__, input_shape)
+        shape, dtype = check_init(type(self).__name__, key, input_shape, dtype)
+        params = []
         for index, layer in enumerate(self.layers):
             with _inside(index):
                 layer_params, shape = layer.init(jax.random.fold_in(key, index), shape, dtype=dtype)
@@ -63,6 +62,8 @@ class Chain(Layer, init=False):
     ) -> tuple[jax.Array, Cache]:
         """Return the last layer's output, and the tuple of the layers' caches."""
         self.check_params(params)
+        if key is not None:
+            check_key(type(self).__name__, key)
         caches = []
         for index, (layer, layer_params) in enumerate(zip(self.layers, params, strict=True)):
             with _inside(index):

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ..checks import check_count, check_dtype, check_dy, shape_of_input
+from ..checks import array_of_numbers, check_count, check_dy, check_init, own_params
 from ..configuration import document_fields
 from ..errors import DtypeError, ShapeError, message
 from ..initializers import Initializer, glorot_uniform, zeros
@@ -68,7 +68,7 @@ class Dense(Layer):
 
     def init(self, key: jax.Array, input_shape: Shape, *, dtype: Any = jnp.float32) -> tuple[DenseParams, Shape]:
         """Return the initial weight (units, inputs) and bias (units,), and the output's shape (units,)."""
-        dtype, input_shape = check_dtype(self, dtype), shape_of_input(self, input_shape)
+        input_shape, dtype = check_init(self, key, input_shape, dtype)
         if len(input_shape) != 1 or self.inputs not in (None, input_shape[0]):
             hint = _FLATTEN if len(input_shape) > 1 else ""
             raise ShapeError(self, f"an input of shape ({self.inputs or 'inputs'},)", f"{input_shape}{hint}")
@@ -78,11 +78,8 @@ class Dense(Layer):
 
     def forward(self, params: DenseParams, x: jax.Array) -> tuple[jax.Array, Cache]:
         """Return z = x wᵀ + b, and x for ``backward``."""
-        x = jnp.asarray(x)
-        weight, bias = params
-        if weight.shape[:-1] != (self.units,) or bias.shape != (self.units,):
-            expected = f"weight of shape ({self.units}, inputs) and bias of shape ({self.units},)"
-            raise ShapeError(self, expected, f"{weight.shape} and {bias.shape}")
+        x = jnp.asarray(array_of_numbers(self, "x", x))
+        weight, bias = self.checked_params(params)
         if x.ndim != 2 or x.shape[1] != weight.shape[1]:
             hint = _FLATTEN if x.ndim > 2 else ""
             raise ShapeError(self, f"x of shape (batch, {weight.shape[1]})", f"{x.shape}{hint}")
@@ -95,11 +92,22 @@ class Dense(Layer):
 
         With δ = ``dy`` (batch, units): ∂C/∂w = δᵀ x, ∂C/∂b = Σ δ over the batch, ∂C/∂x = δ w.
         """
-        x, delta = cache, dy
-        check_dy(self, dy, (len(x), self.units), x.dtype)
+        x = cache
+        weight, _ = self.checked_params(params, x.shape[1])
+        delta = check_dy(self, dy, (len(x), self.units), x.dtype)
         weight_gradient = _contract(delta, 0, x, 0)
         bias_gradient = jnp.sum(delta, axis=0)
-        return DenseParams(weight_gradient, bias_gradient), _contract(delta, 1, params.weight, 0)
+        return DenseParams(weight_gradient, bias_gradient), _contract(delta, 1, weight, 0)
+
+    def checked_params(self, params: Any, inputs: int | None = None) -> DenseParams:
+        """Return the parameters as arrays; ``ShapeError`` unless they are those of this layer."""
+        own: DenseParams = own_params(self, params, DenseParams)
+        inputs = own.weight.shape[-1] if inputs is None and own.weight.ndim else inputs
+        if own.weight.shape != (self.units, inputs) or own.bias.shape != (self.units,):
+            width = "inputs" if self.inputs is None else self.inputs
+            expected = f"weight of shape ({self.units}, {width}) and bias of shape ({self.units},)"
+            raise ShapeError(self, expected, f"{own.weight.shape} and {own.bias.shape}")
+        return own
 
 
 def _contract(left: jax.Array, left_axis: int, right: jax.Array, right_axis: int) -> jax.Array:

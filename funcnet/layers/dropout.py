@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks import as_dtype, check_dtype, check_dy, floating_array, set_number, shape_of_input
+from ..checks import as_dtype, check_dy, check_init, check_key, floating_array, own_params, set_number
 from ..errors import message
 from ..layer import Cache, Layer, Params, Shape
 
@@ -40,14 +40,17 @@ class Dropout(Layer):
 
     def init(self, key: jax.Array, input_shape: Shape, *, dtype: Any = jnp.float32) -> tuple[Params, Shape]:
         """Return no parameters, and the input's shape."""
-        self._check_factor(check_dtype(self, dtype))
-        return (), shape_of_input(self, input_shape)
+        shape, dtype = check_init(self, key, input_shape, dtype)
+        self._check_factor(dtype)
+        return (), shape
 
     def forward(self, params: Params, x: jax.Array, *, key: jax.Array | None = None) -> tuple[jax.Array, Cache]:
         """Return y = m ⊙ x / (1 − rate), and the mask m; without a key x and None."""
+        own_params(self, params, tuple)
         x = floating_array(self, "x", x)
         if key is None:
             return x, None
+        check_key(self, key)
         self._check_factor(x.dtype)
         # A float32 probability gives the same mask for every dtype of x, with and without JAX's 64-bit mode.
         mask = jax.random.bernoulli(key, np.float32(1 - self.rate), x.shape)
@@ -55,8 +58,9 @@ class Dropout(Layer):
 
     def backward(self, params: Params, cache: Cache, dy: jax.Array) -> tuple[Params, jax.Array]:
         """Return ∂C/∂x = m ⊙ ∂C/∂y / (1 − rate), and ∂C/∂y itself without a mask."""
-        mask = cache
-        if mask is None:
+        own_params(self, params, tuple)
+        mask, dy = cache, floating_array(self, "dy", dy)
+        if mask is None:  # nor is the output's shape known
             return (), dy
         check_dy(self, dy, mask.shape, dy.dtype)
         return (), self._masked(mask, dy)

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ..checks import check_dtype, shape_of_input
+from ..checks import array_of_numbers, check_dy, check_init, own_params
 from ..errors import ShapeError
 from ..layer import Cache, Layer, Params, Shape
 
@@ -27,16 +27,19 @@ class Flatten(Layer):
 
     def init(self, key: jax.Array, input_shape: Shape, *, dtype: Any = jnp.float32) -> tuple[Params, Shape]:
         """Return no parameters, and the product of the input's shape."""
-        check_dtype(self, dtype)
-        return (), (math.prod(shape_of_input(self, input_shape)),)
+        shape, _ = check_init(self, key, input_shape, dtype)
+        return (), (math.prod(shape),)
 
     def forward(self, params: Params, x: jax.Array) -> tuple[jax.Array, Cache]:
         """Return x as rows, and x for ``backward``, which needs its shape."""
-        x = jnp.asarray(x)
+        own_params(self, params, tuple)
+        x = jnp.asarray(array_of_numbers(self, "x", x))
         if x.ndim == 0:
             raise ShapeError(self, "x of shape (batch, ...)", x.shape)
         return x.reshape(x.shape[0], math.prod(x.shape[1:])), x
 
     def backward(self, params: Params, cache: Cache, dy: jax.Array) -> tuple[Params, jax.Array]:
         """Return ∂C/∂x = ∂C/∂y in the shape of x."""
+        own_params(self, params, tuple)
+        dy = check_dy(self, dy, (len(cache), math.prod(cache.shape[1:])), cache.dtype)
         return (), dy.reshape(cache.shape)

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ..checks import check_part
+from ..checks import check_like, check_part
 from ..layer import Cache, Layer, Params, Shape, check_contained_layers
 from .sequential import flattened
 
@@ -53,13 +53,14 @@ class Frozen(Layer):
         self, params: Params, x: jax.Array, *, key: jax.Array | None = None, weights: jax.Array | None = None
     ) -> tuple[jax.Array, Cache]:
         """Return the layer's output in evaluation, and the cache: the parameters as constants, and the layer's."""
-        constants = jax.lax.stop_gradient(params)
+        constants = jax.tree.map(lambda p: jax.lax.stop_gradient(p) if isinstance(p, jax.Array) else p, params)
         y, cache = self.layer.call(constants, x, weights=weights)
         return y, (constants, cache)
 
     def backward(self, params: Params, cache: Cache, dy: jax.Array) -> tuple[Params, jax.Array]:
         """Return ∂C/∂θ = 0, and the layer's ∂C/∂x."""
         constants, layer_cache = cache
+        check_like(self, "params", params, constants)
         _, dx = self.layer.backward(constants, layer_cache, dy)
         return jax.tree.map(jnp.zeros_like, params), dx
 

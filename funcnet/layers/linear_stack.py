@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from ..activations import linear
-from ..checks import accumulator_dtype
+from ..checks import accumulator_dtype, check_part
 from ..errors import message
 from ..layer import Layer, Params
 from .dense import Dense, DenseParams
@@ -33,11 +33,13 @@ def collapse(network: Layer, params: Params) -> tuple[Sequential, tuple[Params, 
     >>> bool(jnp.allclose(one.apply(one_params, x), network.apply(params, x), atol=1e-5))
     True
     """
+    check_part("collapse", "network", network, Layer)
     stack: list[DenseParams] = []
     front: tuple[Layer, ...] = ()
     for path, layer, layer_params in flattened(network, params):
         if isinstance(layer, Dense):
-            stack.append(layer_params)
+            inputs = len(stack[-1].bias) if stack else layer.inputs
+            stack.append(layer.checked_params(layer_params, inputs))
         elif isinstance(layer, Flatten):
             front = front if stack else (layer,)  # after a dense layer it changes nothing
         elif layer != linear:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from ..checks import accumulator_dtype, as_dtype, check_dtype, check_dy, floating_array, set_number, shape_of_input
+from ..checks import accumulator_dtype, as_dtype, check_dy, check_init, floating_array, own_params, set_number
 from ..configuration import document_fields
 from ..errors import DtypeError, ShapeError
 from ..layer import Cache, Layer, Shape
@@ -50,7 +50,7 @@ class LayerNorm(Layer):
 
     def init(self, key: jax.Array, input_shape: Shape, *, dtype: Any = jnp.float32) -> tuple[LayerNormParams, Shape]:
         """Return the scale 1 and the shift 0, (features,) each, and the input's shape."""
-        dtype, input_shape = check_dtype(self, dtype), shape_of_input(self, input_shape)
+        input_shape, dtype = check_init(self, key, input_shape, dtype)
         as_dtype(self, "epsilon", self.epsilon, accumulator_dtype(dtype))
         if len(input_shape) == 0:
             raise ShapeError(self, "an input of shape (..., features)", input_shape)
@@ -59,14 +59,14 @@ class LayerNorm(Layer):
 
     def forward(self, params: LayerNormParams, x: jax.Array) -> tuple[jax.Array, Cache]:
         """Return y = γ ⊙ x̂ + β, and for ``backward`` x̂ and 1/√(σ² + ε), both in float32 at least."""
-        x = floating_array(self, "x", x)
-        features = len(params.scale)
+        x, (scale, shift) = floating_array(self, "x", x), self.checked_params(params)
+        features = len(scale)
         if x.ndim < 2 or x.shape[-1] != features:
             raise ShapeError(self, f"x of shape (batch, ..., {features})", x.shape)
-        if x.dtype != params.scale.dtype:
-            raise DtypeError(self, f"x of dtype {params.scale.dtype} as the scale", x.dtype)
+        if x.dtype != scale.dtype:
+            raise DtypeError(self, f"x of dtype {scale.dtype} as the scale", x.dtype)
         as_dtype(self, "epsilon", self.epsilon, accumulator_dtype(x.dtype))
-        scale, shift, wide = (_wide(each) for each in (*params, x))
+        scale, shift, wide = (_wide(each) for each in (scale, shift, x))
         centred = wide - _mean(wide)
         variance = _mean(centred**2)
         inverse = 1 / jnp.sqrt(variance + self.epsilon)
@@ -77,7 +77,8 @@ class LayerNorm(Layer):
     def backward(self, params: LayerNormParams, cache: Cache, dy: jax.Array) -> tuple[LayerNormParams, jax.Array]:
         """Return ∂C/∂γ, ∂C/∂β and ∂C/∂x by the equations above."""
         normalized, inverse = cache
-        check_dy(self, dy, normalized.shape, params.scale.dtype)
+        params = self.checked_params(params, normalized.shape[-1])
+        dy = check_dy(self, dy, normalized.shape, params.scale.dtype)
         delta, others = _wide(dy), tuple(range(dy.ndim - 1))
         scale_gradient = jnp.sum(delta * normalized, axis=others)
         shift_gradient = jnp.sum(delta, axis=others)
@@ -87,6 +88,14 @@ class LayerNorm(Layer):
             scale_gradient.astype(params.scale.dtype), shift_gradient.astype(params.shift.dtype)
         )
         return gradients, dx.astype(dy.dtype)
+
+    def checked_params(self, params: Any, features: int | None = None) -> LayerNormParams:
+        """Return the parameters as arrays; ``ShapeError`` unless they are those of as many features."""
+        own: LayerNormParams = own_params(self, params, LayerNormParams)
+        if own.scale.ndim != 1 or own.shift.shape != own.scale.shape or features not in (None, len(own.scale)):
+            expected = f"scale and shift of shape ({'features' if features is None else features},)"
+            raise ShapeError(self, expected, f"{own.scale.shape} and {own.shift.shape}")
+        return own
 
 
 def _wide(array: jax.Array) -> jax.Array:

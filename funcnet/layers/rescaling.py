@@ -6,7 +6,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks import as_dtype, check_dtype, check_number, shape_of_input
+from ..checks import (
+    array_of_numbers,
+    as_dtype,
+    check_dtype,
+    check_init,
+    check_number,
+    floating_array,
+    own_params,
+)
 from ..errors import DtypeError
 from ..layer import Cache, Layer, Params, Shape
 
@@ -40,12 +48,13 @@ class Rescaling(Layer):
 
     def init(self, key: jax.Array, input_shape: Shape, *, dtype: Any = jnp.float32) -> tuple[Params, Shape]:
         """Return no parameters, and the input's shape."""
-        check_dtype(self, dtype)
-        return (), shape_of_input(self, input_shape)
+        shape, _ = check_init(self, key, input_shape, dtype)
+        return (), shape
 
     def forward(self, params: Params, x: jax.Array) -> tuple[jax.Array, Cache]:
         """Return scale · x + offset, and an empty cache."""
-        x = jnp.asarray(x)
+        own_params(self, params, tuple)
+        x = jnp.asarray(array_of_numbers(self, "x", x))
         if jnp.issubdtype(x.dtype, jnp.integer):
             x = x.astype(self.dtype)
         elif not jnp.issubdtype(x.dtype, jnp.floating):
@@ -56,4 +65,6 @@ class Rescaling(Layer):
 
     def backward(self, params: Params, cache: Cache, dy: jax.Array) -> tuple[Params, jax.Array]:
         """Return ∂C/∂x = scale · ∂C/∂y."""
+        own_params(self, params, tuple)
+        dy = floating_array(self, "dy", dy)
         return (), jnp.asarray(self.scale, dy.dtype) * dy

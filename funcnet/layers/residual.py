@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ..checks import check_like
+from ..checks import array_of_numbers, check_like, floating_array
 from ..errors import ShapeError
 from ..layer import Cache, Shape
 from .chain import Chain
@@ -46,7 +46,7 @@ class Residual(Chain, init=False):
         weights: jax.Array | None = None,
     ) -> tuple[jax.Array, Cache]:
         """Return y = x + f(x), and the tuple of the layers' caches."""
-        x = jnp.asarray(x)
+        x = jnp.asarray(array_of_numbers(self, "x", x))
         branch, cache = super().forward(params, x, key=key, weights=weights)
         if branch.shape != x.shape:  # where addition would broadcast silently
             raise ShapeError(self, f"layers that keep the shape of x {x.shape}", branch.shape)
@@ -54,6 +54,7 @@ class Residual(Chain, init=False):
 
     def backward(self, params: tuple[Any, ...], cache: Cache, dy: jax.Array) -> tuple[tuple[Any, ...], jax.Array]:
         """Return the layers' gradients, and ∂C/∂x = ∂C/∂y + (∂f/∂x)ᵀ ∂C/∂y."""
+        dy = floating_array(self, "dy", dy)  # as an array, to be added
         gradients, branch_dx = super().backward(params, cache, dy)
         check_like(self, "dx of the layers' backward", branch_dx, dy)
         return gradients, dy + branch_dx

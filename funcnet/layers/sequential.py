@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..activations import Activation, linear, relu
-from ..checks import check_count
+from ..checks import brief, check_count
 from ..errors import message
 from ..layer import Layer
 from .chain import Chain
@@ -64,15 +64,14 @@ def mlp(sizes: Sequence[int], *, hidden: Activation = relu, output: Activation =
     Sequential(Dense(512, inputs=784), relu, Dense(10), softmax)
     """
     if not isinstance(sizes, Sequence | np.ndarray) or isinstance(sizes, str):
-        got = f"{sizes!r}" if isinstance(sizes, int | str) else f"a {type(sizes).__name__}"
-        raise TypeError(message("mlp", "sizes to be a list, such as [784, 512, 10]", got))
+        raise TypeError(message("mlp", "sizes to be a list, such as [784, 10]", brief(sizes)))
     if len(sizes) < 2:
-        raise ValueError(message("mlp", "sizes of the input and of at least one layer", list(sizes)))
+        raise ValueError(message("mlp", "sizes of the input and of at least one layer", brief(list(sizes))))
     for size in sizes:
         check_count("mlp", "every size", size)
     for name, chosen in (("hidden", hidden), ("output", output)):
         if not isinstance(chosen, Activation):
-            raise TypeError(message("mlp", f"{name} to be an activation, such as fn.relu", repr(chosen)))
+            raise TypeError(message("mlp", f"{name} to be an activation, such as fn.relu", brief(chosen)))
     inputs, *units = sizes
     layers: list[Layer] = []
     for index, width in enumerate(units):

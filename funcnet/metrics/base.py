@@ -10,9 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks import LARGEST_COUNT, accumulator_dtype, check_unmasked, nan_unless, real_array
+from ..checks import LARGEST_COUNT, accumulator_dtype, nan_unless, real_array
 from ..configuration import Configuration, name_or_call
-from ..errors import DtypeError, ShapeError, message
+from ..errors import ShapeError, message
 from ..losses import batch_mean
 
 SampleMetric = Callable[[jax.Array, jax.Array], jax.Array]  # (prediction, target) -> one number per sample, (batch,)
@@ -93,8 +93,11 @@ class Metric(Configuration):
     def of(self, prediction: Any, target: Any, weights: Any = None) -> jax.Array:
         """Return the metric of these rows alone: ``init``, one ``update`` and ``value``, in one compiled program."""
         prediction, target = real_array(self, "prediction", prediction), real_array(self, "target", target)
-        weights = None if weights is None else jnp.asarray(real_array(self, "weights", weights))
         check_prediction(self, prediction)
+        if weights is not None:
+            weights = jnp.asarray(real_array(self, "weights", weights))
+            if weights.shape != (len(prediction),):
+                raise ShapeError(self, f"weights of shape ({len(prediction)},), one per row", weights.shape)
         self._warn_of_mistakes(prediction, target)
         return _of(self, prediction, narrow_labels(target), weights)
 
@@ -107,12 +110,9 @@ class Metric(Configuration):
         The target has the prediction's shape (batch, outputs); the weights are as ``row_weights`` returns them.
         """
         check_prediction(self, prediction)
-        check_unmasked(self, "target", target)
-        prediction, target = jnp.asarray(prediction), jnp.asarray(target)
+        prediction, target = jnp.asarray(prediction), jnp.asarray(real_array(self, "target", target))
         if target.shape != prediction.shape:
             raise ShapeError(self, f"target of the prediction's shape {prediction.shape}", target.shape)
-        if jnp.issubdtype(target.dtype, jnp.complexfloating):
-            raise DtypeError(self, "target of a real dtype", target.dtype)
         weights = row_weights(self, weights, len(prediction), dtype)
         return prediction.astype(dtype), target.astype(dtype), weights
 
@@ -140,11 +140,9 @@ def narrow_labels(target: Any) -> Any:
 
 def check_prediction(where: object, prediction: Any) -> None:
     """Raise an error unless a prediction is an array (batch, outputs) of a real dtype, with at least one output."""
-    check_unmasked(where, "prediction", prediction)
-    if np.ndim(prediction) != 2 or np.shape(prediction)[1] == 0:
-        raise ShapeError(where, "prediction of shape (batch, outputs)", np.shape(prediction))
-    if jnp.issubdtype(jnp.result_type(prediction), jnp.complexfloating):
-        raise DtypeError(where, "prediction of a real dtype", jnp.result_type(prediction))
+    array = real_array(where, "prediction", prediction)
+    if array.ndim != 2 or array.shape[1] == 0:
+        raise ShapeError(where, "prediction of shape (batch, outputs)", array.shape)
 
 
 def row_weights(where: object, weights: Any, rows: int, dtype: Any) -> jax.Array:
@@ -155,8 +153,7 @@ def row_weights(where: object, weights: Any, rows: int, dtype: Any) -> jax.Array
     """
     if weights is None:
         return jnp.ones((rows,), dtype)
-    check_unmasked(where, "weights", weights)
-    weights = jnp.asarray(weights)
+    weights = jnp.asarray(real_array(where, "weights", weights))
     if weights.shape != (rows,):
         raise ShapeError(where, f"weights of shape ({rows},), one per row", weights.shape)
     weights = weights.astype(dtype)

@@ -7,8 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks import check_count, check_not_traced, check_values, integer_array, is_concrete, is_label_dtype, real_array
+from ..checks import check_count, check_known, check_values, integer_array, is_concrete, is_label_dtype, real_array
 from ..errors import ShapeError
+
+MOST_CLASSES = 46_340  # whose matrix an int32 can index: XLA ends the process for a larger one
 
 
 def accuracy(prediction: jax.Array, target: jax.Array) -> jax.Array:
@@ -64,10 +66,8 @@ def target_classes(where: object, prediction: Any, target: Any) -> jax.Array:
     >>> target_classes("accuracy", jnp.zeros((3, 2)), jnp.array([1, 0, 2]))
     Array([ 1,  0, -1], dtype=int32)
     """
-    shape = np.shape(real_array(where, "prediction", prediction))
-    target = real_array(where, "target", target)
-    is_integer = is_label_dtype(target.dtype) and target.dtype.kind != "m"
-    are_labels = target.ndim == 1 and is_integer
+    shape, target = real_array(where, "prediction", prediction).shape, real_array(where, "target", target)
+    are_labels = target.ndim == 1 and is_label_dtype(target.dtype)
     if len(shape) != 2 or target.shape != (shape[:1] if are_labels else shape):
         expected = "prediction and target of one shape (batch, outputs), or integer labels of shape (batch,) as target"
         raise ShapeError(where, expected, f"{shape} and {target.shape}")
@@ -127,7 +127,7 @@ def confusion_matrix(labels: Any, answers: Any, classes: int) -> jax.Array:
     Array([[1, 1],
            [0, 2]], dtype=int32)
     """
-    check_count("confusion_matrix", "classes", classes)
+    check_count("confusion_matrix", "classes", classes, maximum=MOST_CLASSES)
     labels, answers = _classes("labels", labels, classes), _classes("answers", answers, classes)
     if labels.shape != answers.shape:
         raise ShapeError("confusion_matrix", f"answers of the labels' shape {labels.shape}", answers.shape)
@@ -152,8 +152,10 @@ def worst_mistakes(prediction: Any, labels: Any, most: int | None = None) -> np.
     """
     if most is not None:
         check_count("worst_mistakes", "most", most)
-    check_not_traced("worst_mistakes", prediction, labels, instead="fn.predicted_classes")
-    outputs, answers = np.asarray(prediction), np.asarray(predicted_classes(prediction))
+    for name, given in (("prediction", prediction), ("labels", labels)):
+        check_known("worst_mistakes", name, given)
+    outputs = np.asarray(real_array("worst_mistakes", "prediction", prediction))
+    answers = np.asarray(predicted_classes(prediction))
     labels = np.asarray(integer_array("worst_mistakes", "labels", labels))
     if labels.shape != answers.shape:
         raise ShapeError("worst_mistakes", f"labels of shape {answers.shape}, one a row", labels.shape)

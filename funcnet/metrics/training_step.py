@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks import accumulator_dtype
+from ..checks import accumulator_dtype, check_arrays
 from ..configuration import Configuration, name_or_call
 from ..errors import message
 
@@ -74,7 +74,13 @@ class LearningRate(StepMetric):
 
 def _learning_rates(state: Any) -> Any:
     """Yield the learning rates in an optimizer's state; a schedule is called with the number of steps taken."""
-    fields = state._asdict() if hasattr(state, "_asdict") else state if isinstance(state, dict) else {}
+    fields = (
+        state._asdict()
+        if isinstance(state, tuple) and hasattr(state, "_asdict")
+        else state
+        if isinstance(state, dict)
+        else {}
+    )
     rate = fields.get("learning_rate")
     if rate is not None and not isinstance(rate, tuple | dict):  # optax keeps a schedule's state under that name too
         yield rate(fields["step"]) if callable(rate) else rate
@@ -101,6 +107,7 @@ class GradientNorm(StepMetric):
 
         So no square overflows, and not all of them vanish.
         """
+        check_arrays(self, "gradients", gradients)
         leaves = [g for g in jax.tree.leaves(gradients) if jnp.issubdtype(g.dtype, jnp.floating) and g.size]
         if not leaves:
             return jnp.zeros(())

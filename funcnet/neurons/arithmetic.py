@@ -1,5 +1,6 @@
 """Adders built from NAND gates, and the bits of numbers. The last axis holds the bits of a number, lowest bit first."""
 
+import inspect
 import math
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from ..checks import check_count, check_values, integer_array, is_concrete
+from ..checks import array_of_numbers, brief, check_count, check_values, integer_array, is_concrete
 from ..errors import ShapeError, message
 from ..jaxprs import NoRuleError, called_program, interpret, name_of, scan_of, walk
 from .logic import checked_bits, circuit, nand, not_, xor_and_nand
@@ -85,6 +86,7 @@ def add(x: Any, y: Any, bits: int) -> jax.Array:
     x, y = (integer_array("add", name, number) for name, number in (("x", x), ("y", y)))
     if x.shape != y.shape:
         raise ShapeError("add", "x and y of one shape", f"{x.shape} and {y.shape}")
+    check_count("add", "bits", bits)
     _check_width("add", bits, bits + 1)
     digits = (_digits("add", number, bits).astype(jnp.uint8) for number in (x, y))
     total, carry = ripple_carry_adder(*digits)
@@ -132,6 +134,8 @@ def nand_count(function: Callable[..., Any], *bits: Any) -> int:
     >>> fn.neurons.nand_count(fn.neurons.ripple_carry_adder, jnp.zeros(8), jnp.zeros(8))
     72
     """
+    _check_circuit("nand_count", function)
+    bits = tuple(array_of_numbers("nand_count", "bits", each) for each in bits)
     found = [around for call, around in walk(jax.make_jaxpr(function)(*bits)) if _is_nand(call)]
     return sum(math.prod(map(_iterations, around)) for around in found if not any(map(_is_nand, around)))
 
@@ -146,8 +150,13 @@ def gates_of(function: Callable[..., Any], inputs: int) -> tuple[list[tuple[int,
     >>> fn.neurons.gates_of(fn.neurons.xor, 2)  # c = a NAND b; a NAND c; b NAND c; the NAND of both
     ([(0, 1), (0, 2), (1, 2), (3, 4)], [5])
     """
+    _check_circuit("gates_of", function)
     check_count("gates_of", "inputs", inputs)
-    gates: list[tuple[int, int]] = []
+    try:
+        inspect.signature(function).bind(*range(int(inputs)))
+    except TypeError as error:
+        raise TypeError(message("gates_of", f"function to take {inputs} inputs", error)) from None
+    inputs, gates = int(inputs), list[tuple[int, int]]()
 
     def add_gate(equation: Any, wires: list[int]) -> list[int] | None:
         if not _is_nand(equation):
@@ -166,6 +175,11 @@ def gates_of(function: Callable[..., Any], inputs: int) -> tuple[list[tuple[int,
     if not all(isinstance(result, int) for result in results):
         raise NoRuleError(message("gates_of", "results that come from inputs and NANDs", "a constant bit"))
     return gates, results
+
+
+def _check_circuit(where: str, function: Any) -> None:
+    if not callable(function):
+        raise TypeError(message(where, "function to be a circuit, such as fn.neurons.xor", brief(function)))
 
 
 def _is_nand(equation: Any) -> bool:

@@ -15,10 +15,10 @@ from ..checks import (
     check_dtype,
     check_key,
     check_number,
-    check_unmasked,
     check_values,
     input_rows,
     is_concrete,
+    real_array,
 )
 from ..configuration import document_fields
 from ..errors import DtypeError, ShapeError
@@ -188,8 +188,7 @@ def _separable(key: jax.Array, margin: jax.Array, n: int, inputs: int) -> tuple[
 
 def _samples(where: str, x: Any, labels: Any) -> tuple[jax.Array, jax.Array]:
     """Return x (n, inputs) and y (n,) of the dtype of x, or raise an error that names ``where``."""
-    check_unmasked(where, "labels", labels)
-    x, y = input_rows(where, x), labels if isinstance(labels, jax.Array) else np.asarray(labels)
+    x, y = input_rows(where, x), real_array(where, "labels", labels)
     if y.shape != x.shape[:1]:
         raise ShapeError(where, f"labels of shape {x.shape[:1]}, one per row of x", y.shape)
     if not (jnp.issubdtype(y.dtype, jnp.floating) or jnp.issubdtype(y.dtype, jnp.signedinteger)):

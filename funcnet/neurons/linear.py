@@ -12,9 +12,9 @@ from ..checks import (
     check_finite,
     check_key,
     check_number,
-    check_unmasked,
     input_rows,
     is_concrete,
+    real_array,
 )
 from ..errors import DtypeError, ShapeError, message
 from ..layers import DenseParams
@@ -174,8 +174,7 @@ def _scaled_solution(x: jax.Array, y: jax.Array, size: jax.Array) -> tuple[jax.A
 
 def _points(where: str, x: Any, y: Any) -> tuple[jax.Array, jax.Array, np.dtype]:
     """Return x (n, inputs) and y (n, outputs) in at least float32, and their original dtype."""
-    check_unmasked(where, "y", y)
-    x, y = input_rows(where, x), jnp.asarray(y)
+    x, y = input_rows(where, x), jnp.asarray(real_array(where, "y", y))
     if y.ndim != 2 or len(y) != len(x) or y.shape[1] == 0:
         raise ShapeError(where, f"y of shape ({len(x)}, outputs)", y.shape)
     if y.dtype != x.dtype:

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks import check_unmasked, check_values, is_concrete
+from ..checks import array_of_numbers, check_values, is_concrete
 from ..errors import DtypeError, ShapeError
 from ..layers import DenseParams
 from .threshold import perceptron
@@ -43,8 +43,7 @@ def checked_bits(where: str, bits: tuple[Any, ...]) -> list[jax.Array]:
     Traceback (most recent call last):
     funcnet.errors.ShapeError: nand: expected bits of one shape, got (3,) and (2,)
     """
-    check_unmasked(where, "bits", bits)
-    arrays = [jnp.asarray(each) for each in bits]
+    arrays = [array_of_numbers(where, "bits", each) for each in bits]
     if len({array.shape for array in arrays}) > 1:
         raise ShapeError(where, "bits of one shape", " and ".join(str(array.shape) for array in arrays))
     if len({array.dtype for array in arrays}) > 1 or jnp.issubdtype(arrays[0].dtype, jnp.complexfloating):
@@ -53,7 +52,7 @@ def checked_bits(where: str, bits: tuple[Any, ...]) -> list[jax.Array]:
     for array in filter(is_concrete, arrays):
         values = np.asarray(array)
         check_values(where, "bits that are 0 or 1", values, (values == 0) | (values == 1))
-    return arrays
+    return [jnp.asarray(array) for array in arrays]  # a wide number may become another one
 
 
 @circuit

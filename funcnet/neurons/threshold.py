@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ..checks import floating_array
+from ..checks import floating_array, own_params
 from ..errors import DtypeError, ShapeError
 from ..layers import DenseParams
 
@@ -39,7 +39,7 @@ def weighted_input(where: str, params: DenseParams, x: Any) -> jax.Array:
     Traceback (most recent call last):
     funcnet.errors.ShapeError: perceptron: expected x of shape (..., 2), got (4, 3)
     """
-    weight, bias = map(jnp.asarray, params)
+    weight, bias = own_params(where, params, DenseParams)
     x = floating_array(where, "x", x)
     if weight.ndim != 2 or bias.shape != weight.shape[:1]:
         expected = "weight of shape (units, inputs) and bias of shape (units,)"

@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 
+from ..checks import brief, check_update_pair
 from ..configuration import Configuration
 from ..errors import message
 from ..settings import Initial
@@ -57,6 +58,9 @@ class _ChainUpdate(Configuration):
         self, gradients: Params, state: tuple[State, ...], params: Params | None = None
     ) -> tuple[Params, tuple[State, ...]]:
         """Return the last member's updates and every member's next state."""
+        if not isinstance(state, tuple) or len(state) != len(self.updates):
+            expected = f"state to be the tuple of {len(self.updates)} states that init returns"
+            raise TypeError(message("chain", expected, brief(state)))
         states = []
         for update, member_state in zip(self.updates, state, strict=True):
             gradients, member_state = update(gradients, member_state, params)
@@ -80,9 +84,7 @@ def chain(*optimizers: Any) -> Optimizer:
     if not optimizers:
         raise ValueError(message("chain", "at least one optimizer", "none"))
     for i, optimizer in enumerate(optimizers):
-        if not (hasattr(optimizer, "init") and hasattr(optimizer, "update")):
-            expected = f"optimizer {i} to have init and update, as fn.adam(0.001) has"
-            raise TypeError(message("chain", expected, f"a {type(optimizer).__name__}"))
+        check_update_pair("chain", optimizer, name=f"optimizer {i}", descends=False)
     init = _ChainInit(optimizers)
     steps = [pair for pair in init.members if isinstance(pair.init, Initial) and pair.init.descends]
     if len(steps) > 1:

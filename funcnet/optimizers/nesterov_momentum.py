@@ -11,7 +11,19 @@ import jax.numpy as jnp
 
 from ..checks import accumulator_dtype
 from ..errors import message
-from .rule import At, Decay, Epsilon, EquationResult, LearningRate, Momentum, Params, from_equation
+from .rule import (
+    At,
+    Decay,
+    Epsilon,
+    EquationResult,
+    LearningRate,
+    Momentum,
+    Params,
+    check_real_params,
+    check_state,
+    from_equation,
+    leaves_like,
+)
 
 
 @from_equation("NesterovState", velocity=0.0)
@@ -83,6 +95,10 @@ def without_lookahead(params: Params, state: Any) -> Params:
     if not isinstance(state, NesterovState | RMSPropNesterovState):
         expected = "the state of fn.nesterov or fn.rmsprop_nesterov"
         raise TypeError(message("without_lookahead", expected, f"a {type(state).__name__}"))
+
+    check_state("without_lookahead", state, NesterovState | RMSPropNesterovState)
+    check_real_params("without_lookahead", params)
+    leaves_like(state.velocity, params)
 
     def theta(phi: jax.Array, v: jax.Array) -> jax.Array:
         dtype = accumulator_dtype(phi.dtype)

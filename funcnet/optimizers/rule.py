@@ -36,7 +36,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks import accumulator_dtype, as_dtype, check_like, nan_unless, next_count, real_array
+from ..checks import accumulator_dtype, as_dtype, brief, check_arrays, check_like, nan_unless, next_count, real_array
 from ..configuration import document_fields
 from ..errors import DtypeError, ShapeError, message
 from ..settings import (
@@ -168,11 +168,12 @@ def from_equation(
         state = state_type(equation, state_name, fields, ranges)
 
         def init(params: Params, **hyperparameters: Any) -> State:
+            check_real_params(name, params)
             dtype = settings_dtype(name, ranges, hyperparameters, params)
             numbers = [as_leaves(hyperparameters[each], dtype) for each in ranges]
             return state(*_first_arrays(params, numbers, dtype, tuple(accumulators.values())))
 
-        update = _update(equation, ranges, tuple(accumulators))
+        update = _update(equation, ranges, tuple(accumulators), state)
         return public_function(equation, 2, Optimizer, state, init, update)
 
     return decorate
@@ -193,19 +194,21 @@ def from_transformation(
 
     def decorate(transformation: Callable[Concatenate[Params, P], Params]) -> OptimizerFunction[P]:
         ranges, name = ranges_of(transformation, 1, reserved=("params",)), transformation.__name__
-        state = state_type(transformation, state_name, {each: f"float (), {r}" for each, r in ranges.items()}, ranges)
+        kind = state_type(transformation, state_name, {each: f"float (), {r}" for each, r in ranges.items()}, ranges)
 
         def init(params: Params, **settings: Any) -> State:
+            check_real_params(name, params)
             dtype = settings_dtype(name, ranges, settings, params)
-            return state(*(as_array(settings[each], dtype) for each in ranges))
+            return kind(*(as_array(settings[each], dtype) for each in ranges))
 
         def update(gradients: Params, state: State, params: Params | None = None) -> tuple[Params, State]:
             _floating_leaves(name, gradients, params)
+            check_state(name, state, kind)
             transformed = transformation(gradients, **state._asdict())  # type: ignore[call-arg]
             check_like(name, "result", transformed, gradients)
             return transformed, state
 
-        return public_function(transformation, 1, Optimizer, state, init, update, descends=False)
+        return public_function(transformation, 1, Optimizer, kind, init, update, descends=False)
 
     return decorate
 
@@ -230,12 +233,13 @@ def check_settings(init: Callable[..., Any], params: Params) -> None:
         check(params)
 
 
-def _update(equation: Callable[..., Any], ranges: dict[str, Any], accumulators: tuple[str, ...]) -> Any:
+def _update(equation: Callable[..., Any], ranges: dict[str, Any], accumulators: tuple[str, ...], kind: Any) -> Any:
     """Return the ``update`` that applies an equation to every array of the gradients."""
     name = equation.__name__
 
     def update(gradients: Params, state: State, params: Params | None = None) -> tuple[Params, State]:
         leaves, structure = _floating_leaves(name, gradients, params), jax.tree.structure(gradients)
+        check_state(name, state, kind)
         memory = {each: leaves_like(gradients, getattr(state, each)) for each in accumulators}
         given = {each: getattr(state, each) for each in ranges}
         numbers = {
@@ -311,6 +315,9 @@ def _floating_leaves(where: str, gradients: Params, params: Params | None) -> li
 
     Parameters of another dtype, such as a running count, are not trained: their gradients pass, their updates are 0.
     """
+    check_arrays(where, "gradients", gradients)
+    if params is not None:
+        check_arrays(where, "params", params)
     leaves = jax.tree.leaves(gradients)
     for index, g in enumerate(leaves):
         if not jnp.issubdtype(jnp.result_type(g), jnp.floating):
@@ -318,6 +325,23 @@ def _floating_leaves(where: str, gradients: Params, params: Params | None) -> li
             if jnp.issubdtype(theta, jnp.floating):
                 raise DtypeError(where, "gradients of a floating dtype", jnp.result_type(g))
     return leaves
+
+
+def check_real_params(where: str, params: Params) -> None:
+    """Raise an error unless the parameters are arrays of real numbers."""
+    check_arrays(where, "params", params)
+    for leaf in jax.tree.leaves(params):
+        if jnp.issubdtype(leaf.dtype, jnp.complexfloating):
+            raise DtypeError(where, "params of real dtypes", leaf.dtype)
+
+
+def check_state(where: str, state: Any, kind: Any) -> None:
+    """Raise ``TypeError`` unless a state is one that ``init`` returns."""
+    if not isinstance(state, kind) or any(value is None for value in state):
+        raise TypeError(
+            message(where, f"state to be the {getattr(kind, '__name__', kind)} that init returns", brief(state))
+        )
+    check_arrays(where, "state", state)
 
 
 def leaves_like(gradients: Params, tree: Any) -> list[jax.Array]:
@@ -358,5 +382,6 @@ def apply_updates(params: Params, updates: Params) -> Params:
     >>> apply_updates({"w": jnp.array([1.0, 2.0])}, {"w": jnp.array([0.5, -0.5])})
     {'w': Array([1.5, 1.5], dtype=float32)}
     """
+    check_arrays("apply_updates", "params", params)
     check_like("apply_updates", "updates", updates, params, any_floating=True)
     return jax.tree.map(lambda p, u: p + u.astype(p.dtype), params, updates)

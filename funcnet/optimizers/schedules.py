@@ -6,8 +6,9 @@ them, it gives the whole curve. Rates are real numbers of at least 0, counts of 
 that build schedules raise ``TypeError`` for other types and ``ValueError`` for other values.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import MISSING, fields
+from functools import wraps
 from itertools import pairwise
 from typing import Any
 
@@ -15,10 +16,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks import is_concrete
+from ..checks import brief, check_values, integer_array, is_concrete
 from ..configuration import Configuration
 from ..errors import message
-from ..settings import NOT_NEGATIVE, POSITIVE, Range
+from ..settings import NOT_NEGATIVE, POSITIVE, Range, described
 
 
 class Schedule(Configuration):
@@ -41,6 +42,8 @@ class Schedule(Configuration):
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         jax.tree_util.register_dataclass(cls, [field.name for field in fields(cls)], [])
+        if "__call__" in vars(cls):
+            cls.__call__ = _of_steps(cls.__call__)  # type: ignore[assignment, method-assign]
 
     def __call__(self, step: Any) -> jax.Array:
         """Return the learning rate of a step."""
@@ -55,6 +58,19 @@ class Schedule(Configuration):
             elif not (isinstance(value, float) and value == field.default):  # an array or a tracer could not say
                 arguments.append(f"{field.name}={value!r}")
         return f"{getattr(self, 'name', type(self).__name__)}({', '.join(arguments)})"
+
+
+def _of_steps(rate: Callable[[Any, Any], jax.Array]) -> Callable[[Any, Any], jax.Array]:
+    """Return a schedule's ``__call__`` that raises an error unless ``step`` is an integer, or several, from 0."""
+
+    @wraps(rate)
+    def checked(self: Schedule, step: Any) -> jax.Array:
+        steps = integer_array(self, "step", step)
+        if not isinstance(steps, jax.Array):
+            check_values(self, f"step in [0, {2**31})", steps, (steps >= 0) & (steps < 2**31))
+        return rate(self, step if isinstance(step, int) else jnp.asarray(steps))
+
+    return checked
 
 
 class _Constant(Schedule):
@@ -242,7 +258,10 @@ def _checked(where: str, **numbers: Any) -> dict[str, Any]:
 
 def _real(where: str, name: str, value: Any, valid: Range = NOT_NEGATIVE) -> Any:
     """Return a valid number, one of an integer type as a float, since a schedule's integers count steps."""
+    if isinstance(value, type) or callable(value):
+        raise TypeError(message(where, f"{name} to be a real number", described(value)))
     valid.check(where, name, value)
+    value = value if isinstance(value, int | float | jax.Array) else np.asarray(value)
     if not jnp.issubdtype(jnp.result_type(value), jnp.integer):
         return value
     return float(value) if isinstance(value, int) else value.astype(float)
@@ -251,9 +270,10 @@ def _real(where: str, name: str, value: Any, valid: Range = NOT_NEGATIVE) -> Any
 def _count(where: str, name: str, value: Any, minimum: int = 1) -> Any:
     """Return a valid count of steps: an integer, or an array that is one, which an int32 can hold."""
     expected = f"{name} to be an integer in [{minimum}, {2**31})"
-    dtype = getattr(value, "dtype", np.dtype(type(value)))
+    is_array = isinstance(value, jax.Array | np.generic | np.ndarray)
+    dtype = value.dtype if is_array else np.dtype(bool if isinstance(value, bool) else type(value))
     if np.ndim(value) or not jnp.issubdtype(dtype, jnp.integer):
-        raise TypeError(message(where, expected, repr(value)))
+        raise TypeError(message(where, expected, brief(value)))
     if is_concrete(value) and not minimum <= value < 2**31:
-        raise ValueError(message(where, expected, value))
+        raise ValueError(message(where, expected, brief(value)))
     return value

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..checks import brief, check_count, check_known, check_number, check_values
 from ..errors import message
-from .figures import COLOURS, DASHES, DIVERGING, MARKERS, label
+from .figures import COLOURS, DASHES, DIVERGING, MARKERS, as_drawn, check_mapping, check_names, check_pair, label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,9 +43,12 @@ def curves(
     >>> [line.get_label() for line in axes[0, 0].lines]
     ['training', 'validation']
     """
+    check_mapping("curves", "series", series)
     for (name, values), colour, dash in zip(series.items(), cycle(colours), cycle(DASHES), strict=False):
-        values = np.asarray(values)
-        positions = np.arange(1, len(values) + 1) if x is None else np.asarray(x)
+        values = as_drawn("curves", name, values)
+        if values.ndim != 1:
+            raise ValueError(message("curves", f"{name} of shape (n,)", values.shape))
+        positions = np.arange(1, len(values) + 1) if x is None else as_drawn("curves", "x", x)
         if values.shape != positions.shape:
             raise ValueError(message("curves", f"{name} of shape {positions.shape}, as x", values.shape))
         axes.plot(positions, values, dash, color=colour, label=name, linewidth=1.6)
@@ -88,7 +92,18 @@ def surface(
     >>> _, axes = figure()
     >>> surface(axes[0, 0], lambda p: (p**2).sum(axis=1), (-1, 1), (-1, 1), xlabel="w", ylabel="b")
     """
-    horizontal, vertical, values = _on_grid(function, x_range, y_range, resolution)
+    check_pair("surface", "x_range", x_range, lambda ends: ends[0] < ends[1], "to rise")
+    check_pair("surface", "y_range", y_range, lambda ends: ends[0] < ends[1], "to rise")
+    check_count("surface", "resolution", resolution, minimum=2, maximum=10_000)
+    if isinstance(levels, Sequence | np.ndarray) and not isinstance(levels, str):
+        given = as_drawn("surface", "levels", levels)
+        if given.ndim != 1 or len(given) < 2 or not np.all(np.diff(given) > 0):
+            raise ValueError(
+                message("surface", "levels to be a number of levels, or at least two that rise", given.shape)
+            )
+    else:
+        check_count("surface", "levels", levels, maximum=1000)
+    horizontal, vertical, values = _on_grid("surface", "function", function, x_range, y_range, resolution)
     shown = np.log10(np.maximum(values, np.finfo(float).tiny)) if log else values
     filled = axes.contourf(horizontal, vertical, shown, levels=levels, cmap="Blues_r", alpha=0.85)
     axes.contour(filled, colors="white", linewidths=0.3)
@@ -124,9 +139,10 @@ def paths(axes: "Axes", steps: Mapping[str, Any], *, colours: Sequence[str] = CO
     >>> _, axes = figure()
     >>> paths(axes[0, 0], {"sgd": [[0.0, 0.0], [1.0, 1.0]], "adam": [[0.0, 0.0], [1.0, 0.5]]})
     """
+    check_mapping("paths", "steps", steps)
     looks = zip(steps.items(), cycle(colours), cycle(MARKERS), cycle(DASHES), strict=False)
     for (name, points), colour, marker, dash in looks:
-        points = np.asarray(points)
+        points = as_drawn("paths", name, points)
         if points.ndim != 2 or points.shape[0] == 0 or points.shape[1] != 2:
             raise ValueError(message("paths", f"{name} of shape (n, 2), n at least 1", points.shape))
         axes.plot(points[:, 0], points[:, 1], dash, color=colour, linewidth=1.4, label=name)
@@ -163,13 +179,16 @@ def bars(
     >>> _, axes = figure()
     >>> bars(axes[0, 0], ["XOR", "digits"], {"sgd": [0.6, 0.9], "adam": [0.7, 0.95]}, ylabel="accuracy")
     """
-    if not groups or not series:
-        raise ValueError(message("bars", "at least one group and one series", f"{len(groups)} and {len(series)}"))
+    check_names("bars", "groups", groups)
+    check_mapping("bars", "series", series)
+    if not groups:
+        raise ValueError(message("bars", "groups of at least one", "none"))
     width = 0.8 / len(series)
     for index, ((name, values), colour) in enumerate(zip(series.items(), cycle(colours), strict=False)):
-        values = np.asarray(values)
+        values = as_drawn("bars", name, values)
         if values.shape != (len(groups),):
             raise ValueError(message("bars", f"{name} of shape {(len(groups),)}, one per group", values.shape))
+        check_values("bars", f"{name} to be finite, or NaN for no bar", values, ~np.isinf(values))
         written = ["" if np.isnan(v) else f"{v:.0f}" if abs(v) >= 1000 else f"{v:.3g}" for v in values]
         drawn = axes.bar(np.arange(len(groups)) + (index - (len(series) - 1) / 2) * width, values, width, label=name,
                          color=colour)  # fmt: skip
@@ -209,12 +228,17 @@ def decision(
     >>> _, axes = figure()
     >>> decision(axes[0, 0], lambda p: p[:, 0], [[0.0, 0.0], [1.0, 1.0]], [0, 1])
     """
-    x, labels = np.asarray(x), np.asarray(labels)
+    x, labels = as_drawn("decision", "x", x), as_drawn("decision", "labels", labels)
+    if x.ndim != 2 or x.shape[1] != 2 or not len(x):
+        raise ValueError(message("decision", "x of shape (n, 2), n at least 1", x.shape))
+    check_values("decision", "x to be finite", x, np.isfinite(x))
+    check_known("decision", "margin", margin)
+    check_number("decision", "margin", margin, lambda width: (width >= 0) & (width < 1e30), "at least 0 and finite")
     if labels.shape != x.shape[:1] or not np.isin(labels, (0, 1)).all():
         got = f"shape {labels.shape}, values {np.unique(labels).tolist()[:5]}"
         raise ValueError(message("decision", f"labels of shape {x.shape[:1]}, each 0 or 1", got))
     (left, low), (right, high) = x.min(axis=0) - margin, x.max(axis=0) + margin
-    horizontal, vertical, values = _on_grid(probability, (left, right), (low, high), 160)
+    horizontal, vertical, values = _on_grid("decision", "probability", probability, (left, right), (low, high), 160)
     shown = np.clip(values, 0, 1)
     filled = axes.contourf(horizontal, vertical, shown, levels=np.linspace(0, 1, 21), cmap=DIVERGING, alpha=0.8)
     axes.contour(horizontal, vertical, shown, levels=[0.5], colors="black", linewidths=1)
@@ -226,8 +250,17 @@ def decision(
     label(axes, xlabel, ylabel, title)
 
 
-def _on_grid(function: Callable[[np.ndarray], Any], x_range: Range, y_range: Range, points: int) -> tuple[Any, ...]:
+def _on_grid(
+    where: str, name: str, function: Callable[[np.ndarray], Any], x_range: Range, y_range: Range, points: int
+) -> tuple[Any, ...]:
     """Return the coordinates of a grid and the function's values there, each (points, points)."""
+    if not callable(function):
+        raise TypeError(message(where, f"{name} to be a function of points (n, 2)", brief(function)))
     horizontal, vertical = np.meshgrid(np.linspace(*x_range, points), np.linspace(*y_range, points))
-    values = np.asarray(function(np.stack([horizontal.ravel(), vertical.ravel()], axis=1)))
+    found = function(np.stack([horizontal.ravel(), vertical.ravel()], axis=1))
+    values = as_drawn(where, f"the result of {name}", found)
+    if values.shape != (points * points,):
+        raise ValueError(
+            message(where, f"{name} to return shape ({points * points},) for as many points", values.shape)
+        )
     return horizontal, vertical, values.reshape(horizontal.shape)

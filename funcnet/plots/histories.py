@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import message
+from ..checks import check_count
 from .charts import curves
-from .figures import figure
+from .figures import as_drawn, check_mapping, figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,8 +29,9 @@ def history(columns: Mapping[str, Any], *, first: int = 1, log: bool = False) ->
     >>> [(axes.get_ylabel(), len(axes.lines)) for axes in picture.axes]
     [('loss', 2), ('accuracy', 1)]
     """
-    if not columns:
-        raise ValueError(message("history", "at least one column", "none"))
+    check_mapping("history", "columns", columns)
+    check_count("history", "first", first, minimum=0)
+    columns = {name: as_drawn("history", f"columns[{name!r}]", values) for name, values in columns.items()}
     panels: dict[str, dict[str, Any]] = {}
     for name, values in columns.items():
         if np.ndim(values) == 2:

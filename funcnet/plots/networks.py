@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import numpy as np
 
+from ..checks import check_arrays, check_known, check_part
 from ..drawing.layout import Look, Node, layout_of
 from ..errors import message
 from ..layer import Layer, Params
 from ..layers import Dense, DenseParams, opened
 from ..neurons import gates_of
-from .figures import COLOURS, label
+from .figures import COLOURS, check_names, label
 from .pictures import diagram
 
 if TYPE_CHECKING:
@@ -68,6 +69,11 @@ def network(
     >>> [text.get_text() for text in axes[0, 0].texts]
     ['a', 'b', 'inputs', '3', 'step', '−2', '−2']
     """
+    check_part("network", "network", network, Layer)
+    check_arrays("network", "params", params)
+    check_known("network", "params", *jax.tree.leaves(params))
+    check_names("network", "inputs", inputs)
+    check_names("network", "outputs", outputs)
     columns = _columns(network, params, inputs, outputs)
     weights = [np.asarray(column.params.weight, np.float64) for column in columns if column.params is not None]
     largest = max(float(np.abs(weight).max()) for weight in weights) or 1.0
@@ -95,6 +101,8 @@ def _columns(network: Layer, params: Params, inputs: Sequence[str], outputs: Seq
     columns: list[_Column] = []
     for layer, own in opened(network, params):
         if isinstance(layer, Dense):
+            if isinstance(own, DenseParams):
+                own = layer.checked_params(own)
             if not (isinstance(own, DenseParams) and np.isfinite(own.weight).all() and np.isfinite(own.bias).all()):
                 raise ValueError(message("network", f"params of {layer} that are finite DenseParams", _shortly(own)))
             columns = columns or [_Column(own.weight.shape[1], list(inputs), "inputs")]
@@ -204,6 +212,8 @@ def circuit(
     >>> [text.get_text() for text in axes[0, 0].texts]
     ['a', 'b', 'NAND', 'NAND', 'NAND', 'NAND', 'a XOR b']
     """
+    check_names("circuit", "inputs", inputs)
+    check_names("circuit", "outputs", outputs)
     gates, results = gates_of(function, len(inputs))
     if len(outputs) != len(results):
         raise ValueError(message("circuit", f"{len(results)} names of outputs", f"{len(outputs)} of them"))

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..checks import brief, check_known, check_number, check_values, integer_array
 from ..errors import message
-from .figures import COLOURS, DIVERGING, label
+from .figures import COLOURS, DIVERGING, as_drawn, check_names, label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +26,10 @@ def images(axes: np.ndarray, pictures: Any, titles: Sequence[str] = (), *, diver
     >>> _, axes = figure(1, 3)
     >>> images(axes, np.zeros((2, 8, 8)), ["0", "1"])
     """
-    pictures = np.asarray(pictures)
+    pictures = as_drawn("images", "pictures", pictures)
+    if pictures.ndim != 3 or pictures.size == 0:
+        raise ValueError(message("images", "pictures of shape (n, height, width), each at least 1", pictures.shape))
+    check_names("images", "titles", titles)
     if len(pictures) > axes.size:
         raise ValueError(message("images", f"at most {axes.size} pictures, one for each axes", len(pictures)))
     for place in axes.ravel():
@@ -59,11 +63,11 @@ def samples(
     >>> [place.get_title() for place in axes.ravel()]
     ['3', '5, predicted 6']
     """
-    pictures, labels = np.asarray(pictures), np.asarray(labels)
-    answers = labels if predictions is None else np.asarray(predictions)
+    pictures, labels = as_drawn("samples", "pictures", pictures), _classes("labels", labels)
+    answers = labels if predictions is None else _classes("predictions", predictions)
     for what, given in (("labels", labels), ("predictions", answers)):
-        if given.shape != (len(pictures),):
-            raise ValueError(message("samples", f"{what} of shape ({len(pictures)},), one per picture", given.shape))
+        if pictures.ndim == 0 or given.shape != pictures.shape[:1]:
+            raise ValueError(message("samples", f"{what} of shape {pictures.shape[:1]}, one per picture", given.shape))
 
     if len(pictures) > np.size(axes):
         raise ValueError(message("samples", f"at most {np.size(axes)} pictures, one for each axes", len(pictures)))
@@ -84,6 +88,11 @@ def samples(
         place.title.set_color("black" if true == answer else COLOURS[1])
 
 
+def _classes(name: str, value: Any) -> np.ndarray:
+    check_known("samples", name, value)
+    return np.asarray(integer_array("samples", name, value))
+
+
 def confusion(axes: "Axes", counts: Any, *, title: str = "") -> None:
     """Draw a confusion matrix, counts (classes, classes): one row per class, one column per predicted class.
 
@@ -91,7 +100,10 @@ def confusion(axes: "Axes", counts: Any, *, title: str = "") -> None:
     >>> _, axes = figure()
     >>> confusion(axes[0, 0], np.array([[9, 1], [0, 10]]))
     """
-    counts = np.asarray(counts)
+    counts = as_drawn("confusion", "counts", counts)
+    if counts.ndim != 2 or counts.shape[0] != counts.shape[1] or counts.size == 0:
+        raise ValueError(message("confusion", "counts of shape (classes, classes)", counts.shape))
+    check_values("confusion", "counts to be finite and at least 0", counts, np.isfinite(counts) & (counts >= 0))
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     axes.imshow(np.sqrt(shares), cmap="Blues", vmin=0, vmax=1)  # the root makes rare mistakes visible
     size = "x-small" if len(counts) > 5 else "large"
@@ -118,6 +130,11 @@ def diagram(axes: "Axes", layout: Any, *, title: str = "", fontsize: float = 8.5
     >>> [text.get_text().splitlines()[0] for text in axes[0, 0].texts]
     ['w', 'x', 'output', 'mul(w, x)']
     """
+    if isinstance(layout, type) or not (hasattr(layout, "boxes") and hasattr(layout, "arrows")):
+        raise TypeError(message("diagram", "layout to be the result of Graph.layout()", brief(layout)))
+    check_known("diagram", "fontsize", fontsize)
+    check_number("diagram", "fontsize", fontsize, lambda size: (size > 0) & np.isfinite(size), "to be finite, above 0")
+    fontsize = float(np.asarray(fontsize))
     from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
     from matplotlib.path import Path as Line
 

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..checks import as_shape, check_count, check_key, check_number
 from ..errors import message
 from .points import Cost, Params, Point, chances, chosen, evaluated, perturbed
 from .ranges import Factor, NaturalNumber, Points, Scale, Share, TournamentSize
@@ -101,9 +102,15 @@ def tournament_ranks(key: jax.Array, size: Any, population: int, shape: tuple[in
     >>> print(f"{(ranks >= 5).mean():.2f}")
     0.25
     """
-    u = jax.random.uniform(key, shape, size.dtype)
+    where = "tournament_ranks"
+    check_key(where, key)
+    check_number(where, "size", size, lambda k: (k >= 1) & np.isfinite(k), "to be finite and at least 1")
+    check_count(where, "population", population)
+    size = jnp.asarray(size)
+    size = size if jnp.issubdtype(size.dtype, jnp.floating) else size.astype(jnp.float32)
+    u = jax.random.uniform(key, as_shape(where, "shape", shape, minimum=0), size.dtype)
     lowest = -jnp.expm1(jnp.log1p(-u) / size)  # 1 − (1 − u)^(1/k)
-    return jnp.minimum(jnp.floor(population * lowest).astype(np.int32), population - 1)
+    return jnp.minimum(jnp.floor(int(population) * lowest).astype(np.int32), int(population) - 1)
 
 
 def _crossed(key: jax.Array, first: Params, second: Params, rate: Any) -> Params:

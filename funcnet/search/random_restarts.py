@@ -10,7 +10,7 @@ from ..checks import check_count, check_like, check_update_pair, next_count
 from ..configuration import Configuration, document_fields
 from ..settings import Initial
 from .points import Cost, Params, Point, Start, as_pytree, best_of, better, checked_cost, finite_or_inf, first_points
-from .rule import Search, check_call
+from .rule import Search, check_call, check_step
 
 
 @document_fields
@@ -88,6 +88,7 @@ class _Step(Configuration):
 
     def __call__(self, cost: Cost, state: RestartsState) -> RestartsState:
         """Return the state after one step of every start: θ ← θ + update."""
+        check_step("restarts", cost, state, RestartsState)
         updates, optimizer_state = jax.vmap(self.update)(state.gradients, state.optimizer_state, state.current.params)
         check_like("restarts", "updates", updates, state.current.params, any_floating=True)
         params = jax.tree.map(lambda p, u: p + u.astype(p.dtype), state.current.params, updates)

@@ -23,7 +23,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks import check_key, next_count
+from ..checks import brief, check_arrays, check_key, next_count
 from ..configuration import document_fields
 from ..errors import message
 from ..settings import (
@@ -44,6 +44,8 @@ P = ParamSpec("P")
 
 # Fields of a state and arguments of ``init``.
 NAMES_IN_USE = ("key", "step", "current", "best", "evaluations", "cost", "start")
+
+COST = "cost to be a function of the parameters"
 
 
 @document_fields
@@ -132,14 +134,14 @@ def from_step(
         ranges, name = ranges_of(rule, leading=2, reserved=NAMES_IN_USE), rule.__name__
         counts = [each for each, valid in ranges.items() if isinstance(valid, PointCount)]
         kept = [each for each in ranges if each not in counts]
-        state = state_type(rule, state_name, _fields(ranges, kept), kept)
+        kind = state_type(rule, state_name, _fields(ranges, kept), kept)
 
         def init(cost: Cost, start: Start, key: jax.Array, **settings: Any) -> State:
             check_call(name, cost, start, key)
             points = first_points(name, cost, start, key, settings[counts[0]] if counts else 1)
             dtype = settings_dtype(name, ranges, settings, points.params)
             one = best_of(points)
-            return state(
+            return kind(
                 key=key,
                 step=as_array(0, np.int32),
                 current=points if counts else one,
@@ -152,6 +154,7 @@ def from_step(
             )
 
         def step(cost: Cost, state: State) -> State:
+            check_step(name, cost, state, kind)
             settings = {each: getattr(state, each) for each in kept}
             settings |= {each: len(state.current.cost) for each in counts}
             at = StepInput(jax.random.fold_in(state.key, state.step), state.current)
@@ -167,7 +170,7 @@ def from_step(
                 **changed,
             )
 
-        return public_function(rule, 2, Search, state, init, step, check)
+        return public_function(rule, 2, Search, kind, init, step, check)
 
     return decorate
 
@@ -204,8 +207,17 @@ def check_call(where: str, cost: Any, start: Any, key: Any) -> None:
         key: the run's random key.
     """
     if not callable(cost):
-        raise TypeError(message(where, "cost to be a function of the parameters", f"a {type(cost).__name__}"))
+        raise TypeError(message(where, COST, f"a {type(cost).__name__}"))
     if not callable(start):
         expected = "start to be a function of a key, such as lambda key: params"
         raise TypeError(message(where, expected, f"a {type(start).__name__}"))
     check_key(where, key)
+
+
+def check_step(where: str, cost: Any, state: Any, kind: Any) -> None:
+    """Raise ``TypeError`` unless cost is a function, and the state one of the search's type, of arrays."""
+    if not callable(cost):
+        raise TypeError(message(where, COST, brief(cost)))
+    if not isinstance(state, kind) or any(each is None for each in state):
+        raise TypeError(message(where, f"state to be the {kind.__name__} that init returns", brief(state)))
+    check_arrays(where, "state", state)

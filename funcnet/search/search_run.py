@@ -106,7 +106,7 @@ def run(
     >>> results.params.shape, bool((results.cost <= 0.01).all())
     ((20, 2), True)
     """
-    if not (hasattr(search, "init") and hasattr(search, "step")):
+    if isinstance(search, type) or not (hasattr(search, "init") and hasattr(search, "step")):
         expected = "search to have init and step, as fn.genetic() has"
         raise TypeError(message("run", expected, f"a {type(search).__name__}"))
     check_call("run", cost, start, key)

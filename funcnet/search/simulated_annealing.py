@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from ..checks import check_number, floating_array
 from .points import Cost, chosen, evaluated, perturbed
 from .ranges import Factor, Scale, Share, Temperature
 from .rule import StepInput, StepResult, from_step
@@ -68,6 +69,9 @@ def acceptance_probability(difference: jax.Array, temperature: Any) -> jax.Array
     >>> acceptance_probability(jnp.array([-1.0, 0.0, 1.0, 2.0]), jnp.array(1.0))
     Array([1.        , 1.        , 0.36787945, 0.13533528], dtype=float32)
     """
+    where = "acceptance_probability"
+    difference = floating_array(where, "difference", difference)
+    check_number(where, "temperature", temperature, lambda t: t >= 0, "to be at least 0")
     uphill = jnp.where(difference > 0, difference, 1)  # never 0, so that T = 0 does not give 0/0
-    probability = jnp.exp(-uphill / temperature.astype(difference.dtype))
+    probability = jnp.exp(-uphill / jnp.asarray(temperature).astype(difference.dtype))
     return jnp.where(difference <= 0, 1, jnp.where(difference > 0, probability, 0)).astype(difference.dtype)

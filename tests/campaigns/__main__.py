@@ -6,10 +6,11 @@ which prints a table and exits 1 if a claim does not hold.
 
 import argparse
 
-from tests.campaigns import files, gallery, idx, survival
+from tests.campaigns import arguments, files, gallery, idx, survival
 from tests.campaigns.mutation import campaign as mutation
 
 CAMPAIGNS = {
+    "arguments": arguments,
     "files": files,
     "gallery": gallery,
     "idx": idx,

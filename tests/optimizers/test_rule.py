@@ -219,7 +219,7 @@ def test_what_an_equation_returns_is_checked(result, error, words):
 
 
 def test_a_schedule_that_does_not_return_a_real_number_is_named():
-    for rate, got in (("fast", "dtype <U4"), (None, "dtype object"), (1j, "complex128")):
+    for rate, got in (("fast", "'fast'"), (None, "None"), (1j, "complex128")):
         optimizer = fn.sgd(lambda step, rate=rate: rate)
         with pytest.raises(TypeError, match=rf"^sgd: expected the result of the schedule learning_rate .*, got {got}$"):
             optimizer.update(jnp.ones(2), optimizer.init(jnp.ones(2)))
