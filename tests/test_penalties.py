@@ -54,8 +54,10 @@ def test_the_gradient_is_zero_but_for_weights():
 
 def test_a_parameter_that_is_no_field_named_weight_is_free():
     params = {"weight": jnp.ones(3), "other": (jnp.ones(2), [jnp.ones(1)])}
-    assert fn.l2(1.0).value(params) == 0
-    chex.assert_trees_all_equal(fn.l2(1.0).gradient(params), jax.tree.map(jnp.zeros_like, params))
+    with pytest.warns(UserWarning, match=r"^l2: l2\(1\.0\) finds no weights in the parameters"):
+        assert fn.l2(1.0).value(params) == 0
+    with pytest.warns(UserWarning, match=r"^l2: l2\(1\.0\) finds no weights in the parameters"):
+        chex.assert_trees_all_equal(fn.l2(1.0).gradient(params), jax.tree.map(jnp.zeros_like, params))
     assert fn.l2(1.0).value(()) == 0
     assert fn.l2(1.0).gradient(()) == ()
 
