@@ -589,12 +589,18 @@ def check_gradient_function(where: str, network: Any, gradients: Any, own: tuple
 
 
 def check_params(where: str, network: Any, params: Any, input_shape: tuple[int, ...]) -> None:
-    """Raise ``ValueError`` unless the parameters have the structure and shapes that the network's ``init`` gives."""
+    """Raise an error unless the parameters have the structure and shapes that the network's ``init`` gives.
+
+    ``ValueError`` for another structure or shape; ``TypeError`` for what is no array, and for integers in place of
+    floating parameters.
+    """
+    check_is_no_result(where, params)
     check_arrays(where, "params", params)
     expected = expected_params(network, input_shape)
     structure: Any = jax.tree.structure(expected)
     if structure != jax.tree.structure(params):
         raise ValueError(message(where, f"params as {network} has them", f"the tree {jax.tree.structure(params)}"))
+    check_param_arrays(where, params)
     for (path, leaf), other in zip(jax.tree_util.tree_leaves_with_path(expected), jax.tree.leaves(params), strict=True):
         if leaf.shape != np.shape(other):
             place = f"params{jax.tree_util.keystr(path)} of shape {leaf.shape}, as {network} has it"
