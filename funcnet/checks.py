@@ -322,10 +322,11 @@ def array_of_numbers(where: object, name: str, value: Any, kind: str = "an array
     else:
         try:
             check_unmasked(where, name, value)
-            array = np.asarray(value)
+            by_dlpack = hasattr(value, "__dlpack__") and not hasattr(value, "__array__")
+            array = np.from_dlpack(value) if by_dlpack else np.asarray(value)
         except jax.errors.TracerArrayConversionError:  # a list of them
             array = jnp.asarray(value)
-        except (ValueError, RuntimeError) as error:  # of NumPy, and of the library that made the value
+        except (ValueError, RuntimeError, BufferError) as error:  # of NumPy, and of the library that made the value
             is_ragged = isinstance(value, list | tuple) and "inhomogeneous" in str(error)
             got = "with rows of different lengths" if is_ragged else f"that makes none: {' '.join(str(error).split())}"
             raise DtypeError(where, expected, f"a {type(value).__name__} {got}") from None
@@ -343,8 +344,10 @@ def _no_numbers(name: str, value: Any, array: Any) -> str:
         is_text = name == "y" and isinstance(array, np.ndarray) and array.ndim == 1 and array.dtype.kind in "USO"
         hint = ": _, y = np.unique(y, return_inverse=True) makes labels of names" if is_text else ""
         return f"dtype {array.dtype}{hint}"
-    remedy = next((f": pass its .{name}()" for name in ("toarray", "todense") if hasattr(value, name)), "")
-    return "None" if value is None else f"a {type(value).__name__}{remedy}"
+    dense = next((name for name in ("toarray", "todense") if hasattr(value, name)), None)
+    if dense is not None:
+        return f"a sparse {type(value).__name__}: pass its .{dense}()"
+    return "None" if value is None else f"a {type(value).__name__}"
 
 
 def brief(value: Any) -> str:
@@ -360,7 +363,8 @@ def brief(value: Any) -> str:
     if isinstance(value, type) or _is_deleted(value):
         return f"the class {value.__name__}" if isinstance(value, type) else DELETED
     text = repr(value)
-    return text if len(text) <= 100 and "\n" not in text else f"a {type(value).__name__}"
+    is_short = len(text) <= 100 and "\n" not in text and " at 0x" not in text
+    return text if is_short else f"a {type(value).__name__}"
 
 
 def floating_array(where: object, name: str, value: Any) -> jax.Array:
@@ -595,7 +599,6 @@ def check_params(where: str, network: Any, params: Any, input_shape: tuple[int, 
     floating parameters.
     """
     check_is_no_result(where, params)
-    check_arrays(where, "params", params)
     expected = expected_params(network, input_shape)
     structure: Any = jax.tree.structure(expected)
     if structure != jax.tree.structure(params):

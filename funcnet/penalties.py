@@ -16,6 +16,7 @@ import numpy as np
 from .checks import (
     accumulator_dtype,
     as_dtype,
+    check_arrays,
     check_is_no_result,
     check_number,
     floating_array,
@@ -130,6 +131,7 @@ class _Norm(Penalty):
 
     def _check(self, params: Params) -> None:
         check_is_no_result(self.name, params)
+        check_arrays(self.name, "params", params)
         if not self.acts_on(params) and all(map(is_concrete, jax.tree.leaves(params))):  # training says so itself
             warn_of_idleness(self.name, self)
 

@@ -784,7 +784,20 @@ def files():
         path=path(str(FOLDER / "other.safetensors")),
         tree=argument("tree", tree, "['w']", ".init", valid=("None", "int", "list", "empty", "array")),
     )
+    model = str(FOLDER / "a model.safetensors")
+    fn.save_model(model, NETWORK, PARAMS)
     yield uses("load", fn.load, path=path(saved), like=argument("tree", tree, "['w']", "the tree"))
+    yield uses(
+        "save_model",
+        fn.save_model,
+        path=path(str(FOLDER / "model.safetensors")),
+        network=A_NETWORK,
+        params=params(PARAMS, "weight", "x"),
+        loss=part_of(fn.quadratic, valid=("a loss", "None")),
+    )
+    yield uses("load_model", fn.load_model, path=path(model), known=sequence([], valid=()))
+    yield uses("Checkpoint", fn.Checkpoint, directory=path("run"), every=count(1, valid=()), resume=flag(True))
+    yield uses("Skip", fn.Skip, limit=count(10, valid=()))
     for each in (fn.CSVLog, fn.JSONLines):
         yield uses(each.__name__, each, path=path("log"), overwrite=flag(False), every=count(1, valid=()))
     yield uses("TensorBoard", fn.TensorBoard, directory=path("logs"), every=count(1, valid=()))

@@ -22,7 +22,18 @@ NOT_CALLED = {
         *("metrics.Metric", "metrics.StepMetric", "metrics.SampleMetric", "schedules.Schedule"),
     },
     "a result, or a state, which funcnet makes": {
-        *("FitResult", "GradientReport", "GradientRow", "LayerError", "LayerSummary", "Progress", "Run", "RunStart"),
+        *(
+            "FitResult",
+            "Model",
+            "NonFinite",
+            "GradientReport",
+            "GradientRow",
+            "LayerError",
+            "LayerSummary",
+            "Progress",
+            "Run",
+            "RunStart",
+        ),
         *("Summary", "TrainState", "graph.Counts", "graph.Graph", "graph.Layout", "graph.Operation", "graph.Variable"),
         *("information.HuffmanCode", "neurons.PerceptronResult", "search.AnnealingState", "search.GeneticState"),
         *("search.Point", "search.RestartsState", "search.SearchResult", "search.StepInput", "search.StepResult"),
@@ -31,7 +42,16 @@ NOT_CALLED = {
         *("DenseParams", "LayerNormParams", "PReLUParams", "Optimizer", "search.Search"),
     },
     "an exception, or a name for why a run ended": {
-        *("DtypeError", "ShapeError", "StorageError", "Ending", "data.IDXError", "graph.NoRuleError"),
+        *(
+            "DtypeError",
+            "ShapeError",
+            "StorageError",
+            "Interrupted",
+            "NonFiniteError",
+            "Ending",
+            "data.IDXError",
+            "graph.NoRuleError",
+        ),
         "neurons.SingularError",
     },
     "without arguments": {

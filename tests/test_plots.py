@@ -17,7 +17,7 @@ def test_labels_that_would_not_be_drawn_are_refused():
 
 
 def test_nothing_to_draw_is_refused():
-    with pytest.raises(ValueError, match="bars: expected at least one group and one series, got 0 and 0"):
+    with pytest.raises(ValueError, match="bars: expected series with at least one name, got none"):
         plots.bars(axes(), [], {}, ylabel="a")
     with pytest.raises(ValueError, match=r"paths: expected a of shape \(n, 2\), n at least 1, got \(0,\)"):
         plots.paths(axes(), {"a": []})

@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from ..checks import check_path
 from .regular_files import open_regular
 
 DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -40,6 +41,7 @@ def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
     ...     read_idx(path)
     array([7, 2, 1], dtype=uint8)
     """
+    check_path("read_idx", "path", path)
     path = Path(path)
     file = open_regular(path)
     if file is None:

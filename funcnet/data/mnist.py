@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from ..checks import check_path
 from ..errors import message
 from .idx import IDXError, read_idx
 
@@ -50,6 +51,8 @@ def load_mnist(
     """
     if isinstance(mirrors, str):
         raise TypeError(f"load_mnist: expected mirrors to be a sequence of addresses, got {mirrors!r}")
+    if directory is not None:
+        check_path("load_mnist", "directory", directory)
     folder = data_home() / "mnist" if directory is None else Path(directory)
     arrays = {}
     for name in FILES:

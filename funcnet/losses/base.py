@@ -9,15 +9,15 @@ import numpy as np
 
 from ..checks import (
     accumulator_dtype,
-    check_unmasked,
     check_values,
     floating_array,
     is_concrete,
     is_label_dtype,
     nan_unless,
+    real_array,
 )
 from ..configuration import Configuration, document_fields, name_or_call
-from ..errors import DtypeError, ShapeError
+from ..errors import ShapeError
 
 
 @document_fields
@@ -89,7 +89,7 @@ class Loss(Configuration):
 
     def predict(self, output: jax.Array) -> jax.Array:
         """Return what the output stands for: by default the output itself."""
-        return output
+        return floating_array(self, "output", output)
 
     def label_count(self, outputs: int) -> int | None:
         """Return how many classes integer labels 0, 1, … name for outputs of that width; None for no labels."""
@@ -138,8 +138,7 @@ class Loss(Configuration):
         makes its target NaN.
         """
         output = floating_array(self, "output", output)
-        check_unmasked(self, "target", target)
-        target = without_wrapping(target)
+        target = without_wrapping(real_array(self, "target", target))
         if output.ndim == 0:
             raise ShapeError(self, "output of shape (batch, outputs)", output.shape)
         is_label = target.ndim == output.ndim - 1 and is_label_dtype(target.dtype)
@@ -152,8 +151,6 @@ class Loss(Configuration):
                 if target.shape[-1] == 1 and self.label_count(output.shape[-1]) is not None:
                     hint = ": labels have no axis for outputs, y[:, 0]"
             raise ShapeError(self, f"target of the output's shape {output.shape}", f"{target.shape}{hint}")
-        if jnp.issubdtype(target.dtype, jnp.complexfloating):
-            raise DtypeError(self, "target of a real dtype", target.dtype)
         return output, target.astype(output.dtype)
 
 

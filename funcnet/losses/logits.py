@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from ..activations import sigmoid, softmax, softplus
 from ..activations.rowwise import below_largest, is_largest, sum_to_zero
-from ..checks import as_dtype, set_number
+from ..checks import as_dtype, floating_array, set_number
 from .base import DISTRIBUTIONS, PROBABILITIES, Loss, TargetRange
 
 
@@ -158,7 +158,8 @@ class Focal(Loss):
 
     def predict(self, output: jax.Array) -> jax.Array:
         """Return the probabilities: softmax(z), and σ(z) of one output."""
-        return sigmoid(output) if output.shape[-1] == 1 else softmax(output)
+        output = floating_array(self, "output", output)
+        return sigmoid(output) if output.shape[-1:] == (1,) else softmax(output)
 
     def _factor(self, log_p: jax.Array) -> jax.Array:
         """Return (1 − p)^γ; where 1 − p is 0, its derivative is 0 too, which is that of the product with log p."""

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from ..activations import relu
+from ..checks import floating_array
 from .base import Loss, TargetRange
 
 
@@ -39,7 +40,7 @@ class Hinge(Loss):
 
     def predict(self, output: jax.Array) -> jax.Array:
         """Return (1 + z)/2, which maps the targets −1 and 1 to 0 and 1, and a score of 0 to the boundary ½."""
-        return (1 + output) / 2
+        return (1 + floating_array(self, "output", output)) / 2
 
 
 hinge = Hinge()

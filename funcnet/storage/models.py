@@ -9,7 +9,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..activations import Activation
-from ..checks import check_dtype, check_input_shape, check_is_no_result, check_params, check_part, expected_params
+from ..checks import (
+    check_dtype,
+    check_input_shape,
+    check_is_no_result,
+    check_params,
+    check_part,
+    check_path,
+    expected_params,
+)
 from ..configuration import document_fields
 from ..errors import message
 from ..layer import Layer, Params
@@ -87,6 +95,7 @@ def save_model(
     True
     """
     where = "save_model"
+    check_path(where, "path", path)
     check_part(where, "network", network, Layer)
     check_is_no_result(where, params)
     check_part(where, "loss", loss, Loss, optional=True)
@@ -138,6 +147,7 @@ def load_model(path: str | os.PathLike[str], known: Iterable[Any] = ()) -> Model
     Model(Sequential(Dense(3), Gain(start=2.0)), 16 parameters, no loss, inputs (4,))
     """
     where = "load_model"
+    check_path(where, "path", path)
     arrays, header = read(path)
     if set(header) == {"version", "tree"}:
         raise StorageError(message(path, "a file of a model", "a file of a tree: fn.load reads it"))

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..checks import check_alive, check_path, check_unmasked
 from ..errors import message
 from .safetensors_file import FORMAT_VERSION, KNOWN_DTYPES, StorageError, read, write
 
@@ -38,6 +39,7 @@ def save(path: str | os.PathLike[str], tree: Any) -> None:
     >>> bool((again[0].weight == params[0].weight).all())
     True
     """
+    check_path("save", "path", path)
     arrays, description = described(tree, "save")
     write(path, arrays, {"version": FORMAT_VERSION, "tree": description})
 
@@ -62,6 +64,7 @@ def load(path: str | os.PathLike[str], like: Any) -> Any:
     Traceback (most recent call last):
     funcnet.storage.safetensors_file.StorageError: load: expected ['w'] of shape (4,), got (3,)
     """
+    check_path("load", "path", path)
     arrays, description = read(path)
     if set(description) != {"version", "tree"}:
         hint = ": fn.load_model reads it" if "network" in description else ""
@@ -71,10 +74,12 @@ def load(path: str | os.PathLike[str], like: Any) -> Any:
 
 def described(tree: Any, where: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Return a tree's arrays by their paths, and a description of its nodes and leaves as plain data."""
+    check_alive(where, "tree", tree)
     arrays: dict[str, np.ndarray] = {}
     leaves: list[dict[str, Any]] = []
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
         name = jax.tree_util.keystr(path)
+        check_unmasked(where, name or "the tree", leaf)
         entry: dict[str, Any] = {"path": name}
         if isinstance(leaf, bool | int | float) and not isinstance(leaf, np.generic):
             kind = "bool" if isinstance(leaf, bool) else "int" if isinstance(leaf, int) else "float"

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks import LARGEST_COUNT, accumulator_dtype, as_dtype, check_count, params_dtype, set_number
+from ..checks import LARGEST_COUNT, accumulator_dtype, as_dtype, check_count, check_metrics, params_dtype, set_number
 from ..configuration import Configuration
 from ..errors import message
 from ..layer import Params
@@ -87,6 +87,7 @@ class EarlyStopping(Configuration):
 
         Raises ``ValueError`` where the monitor is a function that does not say it.
         """
+        check_metrics("EarlyStopping", metrics)
         if self.mode != "auto":
             return self.mode == "min"
         quantity = self.monitor.removeprefix("val_")

@@ -19,6 +19,7 @@ from ..callbacks.base import Callback, Follower, Followers, Progress, RunStart, 
 from ..callbacks.display import say, showing
 from ..checks import (
     LARGEST_COUNT,
+    brief,
     check_alive,
     check_key,
     check_not_traced,
@@ -251,7 +252,12 @@ def _starting_state(
         check_params("fit", network, state.params, input_shape)
         check_alive("fit", "state", state)
         return resumed("fit", state, optimizer)
-    raise ValueError("fit: expected key= (and optionally params=), or state= alone, the .state of an earlier result")
+    given = {"key": key, "params": params, "state": state}
+    got = [
+        f"{name}= {'' if name != 'state' else brief(each)}".strip() for name, each in given.items() if each is not None
+    ]
+    expected = "key= (and optionally params=), or state= alone, the .state of an earlier result"
+    raise ValueError(message("fit", expected, " and ".join(got) or "none of them"))
 
 
 def _first_standing(

@@ -213,10 +213,10 @@ def make_plan(
         if repeated := [name for name in names if names.count(name) > 1]:
             expected = "metrics of other names than those of the validation data, 'val_' first, and than 'skipped'"
             raise ValueError(message(where, expected, repeated[0]))
-    warn_of_mistakes(where, *parts[:2], (batch.x, batch.y), batch_size, penalty)
     limits = None if early_stopping is None else early_stopping.limits
-    batch_size = effective_batch_size(where, batch_size, len(batch.x))
-    return Plan(step, batch, held_out, limits, batch_size, names, reverts)
+    size = effective_batch_size(where, batch_size, len(batch.x))
+    warn_of_mistakes(where, *parts[:2], (batch.x, batch.y), batch_size, penalty)
+    return Plan(step, batch, held_out, limits, size, names, reverts)
 
 
 def check_counts(where: str, plan: Plan, epochs: int, state: TrainState | None) -> None:

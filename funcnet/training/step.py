@@ -11,12 +11,13 @@ import numpy as np
 
 from ..checks import (
     accumulator_dtype,
+    check_dtype,
     check_gradient_function,
     check_input_shape,
     check_key,
     check_like,
     check_metrics,
-    check_param_arrays,
+    check_params,
     check_part,
     check_penalty,
     check_update_pair,
@@ -24,6 +25,7 @@ from ..checks import (
     expected_params,
     is_concrete,
     next_count,
+    real_array,
 )
 from ..compilation import QUICK, jit_for_cpu
 from ..configuration import document_fields
@@ -101,8 +103,10 @@ def init_state(
     check_part("init_state", "network", network, Layer)
     check_update_pair("init_state", optimizer)
     check_key("init_state", key)
-    check_param_arrays("init_state", params)
     shape = check_input_shape("init_state", network, input_shape)
+    check_dtype("init_state", dtype)
+    if params is not None:
+        check_params("init_state", network, params, shape)
     return first_state(network, optimizer, key, shape, params, dtype)
 
 
@@ -361,11 +365,17 @@ def train_step(
             check_penalty("train_step", penalty, accumulator_dtype(dtype))
             with jax.ensure_compile_time_eval():  # what is kept may not belong to a program that is being traced
                 inits[dtype] = jax.tree.map(jnp.asarray, as_argument(optimizer.init))
+        batch = tuple(_as_array(name, each) for name, each in zip(("x", "y", "weights"), batch, strict=False))
         if len(batch) == 3:
             check_weights("train_step", batch[2], accumulator_dtype(dtype))
         return _compiled_step(parts, inits[dtype], state, batch)
 
     return step
+
+
+def _as_array(name: str, value: Any) -> Any:
+    """Return an array of a batch; a JAX array, and None, as it is."""
+    return value if value is None or isinstance(value, jax.Array) else real_array("train_step", name, value)
 
 
 def _first_dtype(params: Params) -> Any:

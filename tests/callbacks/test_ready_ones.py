@@ -223,5 +223,5 @@ def test_a_metric_of_each_class_has_a_panel_of_its_own():
 
 
 def test_a_history_without_columns_is_refused():
-    with pytest.raises(ValueError, match="history: expected at least one column, got none"):
+    with pytest.raises(ValueError, match="history: expected columns with at least one name, got none"):
         fn.plots.history({})

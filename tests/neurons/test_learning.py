@@ -182,7 +182,7 @@ def test_what_are_no_samples_is_named():
         learn(CORNERS, XOR[:, None])
     with pytest.raises(fn.DtypeError, match=r"expected labels of a floating or signed integer dtype, got bool"):
         learn(CORNERS, XOR > 0)
-    with pytest.raises(fn.DtypeError, match=r"expected x of a floating dtype, got int32"):
+    with pytest.raises(fn.DtypeError, match=r"expected x of a floating dtype, got int64"):
         learn(CORNERS.astype(int), XOR)
     with pytest.raises(fn.ShapeError, match=r"expected x of shape \(n, inputs\), both at least 1, got \(4,\)"):
         learn(CORNERS[:, 0], XOR)

@@ -139,7 +139,7 @@ def test_what_are_no_bits_is_named():
         fn.DtypeError, match=r"^full_adder: expected bits of one boolean, integer or floating dtype, got"
     ):
         neurons.full_adder(zeros, zeros, zeros.astype(bool))
-    with pytest.raises(fn.DtypeError, match=r"got complex64"):
+    with pytest.raises(fn.DtypeError, match=r"got complex128"):
         neurons.not_(1j)
     with pytest.raises(fn.ShapeError, match=r"^ripple_carry_adder: expected bits of shape \(\.\.\., n\), n at least 1"):
         neurons.ripple_carry_adder(0, 1)

@@ -186,7 +186,7 @@ HOSTILE = {
     "a huge integer": (f"Dense({'9' * 5000})", "got SyntaxError: Exceeds the limit"),
     "a huge exponent": ("Dropout(1e999999999)", "got Dropout: ValueError"),
     "a size of another kind": ("Dense('1')", "got Dense: TypeError"),
-    "a long argument": (f"Dense('{'x' * 50_000}')", "got Dense: TypeError.{0,300}…$"),
+    "a long argument": (f"Dense('{'x' * 50_000}')", "got Dense: TypeError.* got a str$"),
     "a list where it is not hashable": ("Holding([1])", "got 'Holding'"),
     "two statements": ("relu; tanh", "got SyntaxError"),
     "an assignment": ("x = 1", "got SyntaxError"),
@@ -227,8 +227,9 @@ def test_long_and_deep_networks_are_in_the_limits():
 
 def test_what_is_beyond_the_limits_is_refused_when_it_is_written():
     deep = fn.relu
-    for _ in range(101):
+    for _ in range(99):  # as deep as a network may be
         deep = fn.Residual(deep)
+    deep = (((deep,),),)
     many, long = fn.Sequential(*[fn.relu] * 11_000), fn.Sequential(*[fn.Dense(1), fn.leaky_relu] * 5_000)
     for network, words in ((deep, "100 levels"), (many, "20,000 parts"), (long, "100,000 characters")):
         with pytest.raises(StorageError, match=f"^save_model: expected a text of at most {words}"):
