@@ -142,20 +142,25 @@ class Keeper:
 
 
 @contextmanager
-def keeping(checkpoint: Checkpoint | None, plan: Plan, parts: dict[str, Any]) -> Iterator[Keeper | None]:
+def keeping(
+    checkpoint: Checkpoint | None, plan: Plan, optimizer: Any, early_stopping: EarlyStopping | None, first: Any
+) -> Iterator[Keeper | None]:
     """Give what keeps a run's checkpoints, None without any.
 
     Args:
         checkpoint: where and when they are written.
         plan: the run's.
-        parts: "optimizer", "early_stopping", "key" and "params", as ``fit`` was given them.
+        optimizer: as ``fit`` was given it.
+        early_stopping: as ``fit`` was given it.
+        first: the run's key, and the initial parameters as ``fit`` was given them.
     """
     if checkpoint is None:
         yield None
         return
+    key, params = first
     with opened(checkpoint) as folder:
-        arrays = {"data": plan.data, "validation": plan.validation, "params": parts["params"]}
-        texts = _texts(plan, parts["optimizer"], parts["early_stopping"], parts["key"])
+        arrays = {"data": plan.data, "validation": plan.validation, "params": params}
+        texts = _texts(plan, optimizer, early_stopping, key)
         yield Keeper(checkpoint, folder, Settings(texts, folder.in_background(digests, arrays)))
 
 

@@ -190,12 +190,11 @@ def fit(
     _check_arrays(plan, optimizer, key, params, state)
     is_new = state is None
     if checkpoint is not None and not is_new:
-        raise ValueError(message("fit", "checkpoint= without state=: the run goes on from its checkpoint", "both"))
+        raise ValueError(message("fit", "checkpoint= without state=: a run goes on from its file", "both"))
     state = _starting_state(network, optimizer, plan.data.x.shape[1:], key, params, state)
-    given = {"optimizer": optimizer, "early_stopping": early_stopping, "key": state.key, "params": params}
     with ExitStack() as stack:
         listener = stack.enter_context(listening())
-        keeper = stack.enter_context(keeping(checkpoint, plan, given))
+        keeper = stack.enter_context(keeping(checkpoint, plan, optimizer, early_stopping, (state.key, params)))
         standing = _first_standing(plan, state, early_stopping, keeper, (optimizer, epochs, is_new))
         before = int(standing.state.epoch)
         names = _names_of_numbers(plan, standing.state) if callbacks else plan.names
