@@ -93,7 +93,7 @@ def test_what_cannot_be_estimated_is_refused():
 
 
 def test_equal_outcomes_have_whole_bits():
-    for bits in range(1, 12):
+    for bits in (1, 5, 11):
         assert fn.information.entropy(jnp.full((2**bits,), 2.0**-bits)) == bits
     assert fn.information.cross_entropy([0.5, 0.5], [0.25, 0.75]).dtype == jnp.float32
 
