@@ -57,9 +57,11 @@ def test_another_process_finds_every_program(tmp_path):
     assert ASKED not in again
 
 
-@pytest.mark.parametrize("directory", [None, 3, b"cache", ""])
-def test_what_is_no_path_is_refused(directory):
-    with pytest.raises(TypeError, match=r"^enable_compilation_cache: expected directory to be the path of a directory"):
+@pytest.mark.parametrize(
+    ("directory", "error"), [(None, TypeError), (3, TypeError), (b"cache", TypeError), ("", ValueError)]
+)
+def test_what_is_no_path_is_refused(directory, error):
+    with pytest.raises(error, match=r"^enable_compilation_cache: expected directory to be (a str or a|the) path"):
         fn.enable_compilation_cache(directory)
 
 

@@ -69,10 +69,14 @@ class Activation(Layer):
 
 
 def _of_floating(function: Callable[[Any, jax.Array], jax.Array]) -> Callable[[Any, Any], jax.Array]:
-    """Return a method of z that takes what makes an array of a floating dtype, and raises ``DtypeError`` otherwise."""
+    """Return a method of z that takes what makes an array of a floating dtype, and raises ``DtypeError`` otherwise.
+
+    A complex array of JAX, as a complex step is, passes: many functions have a complex form.
+    """
 
     @wraps(function)
     def checked(self: Activation, z: Any) -> jax.Array:
-        return function(self, floating_array(self, "z", z))
+        is_complex = isinstance(z, jax.Array) and jnp.issubdtype(z.dtype, jnp.complexfloating)
+        return function(self, z if is_complex else floating_array(self, "z", z))
 
     return checked

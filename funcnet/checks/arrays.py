@@ -58,7 +58,7 @@ def check_not_traced(where: str, *given: Any, instead: str) -> None:
     ...     jax.jit(lambda x: check_not_traced("fit", x, instead="run_epochs"))(1.0)
     """
     leaves = jax.tree.leaves(given, is_leaf=lambda part: isinstance(part, list))  # of lists of numbers there are many
-    if not all(map(is_concrete, (*leaves, jnp.asarray(np.float32(0))))):  # the last is traced inside jax.jit
+    if not all(map(is_concrete, (*leaves, jnp.asarray(np.zeros(1, np.float32))))):  # the last is traced inside jax.jit
         hint = f"inside jax.jit, jax.vmap or jax.grad use {instead}"
         raise TypeError(message(where, "values", f"traced arrays: {hint}"))
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..activations import Activation
 from ..checks import (
+    check_arrays,
     check_dtype,
     check_input_shape,
     check_is_no_result,
@@ -99,6 +100,7 @@ def save_model(
     check_part(where, "network", network, Layer)
     check_is_no_result(where, params)
     check_part(where, "loss", loss, Loss, optional=True)
+    check_arrays(where, "params", params)
     if input_shape is None:
         input_shape = _first_inputs(network, params)
     shape = check_input_shape(where, network, input_shape)

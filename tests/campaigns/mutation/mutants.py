@@ -33,8 +33,8 @@ MUTANTS = [
     Mutant("Dense.backward", "jnp.sum(delta, axis=0)", "jnp.mean(delta, axis=0)", "BP4: mean for sum"),
     Mutant("Dense.backward", "jnp.sum(delta, axis=0)", "jnp.zeros_like(params.bias)", "BP4: no bias gradient"),
     Mutant("Dense.backward", "jnp.sum(delta, axis=0)", "jnp.sum(delta, axis=0).at[0].multiply(1 + 1e-12)", "BP4: one bias wrong by 1e-12"),
-    Mutant("Dense.backward", "_contract(delta, 1, params.weight, 0)", "-_contract(delta, 1, params.weight, 0)", "BP2: wrong sign"),
-    Mutant("Dense.backward", "_contract(delta, 1, params.weight, 0)", "_contract(delta, 1, params.weight.T.reshape(params.weight.shape), 0)", "BP2: w for its transpose"),
+    Mutant("Dense.backward", "_contract(delta, 1, weight, 0)", "-_contract(delta, 1, weight, 0)", "BP2: wrong sign"),
+    Mutant("Dense.backward", "_contract(delta, 1, weight, 0)", "_contract(delta, 1, weight.T.reshape(weight.shape), 0)", "BP2: w for its transpose"),
     Mutant("Chain.backward", "gradients.append(gradient)", "gradients.append(gradient)\ndy = dy * 1.001", "BP2: δ wrong by a thousandth a layer"),
     Mutant("Chain.backward", "zip(self.layers, params, cache, strict=True)", "zip(self.layers, params, [cache[0] * 1.01, *cache[1:]], strict=True)", "BP: a stale cache in the first layer"),
     # activations
@@ -109,6 +109,6 @@ MUTANTS = [
     Mutant("Objective._of_trained", "jnp.zeros_like(p) if fixed else leaf", "leaf", "statistics: a gradient of what is not trained"),
     Mutant("Objective.statistics.learned", "new is not old", "new is old", "statistics: taken for what is trained"),
     Mutant("Step.__call__", "network.learn(params, cache)", "params", "statistics: not learned"),
-    Mutant("Chain.forward", "layer.call(layer_params, x, key=layer_key, weights=weights)", "layer.call(layer_params, x, key=layer_key)", "weights that do not reach the layers"),
+    Mutant("Chain.forward", "layer.call(layer_params, x, key=self.key_of(index, key), weights=weights)", "layer.call(layer_params, x, key=self.key_of(index, key))", "weights that do not reach the layers"),
 ]
 # fmt: on
