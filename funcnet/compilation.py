@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 from jax._src import xla_bridge
 from jax.experimental.compilation_cache import compilation_cache
 
-from .checks import check_path, is_concrete
+from .checks import check_path, is_tracing
 from .errors import message
 
 P = ParamSpec("P")
@@ -104,8 +102,9 @@ def jit_for_cpu(options: dict[str, Any], **jit_arguments: Any) -> Callable[[Call
 
         @wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            is_part = not is_concrete(jnp.asarray(np.float32(0)))  # which jax.jit traces, as all that it is around
-            is_plain = is_part or jax.default_backend() != "cpu" or jax.config.read("jax_disable_most_optimizations")
+            is_plain = (
+                is_tracing() or jax.default_backend() != "cpu" or jax.config.read("jax_disable_most_optimizations")
+            )
             return (plain if is_plain else with_options)(*args, **kwargs)
 
         return call

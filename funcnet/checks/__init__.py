@@ -23,6 +23,7 @@ from .arrays import (
     integer_array,
     is_concrete,
     is_label_dtype,
+    is_tracing,
     nan_unless,
     real_array,
 )
@@ -110,6 +111,7 @@ __all__ = [
     "integer_array",
     "is_concrete",
     "is_label_dtype",
+    "is_tracing",
     "named",
     "nan_unless",
     "next_count",

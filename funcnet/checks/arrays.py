@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax._src.core import trace_state_clean  # which has no public name
 
 from ..errors import DtypeError, ShapeError, message
 
@@ -12,6 +13,15 @@ from ..errors import DtypeError, ShapeError, message
 def is_concrete(value: object) -> bool:
     """Return whether a value is known now: it is not a tracer of a JAX transformation."""
     return not isinstance(value, jax.core.Tracer)
+
+
+def is_tracing() -> bool:
+    """Return whether the code runs inside a transformation of JAX, such as ``jax.jit``.
+
+    >>> is_tracing(), bool(jax.jit(lambda x: x * is_tracing())(1.0))
+    (False, True)
+    """
+    return not trace_state_clean()
 
 
 def brief(value: Any) -> str:
@@ -58,7 +68,7 @@ def check_not_traced(where: str, *given: Any, instead: str) -> None:
     ...     jax.jit(lambda x: check_not_traced("fit", x, instead="run_epochs"))(1.0)
     """
     leaves = jax.tree.leaves(given, is_leaf=lambda part: isinstance(part, list))  # of lists of numbers there are many
-    if not all(map(is_concrete, (*leaves, jnp.asarray(np.zeros(1, np.float32))))):  # the last is traced inside jax.jit
+    if is_tracing() or not all(map(is_concrete, leaves)):
         hint = f"inside jax.jit, jax.vmap or jax.grad use {instead}"
         raise TypeError(message(where, "values", f"traced arrays: {hint}"))
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from ..checks import check_count, check_number
+from ..checks import check_count, check_number, check_path
 from ..configuration import Configuration
 from ..errors import message
 from .safetensors_file import FORMAT_VERSION, StorageError, read, write
@@ -68,8 +68,7 @@ class Checkpoint(Configuration):
     every_seconds: float | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.directory, str | os.PathLike) or not os.fspath(self.directory):
-            raise TypeError(message("Checkpoint", "directory to be the path of a folder", repr(self.directory)))
+        check_path("Checkpoint", "directory", self.directory)
         check_count("Checkpoint", "every", self.every)
         check_count("Checkpoint", "keep", self.keep)
         if not isinstance(self.resume, bool):

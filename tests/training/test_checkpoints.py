@@ -240,8 +240,8 @@ def test_what_a_file_may_not_hold_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "error", "expected"),
     [
-        ((3,), TypeError, "directory to be the path of a folder, got 3"),
-        (("",), TypeError, "directory to be the path of a folder, got ''"),
+        ((3,), TypeError, "directory to be a str or a path, got 3"),
+        (("",), ValueError, "directory to be the path of a file or folder, got ''"),
         (("a", 0), ValueError, "every to be an integer of at least 1, got 0"),
         (("a", 1, 2.5), TypeError, "keep to be an integer of at least 1, got 2.5"),
         (("a", 1, 3, "yes"), TypeError, "resume to be True or False, got 'yes'"),
