@@ -23,11 +23,13 @@ class RunStart(NamedTuple):
         names: of the history: "loss", the metrics, and those of the validation data.
         epoch: epochs finished in earlier calls of fit; 0 for a new run.
         epochs: the epoch with which this call of fit ends, unless it ends before.
+        kept: whether checkpoints keep the run: a call that ended before may have told epochs after ``epoch``.
     """
 
     names: tuple[str, ...]
     epoch: int
     epochs: int
+    kept: bool = False
 
 
 @document_fields

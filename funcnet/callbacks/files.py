@@ -5,6 +5,7 @@ import io
 import json
 import math
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,6 +38,9 @@ class _FileLog(Callback):
         if os.path.isdir(self.path):
             raise IsADirectoryError(message(type(self).__name__, "path of a file", f"the folder {str(self.path)!r}"))
         path, head, is_resumed = Path(self.path), self._head(run.names), run.epoch > 0
+        if run.kept and path.exists():
+            is_resumed = True
+            self._cut(path, run.epoch)
         has_lines = path.exists() and path.stat().st_size > 0
         if path.exists() and not is_resumed and not self.overwrite:
             got = f"an existing file {str(path)!r}: overwrite=True replaces it"
@@ -69,6 +73,21 @@ class _FileLog(Callback):
                 with file_errors_as_warnings(self):
                     file.close()
 
+    def _cut(self, path: Path, epoch: int) -> None:
+        """Remove the lines of later epochs, and of one that was not written whole: the run tells them again."""
+        kept = 0
+        with open(path, "rb") as file:
+            for line in file:
+                found = self._epoch_of(line.decode(errors="replace")) if line.endswith(b"\n") else None
+                if (found is not None and found > epoch) or not line.endswith(b"\n"):
+                    break
+                kept += len(line)
+        os.truncate(path, kept)
+
+    def _epoch_of(self, line: str) -> int | None:
+        """Return the epoch of a line, None for one without."""
+        raise NotImplementedError
+
     def _head(self, names: tuple[str, ...]) -> str:
         return ""
 
@@ -89,8 +108,9 @@ class CSVLog(_FileLog):
 
     Every epoch is written, also those between two calls. The numbers are the shortest decimals that read back as the
     same values. A new run refuses to start where the file exists, unless ``overwrite``; a run that goes on from an
-    earlier one (``fit(..., state=...)``) appends to the file, whatever epochs it holds. Missing folders are made. A
-    file that cannot be written, as on a full disk, is warned of, and the run goes on.
+    earlier one (``fit(..., state=...)``) appends to the file, whatever epochs it holds; one with a ``checkpoint`` first
+    removes the lines of epochs that it runs again. Missing folders are made. A file that cannot be written, as on a
+    full disk, is warned of, and the run goes on.
 
     Args:
         path: the file.
@@ -113,6 +133,10 @@ class CSVLog(_FileLog):
     >>> names, len(lines)
     ('epoch,loss', 3)
     """
+
+    def _epoch_of(self, line: str) -> int | None:
+        first = line.partition(",")[0]
+        return int(first) if first.isdecimal() else None
 
     def _head(self, names: tuple[str, ...]) -> str:
         return _csv_line(["epoch", *names])
@@ -139,6 +163,10 @@ class JSONLines(_FileLog):
     >>> JSONLines("log.jsonl", every=5)
     JSONLines('log.jsonl', every=5)
     """
+
+    def _epoch_of(self, line: str) -> int | None:
+        match = re.match(r'\{"epoch": (\d+)', line)
+        return int(match[1]) if match else None
 
     def _line(self, row: dict[str, Any], epoch: int) -> str:
         return json.dumps({"epoch": epoch, **{name: _json_number(value) for name, value in row.items()}}) + "\n"

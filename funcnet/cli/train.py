@@ -185,6 +185,9 @@ def _begin(
     _print("training", f"epochs {epochs}, batch size {batch_size}, seed {options.seed}, device {device}")
     settings = {"optimizer": optimizer, "epochs": epochs, "batch_size": batch_size, "metrics": [fn.accuracy]}
     if options.checkpoint is not None:
+        if not options.resume and any(Path(options.checkpoint).glob("checkpoint-*.safetensors")):
+            expected = "a folder without checkpoints, or --resume, which goes on from them"
+            raise FileExistsError(message("--checkpoint", expected, repr(options.checkpoint)))
         settings["checkpoint"] = fn.Checkpoint(options.checkpoint, resume=options.resume)
     return {**settings, "key": jax.random.key(options.seed), "gradients": GRADIENTS[options.gradients]}
 

@@ -14,7 +14,7 @@ import numpy as np
 from ..checks import check_count, check_number, check_path
 from ..configuration import Configuration
 from ..errors import message
-from .safetensors_file import FORMAT_VERSION, StorageError, read, write
+from .safetensors_file import FORMAT_VERSION, StorageError, VersionError, read, write
 from .trees import described, rebuilt
 
 _NAME = re.compile(r"checkpoint-(\d{10})\.safetensors")
@@ -105,13 +105,18 @@ class Folder:
         self.written: int | None = None  # the epoch of the newest file
 
     def newest(self) -> Stored | None:
-        """Return what the newest file that can be read holds, None without one; a warning names those before it."""
+        """Return what the newest whole file holds, None without one; a warning names the damaged ones after it.
+
+        A file of a later version, or one that the system does not read now, is no damaged one: its error is raised.
+        """
         epochs = sorted(self._epochs())
         while epochs:
             epoch = epochs.pop()
             try:
                 stored = _stored(self._file(epoch), epoch)
-            except (StorageError, OSError) as error:
+            except VersionError:
+                raise
+            except StorageError as error:
                 left = f"the checkpoint of epoch {epochs[-1]} is taken" if epochs else "the run starts anew"
                 warnings.warn(f"fit: {error}: {left}", RuntimeWarning, stacklevel=4)
             else:
@@ -144,7 +149,7 @@ class Folder:
             return
         try:
             pending.result()
-        except OSError as error:
+        except Exception as error:  # whatever it is, the run goes on
             kept = "none is there" if self.written is None else f"that of epoch {self.written} stays"
             text = f"fit: a checkpoint could not be written: {error}: {kept}, and the run goes on"
             warnings.warn(text, RuntimeWarning, stacklevel=4)
@@ -186,13 +191,15 @@ def opened(settings: Checkpoint) -> Iterator[Folder]:
     """
     from filelock import FileLock, Timeout  # imported where it is used, so that importing funcnet stays quick
 
-    path = Path(settings.directory)
-    path.mkdir(parents=True, exist_ok=True)
+    path = Path(settings.directory).absolute()  # a callback may change the current folder
     try:
+        path.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path / _LOCK).acquire(timeout=0)
     except Timeout:
         expected = "a folder of checkpoints that no other run writes to"
         raise StorageError(message(settings, expected, f"{str(path)!r}, which another run has locked")) from None
+    except (OSError, NotImplementedError) as error:  # the latter where the file system has no locks
+        raise OSError(message(settings, "a folder in which files can be made and locked", error)) from error
     with lock, ThreadPoolExecutor(1, "funcnet-checkpoint") as worker:
         for left in path.glob(".checkpoint-*.tmp"):
             with suppress(OSError):

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import re
-import tempfile
+import secrets
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,10 @@ class StorageError(ValueError):
     """A file is damaged, of another format, or holds something else than what is asked for."""
 
 
+class VersionError(StorageError):
+    """A file is whole, and of a version of the format that this one does not read."""
+
+
 def write(path: str | os.PathLike[str], arrays: dict[str, np.ndarray], description: dict[str, Any]) -> None:
     """Write arrays and their description to a file, atomically.
 
@@ -47,14 +51,14 @@ def write(path: str | os.PathLike[str], arrays: dict[str, np.ndarray], descripti
     digest = _digest(data, place).encode()
     path.parent.mkdir(parents=True, exist_ok=True)
     _sweep(path)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.{os.getpid()}.", suffix=".tmp", dir=path.parent)
+    temporary = path.parent / f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp"
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
     try:
         with os.fdopen(handle, "wb") as file:
             for part in (data[:place], digest, data[place + len(_BLANK) :]):
                 file.write(part)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except BaseException:
         with suppress(OSError):
@@ -74,10 +78,13 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str,
     path = Path(path)
     if path.exists() and not path.is_file():
         raise StorageError(message(path, "a regular file", "another kind of file"))
-    data = path.read_bytes()
-    places = _digest_places(data, path)
-    if len(places) != 1:
-        raise StorageError(message(path, "a file that funcnet wrote, with one digest", f"{len(places)} digests"))
+    with open(path, "rb") as file:
+        beginning = file.read(8)
+        beginning += file.read(min(int.from_bytes(beginning, "little"), MOST_HEADER_BYTES))
+        places = _digest_places(beginning, path)  # before the arrays are read, which another file has without end
+        if len(places) != 1:
+            raise StorageError(message(path, "a file that funcnet wrote, with one digest", f"{len(places)} digests"))
+        data = beginning + file.read()
     found = bytes(data[places[0] : places[0] + len(_BLANK)]).decode()
     if found != _digest(data, places[0]):
         raise StorageError(message(path, "the file as it was written", "other bytes than those of its digest"))
@@ -93,7 +100,7 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str,
         raise StorageError(message(path, "a safetensors file that funcnet wrote", got)) from error
     version = description.get("version") if isinstance(description, dict) else None
     if version != FORMAT_VERSION:
-        raise StorageError(message(path, f"the format's version {FORMAT_VERSION}", repr(version)))
+        raise VersionError(message(path, f"the format's version {FORMAT_VERSION}", repr(version)))
     return arrays, description
 
 
@@ -156,13 +163,6 @@ def _runs(process: int) -> bool:
     except (OSError, OverflowError):
         return True
     return True
-
-
-def _umask() -> int:
-    """Return the process's mask of permissions, which can only be read by setting it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _synchronize(folder: Path) -> None:

@@ -19,10 +19,10 @@ from ..metrics import metric_name
 from ..optimizers import Optimizer
 from ..storage import Checkpoint, StorageError, opened
 from ..storage.checkpoints import Folder, Stored
-from ..storage.trees import nodes_of
+from ..storage.trees import described, nodes_of
 from .early_stopping import EarlyStopping
 from .mistakes import NON_FINITE
-from .run import Plan
+from .run import SKIPPED, Plan
 from .step import TrainState, resumed
 
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
@@ -77,28 +77,34 @@ class Keeper:
         """
         self._found = stored = self._folder.newest()
         if stored is None:
+            described(fresh.state, "fit: checkpoint")  # what cannot be stored is refused before the training
             return fresh
         _check_same(stored, self._settings.all())
         if stored.epoch > epochs:
             got = f"{epochs}: for a shorter run, use another folder"
             raise ValueError(message("fit", f"epochs of at least {stored.epoch}, as {stored.path} has", got))
         dtype = accumulator_dtype(params_dtype(fresh.state.params))
-        columns = {name: np.zeros(_shape_of(stored, name), dtype) for name in names}
+        has_skipped = f"['history']['{SKIPPED}']" in stored.arrays
+        known = [name for name in names if name != SKIPPED] + [SKIPPED] * has_skipped
+        columns = {name: np.zeros(_shape_of(stored, name), dtype) for name in known}
         like = {"state": fresh.state, "history": columns, "skipped_in_a_row": 0}
         try:
             found = stored.like(like)
         except StorageError as error:
-            if (before := stored.run["optimizer"]) != (now := self._settings.texts["optimizer"]):
+            before, now = stored.run["optimizer"], self._settings.texts["optimizer"]
+            if before != now and "optimizer_state" in str(error):
                 expected = f"optimizer {before}, as in {stored.path}, or the same one with other numbers"
                 raise StorageError(message("fit", expected, now)) from error
             raise
         state = resumed("fit", found["state"], optimizer)
-        in_a_row, reason = found["skipped_in_a_row"], None
-        if stored.epoch == epochs:
-            reason = Ending.STOPPED_EARLY if stored.reason == Ending.STOPPED_EARLY else Ending.COMPLETED
-        elif stored.reason == Ending.TOO_MANY_SKIPPED:
-            in_a_row = 0
-        return Standing(state, [found["history"]], in_a_row, reason)
+        history = {SKIPPED: np.zeros(stored.epoch, dtype)} | found["history"]  # 0 before steps were skipped
+        ended = None if stored.reason is None else Ending(stored.reason)
+        same = all(stored.run[name] == self._settings.texts[name] for name in ("optimizer", "epochs"))
+        in_a_row = found["skipped_in_a_row"] if same else 0
+        is_final = ended in (Ending.STOPPED_BY_CALLBACK, Ending.TOO_MANY_SKIPPED) and same
+        if stored.epoch == epochs and not is_final:
+            ended, is_final = Ending.STOPPED_EARLY if ended is Ending.STOPPED_EARLY else Ending.COMPLETED, True
+        return Standing(state, [{name: history[name] for name in names}], in_a_row, ended if is_final else None)
 
     @property
     def resumed_text(self) -> str | None:
@@ -143,7 +149,7 @@ class Keeper:
 
 @contextmanager
 def keeping(
-    checkpoint: Checkpoint | None, plan: Plan, optimizer: Any, early_stopping: EarlyStopping | None, first: Any
+    checkpoint: Checkpoint | None, plan: Plan, optimizer: Any, early_stopping: EarlyStopping | None, run: Any
 ) -> Iterator[Keeper | None]:
     """Give what keeps a run's checkpoints, None without any.
 
@@ -152,20 +158,22 @@ def keeping(
         plan: the run's.
         optimizer: as ``fit`` was given it.
         early_stopping: as ``fit`` was given it.
-        first: the run's key, and the initial parameters as ``fit`` was given them.
+        run: the run's key, and the initial parameters and the epochs as ``fit`` was given them.
     """
     if checkpoint is None:
         yield None
         return
-    key, params = first
+    key, params, epochs = run
     with opened(checkpoint) as folder:
         arrays = {"data": plan.data, "validation": plan.validation, "params": params}
-        texts = _texts(plan, optimizer, early_stopping, key)
+        texts = _texts(plan, optimizer, early_stopping, key, int(epochs))
         yield Keeper(checkpoint, folder, Settings(texts, folder.in_background(digests, arrays)))
 
 
-def _texts(plan: Plan, optimizer: Any, early_stopping: EarlyStopping | None, key: jax.Array) -> dict[str, str]:
-    """Return what must not change in a run that goes on, and the optimizer, whose numbers may, as text by name."""
+def _texts(
+    plan: Plan, optimizer: Any, early_stopping: EarlyStopping | None, key: jax.Array, epochs: int
+) -> dict[str, str]:
+    """Return the settings of a run as text by name. The optimizer's numbers and the epochs may change."""
     step, stopping = plan.step, "None"
     if early_stopping is not None:
         stopping = f"{early_stopping.monitor}, {early_stopping.mode}, restore_best={early_stopping.restore_best}"
@@ -175,8 +183,9 @@ def _texts(plan: Plan, optimizer: Any, early_stopping: EarlyStopping | None, key
         "loss": step.objective.loss,
         "penalty": step.objective.penalty,
         "early_stopping": stopping,
-        "metrics": [metric_name(metric) for metric in step.metrics],
-        "gradients": getattr(step.gradients, "__qualname__", step.gradients),
+        "metrics": [f"{metric_name(metric)}{_code(metric)}" for metric in step.metrics],
+        "gradients": f"{getattr(step.gradients, '__name__', step.gradients)}{_code(step.gradients)}",
+        "epochs": epochs,
         "batch_size": plan.batch_size,
         "key": [f"{number:08x}" for number in np.asarray(data).ravel()],
         "optimizer": optimizer,
@@ -184,12 +193,19 @@ def _texts(plan: Plan, optimizer: Any, early_stopping: EarlyStopping | None, key
     return {name: _ADDRESS.sub("", str(each)) for name, each in texts.items()}
 
 
+def _code(function: Any) -> str:
+    """Return what says that a function has code of the caller's own, which is not compared."""
+    name = getattr(function, "__qualname__", None)
+    is_own = name is not None and not str(getattr(function, "__module__", "")).startswith("funcnet")
+    return f" <function {name}>" if is_own else ""
+
+
 def _check_same(stored: Stored, settings: dict[str, str]) -> None:
     """Raise ``StorageError`` that names the first setting in which this run differs from a checkpoint's."""
     if set(stored.run) != set(settings):
         raise StorageError(message(stored.path, "a checkpoint of fit", f"settings {', '.join(sorted(stored.run))}"))
     for name, now in settings.items():
-        if name != "optimizer" and now != (before := stored.run[name]):
+        if name not in ("optimizer", "epochs") and now != (before := stored.run[name]):
             hint = "to start another run, use another folder"
             if name in ("data", "validation", "params"):
                 raise StorageError(message("fit", f"the {name} of the run in {stored.path}", f"others: {hint}"))

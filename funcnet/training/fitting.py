@@ -41,10 +41,10 @@ from ..penalties import Penalty
 from ..storage import Checkpoint
 from .checkpointing import Keeper, Standing, keeping
 from .early_stopping import EarlyStopping, with_early_stopping
-from .interruption import Interrupted, Listener, listening
+from .interruption import Listener, interrupted, listening
 from .measuring import AnyMetric
 from .mistakes import NON_FINITE, divergence
-from .non_finite import NonFiniteError, Skip, check_on_nonfinite, guarded_epoch, locate
+from .non_finite import Skip, check_on_nonfinite, guarded_epoch, non_finite_error
 from .run import Plan, check_counts, epochs_of, make_plan, shapes_of
 from .step import GradientsOf, TrainState, copy_for_donation, first_state, resumed
 
@@ -194,11 +194,11 @@ def fit(
     state = _starting_state(network, optimizer, plan.data.x.shape[1:], key, params, state)
     with ExitStack() as stack:
         listener = stack.enter_context(listening())
-        keeper = stack.enter_context(keeping(checkpoint, plan, optimizer, early_stopping, (state.key, params)))
+        keeper = stack.enter_context(keeping(checkpoint, plan, optimizer, early_stopping, (state.key, params, epochs)))
         standing = _first_standing(plan, state, early_stopping, keeper, (optimizer, epochs, is_new))
         before = int(standing.state.epoch)
         names = _names_of_numbers(plan, standing.state) if callbacks else plan.names
-        start = RunStart(names, before, int(epochs) + (before if keeper is None else 0))
+        start = RunStart(names, before, int(epochs) + (before if keeper is None else 0), keeper is not None)
         check_counts("fit", plan, start.epochs - before, None if is_new and before == 0 else standing.state)
         followed = following("fit", callbacks, start, stack)
         followers = Followers(followed, showing(start, stack) if progress else None)
@@ -206,13 +206,12 @@ def fit(
             say(f"fit: {text}")
         standing = _run(_Host(plan, start, skip, followers, keeper, listener), standing)
     result = _result(standing, early_stopping)
+    if listener.heard is not None:
+        raise interrupted(_interrupted_text(listener.heard, standing, checkpoint), result, listener.heard)
     if on_nonfinite == "raise" and standing.reason in NON_FINITE:
-        where = locate(plan, standing.state)
-        raise NonFiniteError(f"fit: {standing.reason}: {where.text}", result, where)
+        raise non_finite_error(plan, standing.state, standing.reason, result)
     for problem in _problems(result, early_stopping, is_first=is_new and params is None):
         warnings.warn(f"fit: {problem}", RuntimeWarning, stacklevel=2)
-    if listener.heard is not None:
-        raise Interrupted(_interrupted_text(listener.heard, start, checkpoint), result, listener.heard)
     return result
 
 
@@ -332,6 +331,7 @@ def _run(host: _Host, standing: Standing) -> Standing:
             copy = partial(_copied, standing.state.params)
             told = Progress(epoch, host.start.epochs, row, rows, now - began, copy, standing.reason)
             standing = standing._replace(reason=host.followers.tell(told))
+        standing = _if_heard(host.listener, standing)  # in a callback
         if ran and host.keeper is not None:
             host.keeper.tell(standing)
     return standing
@@ -364,9 +364,13 @@ def _next_standing(host: _Host, standing: Standing, epochs: int, *, is_long: boo
     if reason is None:
         is_last = int(state.epoch) == end
         reason = Ending.STOPPED_EARLY if stopped else Ending.COMPLETED if is_last else None
-    if reason is None and host.listener.heard is not None:
-        reason = Ending.INTERRUPTED
-    return Standing(state, [*standing.blocks, block], in_a_row, reason)
+    return _if_heard(host.listener, Standing(state, [*standing.blocks, block], in_a_row, reason))
+
+
+def _if_heard(listener: Listener, standing: Standing) -> Standing:
+    """Return where the run stands, ended where a signal has been heard."""
+    is_ended = standing.reason is not None or listener.heard is None
+    return standing if is_ended else standing._replace(reason=Ending.INTERRUPTED)
 
 
 def _result(standing: Standing, early_stopping: EarlyStopping | None) -> FitResult:
@@ -396,8 +400,9 @@ def _problems(result: FitResult, early_stopping: EarlyStopping | None, *, is_fir
         yield f"{early_stopping.monitor} was never finite: the best parameters are the initial ones"
 
 
-def _interrupted_text(number: int, start: RunStart, checkpoint: Checkpoint | None) -> str:
-    kept = "" if checkpoint is None else f"; the same call goes on from {os.fspath(checkpoint.directory)!r}"
+def _interrupted_text(number: int, standing: Standing, checkpoint: Checkpoint | None) -> str:
+    goes_on = checkpoint is not None and standing.reason is Ending.INTERRUPTED
+    kept = f"; the same call goes on from {os.fspath(checkpoint.directory)!r}" if goes_on and checkpoint else ""
     return f"fit: interrupted by {signal.Signals(number).name}: .result holds the epochs that were finished{kept}"
 
 

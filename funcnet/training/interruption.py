@@ -26,11 +26,11 @@ _LONGEST_WAIT = 0.02  # seconds between two looks at a program that runs
 _GRACE = 0.4  # seconds in which the main thread can react to a second signal, before the process ends
 
 
-class Interrupted(KeyboardInterrupt, SystemExit):
+class Interrupted(KeyboardInterrupt):
     """Ctrl-C or SIGTERM ended a run of ``fit``.
 
-    It is a ``KeyboardInterrupt``. Where nothing catches it, the program ends with the exit code 130 after Ctrl-C and
-    143 after SIGTERM, without a traceback.
+    It is a ``KeyboardInterrupt``. Where nothing catches it, a program ends with the exit code 130 after Ctrl-C and 143
+    after SIGTERM, without a traceback; an interactive session goes on.
 
     Attributes:
         result: the ``FitResult`` of the epochs that were finished, with parameters, history and state, from which
@@ -44,7 +44,21 @@ class Interrupted(KeyboardInterrupt, SystemExit):
 
     def __init__(self, text: str, result: Any, number: int) -> None:
         super().__init__(text)
-        self.result, self.code = result, 128 + number
+        self.result, self.number, self.code = result, number, 128 + number
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how the error is built again in another process."""
+        return type(self), (str(self), self.result, self.number)
+
+
+class _InterruptedProgram(Interrupted, SystemExit):  # type: ignore[misc]
+    """The form in a program, which ends with ``code`` as after ``sys.exit(code)``."""
+
+
+def interrupted(text: str, result: Any, number: int) -> Interrupted:
+    """Return the exception to raise, in a program or in an interactive session."""
+    is_interactive = hasattr(sys, "ps1") or bool(sys.flags.interactive) or "IPython" in sys.modules
+    return (Interrupted if is_interactive else _InterruptedProgram)(text, result, number)
 
 
 class Listener:
@@ -53,7 +67,7 @@ class Listener:
     def __init__(self) -> None:
         self.heard: int | None = None
         self.waits_for = "the end of the first epoch"
-        self._left = threading.Event()
+        self.left = threading.Event()  # set when the run is left
         self._pending: Any = ()
 
     def wait(self, arrays: Any, *, is_long: bool) -> None:
@@ -70,16 +84,15 @@ class Listener:
         if self.heard is None:
             self.heard = number
             return
-        self._left.set()
         atexit.register(_end_if_running, self._pending, 128 + number)  # JAX would wait for its program at the exit
-        raise Interrupted(f"fit: {signal.Signals(number).name} for the second time ended the run", None, number)
+        raise interrupted(f"fit: {signal.Signals(number).name} for the second time ended the run", None, number)
 
     def watch(self, number: int, count: int) -> None:
         """Say what is waited for at the first signal; at a second one, end a process whose main thread cannot react."""
         name = signal.Signals(number).name
         if count == 1:
             say(f"fit: {name}: the run ends after {self.waits_for}; a second signal ends it at once")
-        elif not self._left.wait(_GRACE):
+        elif not self.left.wait(_GRACE):
             say(f"fit: {name} for the second time ended the process while a program was compiled or run")
             _end(128 + number)
 
@@ -157,6 +170,18 @@ def listening() -> Iterator[Listener]:
             for number in earlier:
                 signal.signal(number, listener.handle)
             yield listener
+        except Interrupted:
+            raise
+        except BaseException:
+            if listener.heard is not None:  # another error ends the run: the signal has its usual effect too
+                _put_back(earlier)
+                signal.raise_signal(listener.heard)
+            raise
         finally:
-            for number, each in earlier.items():
-                signal.signal(number, each)
+            _put_back(earlier)
+            listener.left.set()
+
+
+def _put_back(handlers: dict[Any, Any]) -> None:
+    for number, each in handlers.items():
+        signal.signal(number, each)

@@ -11,6 +11,7 @@ from ..activations import Activation
 from ..checks import check_count
 from ..compilation import LOOP, jit_for_cpu
 from ..configuration import Configuration, document_fields
+from ..ending import Ending
 from ..errors import message
 from ..layer import Layer
 from ..layers import Dense, Frozen, Residual
@@ -58,6 +59,10 @@ class NonFiniteError(FloatingPointError):
     def __init__(self, text: str, result: Any, where: "NonFinite") -> None:
         super().__init__(text)
         self.result, self.where = result, where
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how the error is built again in another process."""
+        return type(self), (str(self), self.result, self.where)
 
 
 @document_fields
@@ -110,6 +115,18 @@ def guarded_epoch(plan: Plan, state: TrainState, in_a_row: Any, limit: Any) -> E
     return next_epoch(plan, state, Guard(*counts))
 
 
+def non_finite_error(plan: Plan, state: TrainState, reason: Ending, result: Any) -> NonFiniteError:
+    """Return the error of a run that ended in the epoch after a state, which holds its result."""
+    try:
+        where = locate(plan, state)
+    except Exception as error:  # of a part of the caller's own, in the replay: the result is not lost for it
+        text = (
+            f"epoch {int(state.epoch) + 1}: computing it again layer by layer failed: {type(error).__name__}: {error}"
+        )
+        where = NonFinite(int(state.epoch) + 1, None, None, "loss", text)
+    return NonFiniteError(f"fit: {reason}: {where.text}", result, where)
+
+
 class _Found(NamedTuple):
     """A quantity of a step: what it is called, the layer that it belongs to, its values, and what they came from."""
 
@@ -157,9 +174,12 @@ def _quantities(plan: Plan, state: TrainState, batch: Batch) -> Iterator[_Found]
     tape: list[Any] = []
     output = yield from _forward(network, (), params, batch.x, key, batch.weights, tape)
     yield _Found("loss", loss.value(output, batch.y), None, (("the output", output),))
-    delta = loss.gradient(output, batch.y)
-    yield _Found("δ", delta, None, (("the output", output),))
-    yield from _backward(tape, delta)
+    try:
+        delta = loss.gradient(output, batch.y)
+        yield _Found("δ", delta, None, (("the output", output),))
+        yield from _backward(tape, delta)
+    except NotImplementedError:  # a part without a gradient by hand: the automatic one follows
+        pass
     if objective.penalty is not None:
         yield _Found("penalty", (objective.penalty.value(params), objective.penalty.gradient(params)))
     route = plan.step._cost_and_gradients
@@ -275,9 +295,9 @@ _CAUSES = {
     "output": "its inputs are too large: smaller weights, or scaled inputs, help",
     "loss": "the output is outside the loss's range, or too large: a loss from logits or a lower learning rate helps",
     "δ": "the error grew from layer to layer, or a derivative is infinite: clip_by_global_norm helps",
-    "gradient": "δ or the layer's input is too large: clip_by_global_norm or scaled inputs help",
+    "gradient": "δ or the input is too large, or a derivative is infinite: clip_by_global_norm or scaled inputs help",
     "penalty": "its strength or the weights are too large",
-    "update": "the gradient divided by the root of its mean square overflows: a larger epsilon helps",
+    "update": "the gradient or the learning rate is too large, or the optimizer's epsilon too small",
     "state": "squares of the gradient overflow: clip_by_global_norm helps",
     "learning_rate": "the schedule returns it",
 }

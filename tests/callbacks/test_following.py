@@ -60,7 +60,7 @@ def test_ten_callbacks_change_no_bit(tmp_path):
 
 def test_it_is_called_every_so_many_epochs_and_at_the_end():
     start, told, result = record_of(every=3, epochs=7)
-    assert start == (("loss", "accuracy", "val_loss", "val_accuracy"), 0, 7)
+    assert start == (("loss", "accuracy", "val_loss", "val_accuracy"), 0, 7, False)
     assert [(each.epoch, each.epochs, each.reason) for each in told] == [
         (3, 7, None),
         (6, 7, None),
@@ -76,7 +76,7 @@ def test_it_is_called_every_so_many_epochs_and_at_the_end():
 def test_a_run_that_goes_on_counts_from_its_beginning():
     first = fit(epochs=4)
     start, told, _ = record_of(every=3, epochs=5, key=None, state=first.state)
-    assert start[1:] == (4, 9)
+    assert start[1:] == (4, 9, False)
     assert [list(each.epochs_of_rows) for each in told] == [[5, 6], [7, 8, 9]]
 
 

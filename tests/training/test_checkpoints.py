@@ -179,6 +179,55 @@ def test_a_second_writer_is_refused(tmp_path):
     fit(epochs=1, checkpoint=fn.Checkpoint(tmp_path), callbacks=[second])
 
 
+@pytest.mark.parametrize("kind", [fn.CSVLog, fn.JSONLines])
+@pytest.mark.parametrize("every", [2, 5])
+def test_a_log_holds_every_epoch_once_whenever_the_run_ended(kind, every, tmp_path):
+    log, ends = kind(tmp_path / "log"), []
+
+    def end(progress):
+        if progress.epoch == 3 and not ends:
+            ends.append(progress)
+            raise RuntimeError("the power is off")
+
+    with pytest.raises(RuntimeError, match="power"):
+        fit(callbacks=[log, end], checkpoint=fn.Checkpoint(tmp_path, every=every))
+    fit(callbacks=[log, end], checkpoint=fn.Checkpoint(tmp_path, every=every))
+    fit(callbacks=[kind(tmp_path / "other")])
+    assert log.path.read_text() == (tmp_path / "other").read_text()
+
+
+def test_a_run_that_a_callback_stopped_or_that_skipped_too_much_is_finished(tmp_path):
+    def stops(progress):
+        return progress.epoch >= 2
+
+    for _ in range(2):
+        stopped = fit(callbacks=[stops], checkpoint=fn.Checkpoint(tmp_path))
+        assert (stopped.reason, len(stopped.history["loss"])) == ("stopped by a callback", 2)
+    assert len(fit(checkpoint=fn.Checkpoint(tmp_path), epochs=7).history["loss"]) == 7
+
+
+def test_a_later_version_and_what_cannot_be_read_now_are_errors_and_no_damage(tmp_path, monkeypatch):
+    fit(epochs=1, checkpoint=fn.Checkpoint(tmp_path))
+    (name,) = checkpoints(tmp_path)
+    before = (tmp_path / name).read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr("funcnet.storage.safetensors_file.FORMAT_VERSION", 2)
+        with pytest.raises(fn.StorageError, match="the format's version 2, got 1"):
+            fit(epochs=1, checkpoint=fn.Checkpoint(tmp_path))
+        patch.setattr("funcnet.storage.checkpoints.read", lambda path: (_ for _ in ()).throw(OSError("input/output")))
+        with pytest.raises(OSError, match="input/output"):
+            fit(epochs=1, checkpoint=fn.Checkpoint(tmp_path))
+    assert (tmp_path / name).read_bytes() == before
+
+
+def test_steps_may_be_skipped_from_a_checkpoint_on(tmp_path):
+    fit(epochs=2, checkpoint=fn.Checkpoint(tmp_path))
+    resumed = fit(epochs=4, checkpoint=fn.Checkpoint(tmp_path), on_nonfinite="skip")
+    assert resumed.history["skipped"].tolist() == [0, 0, 0, 0]
+    assert list(resumed.history) == list(fit(epochs=4, on_nonfinite="skip").history)
+    assert equal(fit(epochs=5, checkpoint=fn.Checkpoint(tmp_path)), fit(epochs=5))
+
+
 def test_files_are_written_every_so_often_and_at_the_end(tmp_path):
     def epochs(name, **settings):
         fit(epochs=7, checkpoint=fn.Checkpoint(tmp_path / name, keep=9, **settings))

@@ -215,6 +215,16 @@ def test_raise_gives_the_place_and_the_result_of_the_epochs_before():
     assert equal(result, before)
 
 
+def test_parts_without_a_gradient_by_hand_are_located_too():
+    class Value(fn.Loss):
+        def value(self, output, target):
+            a, y = self.check(output, target)
+            return jnp.sum((a - y) ** 2, axis=-1)
+
+    with pytest.raises(fn.NonFiniteError, match=r"first in Dense\(2\) \(layer 1\): z is inf"):
+        fit(network=LINEAR, loss=Value(), optimizer=fn.sgd(1e19), on_nonfinite="raise", validation=None, metrics=[])
+
+
 def test_without_such_values_nothing_changes():
     plain = fit()
     assert equal(fit(on_nonfinite="raise"), plain)
