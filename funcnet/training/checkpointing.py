@@ -100,7 +100,7 @@ class Keeper:
         history = {SKIPPED: np.zeros(stored.epoch, dtype)} | found["history"]  # 0 before steps were skipped
         ended = None if stored.reason is None else Ending(stored.reason)
         same = all(stored.run[name] == self._settings.texts[name] for name in ("optimizer", "epochs"))
-        in_a_row = found["skipped_in_a_row"] if same else 0
+        in_a_row = 0 if ended is Ending.TOO_MANY_SKIPPED and not same else found["skipped_in_a_row"]
         is_final = ended in (Ending.STOPPED_BY_CALLBACK, Ending.TOO_MANY_SKIPPED) and same
         if stored.epoch == epochs and not is_final:
             ended, is_final = Ending.STOPPED_EARLY if ended is Ending.STOPPED_EARLY else Ending.COMPLETED, True
