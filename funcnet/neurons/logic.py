@@ -46,7 +46,9 @@ def checked_bits(where: str, bits: tuple[Any, ...]) -> list[jax.Array]:
     arrays = [array_of_numbers(where, "bits", each) for each in bits]
     if len({array.shape for array in arrays}) > 1:
         raise ShapeError(where, "bits of one shape", " and ".join(str(array.shape) for array in arrays))
-    if len({array.dtype for array in arrays}) > 1 or jnp.issubdtype(arrays[0].dtype, jnp.complexfloating):
+    if len({jax.dtypes.canonicalize_dtype(array.dtype) for array in arrays}) > 1 or jnp.issubdtype(
+        arrays[0].dtype, jnp.complexfloating
+    ):
         got = " and ".join(str(array.dtype) for array in arrays)
         raise DtypeError(where, "bits of one boolean, integer or floating dtype", got)
     for array in filter(is_concrete, arrays):

@@ -105,7 +105,7 @@ def check_mapping(where: str, name: str, value: Any) -> None:
 
 def check_names(where: str, name: str, value: Any) -> None:
     """Raise ``TypeError`` unless a value is a sequence of texts."""
-    is_sequence = isinstance(value, Sequence) and not isinstance(value, str)
+    is_sequence = isinstance(value, Sequence | np.ndarray) and not isinstance(value, str)
     if not is_sequence or not all(isinstance(each, str) for each in value):
         raise TypeError(message(where, f"{name} to be a list of texts", brief(value)))
 

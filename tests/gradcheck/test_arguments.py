@@ -16,7 +16,7 @@ def refused(error, text, network=NETWORK, loss=fn.quadratic, params=PARAMS, x=X,
 
 
 def test_the_network_and_the_loss_are_what_they_should_be():
-    refused(TypeError, r"network to be a layer, such as fn.mlp\(\[784, 10\]\), got a type$", network=fn.Dense)
+    refused(TypeError, r"network to be a layer, such as fn.mlp\(\[784, 10\]\), got the class Dense$", network=fn.Dense)
     refused(
         TypeError,
         "loss to be a loss, such as fn.quadratic or a subclass of fn.Loss, got 'quadratic'$",

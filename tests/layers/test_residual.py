@@ -45,7 +45,7 @@ def test_keys_reach_the_layers_inside():
 
 def test_a_deep_stack_trains_where_the_same_layers_alone_do_not():
     def loss_after(block):
-        network = fn.Sequential(fn.Dense(8), *(block for _ in range(8)), fn.Dense(1))
+        network = fn.Sequential(fn.Dense(8), *(block for _ in range(15)), fn.Dense(1))
         x = jax.random.normal(jax.random.key(2), (64, 3))
         result = fn.fit(
             network,

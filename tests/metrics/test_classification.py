@@ -173,7 +173,9 @@ def test_names_that_would_overwrite_each_other_are_refused_at_the_door():
         return fn.fit(network, fn.quadratic, fn.sgd(0.1), data, key=jax.random.key(0), epochs=1, progress=False,
                       metrics=metrics, validation=validation)  # fmt: skip
 
-    taken = "^fit: expected metrics of other names than the values of the validation data, which begin with 'val_', got"
+    taken = (
+        "^fit: expected metrics of other names than those of the validation data, 'val_' first, and than 'skipped', got"
+    )
     for names, repeated in [
         (["a", "val_a"], "val_a"),
         (["val_loss"], "val_loss"),
