@@ -1,6 +1,7 @@
 """Test configuration: JAX at its strictest, hypothesis without deadlines, and fixtures for JAX's modes."""
 
 import os
+import sys
 
 import hypothesis
 import jax
@@ -26,3 +27,18 @@ def x64():
     """Run a test with JAX's 64-bit mode on."""
     with jax.enable_x64(True):
         yield
+
+
+# The tests of the examples, the benchmarks' scripts, the notebook and the campaigns. They take a fifth of the time, so
+# they run on the oldest Python alone, unless FUNCNET_EVERYTHING is set. ``python -m tests.campaigns gallery`` runs the
+# examples whole, on any Python.
+ONCE = {"gallery", "benchmarks", "notebook", "campaigns"}
+
+
+def pytest_collection_modifyitems(items):
+    if sys.version_info < (3, 12) or "FUNCNET_EVERYTHING" in os.environ:
+        return
+    once = pytest.mark.skip(reason="run on Python 3.11 alone: FUNCNET_EVERYTHING=1 runs it here too")
+    for item in items:
+        if ONCE & set(item.path.relative_to(item.config.rootpath).parts[:2]):
+            item.add_marker(once)
