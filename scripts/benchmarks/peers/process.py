@@ -93,6 +93,8 @@ class Contender:
         end.daemon = True  # otherwise an interrupted benchmark would wait for it
         end.start()
         line = self.process.stdout.readline()
+        if not line:
+            end.join(0.1)  # the thread that has just ended the process may still be ending itself
         if not end.is_alive():
             raise ContenderError(f"no answer within {PATIENCE:g} s")
         end.cancel()
