@@ -141,6 +141,12 @@ def array_of_numbers(where: object, name: str, value: Any, kind: str = "an array
     Lists and whatever has the array protocol are taken, such as tables and tensors of other libraries. Raises
     ``DtypeError`` for what makes no such array, and ``ValueError`` for a JAX array that is deleted.
 
+    Args:
+        where: what the error names first, such as the public function.
+        name: the argument's name.
+        value: the argument.
+        kind: what the error says was expected.
+
     >>> array_of_numbers("relu", "z", [[1.0], [1.0, 2.0]])
     Traceback (most recent call last):
     funcnet.errors.DtypeError: relu: expected z to be an array of numbers, got a list with rows of different lengths
@@ -258,6 +264,13 @@ def check_finite(where: object, name: str, array: jax.Array) -> None:
 
 def check_values(where: object, expected: str, values: np.ndarray, valid: np.ndarray, remedy: str = "") -> None:
     """Raise ``ValueError`` that names the first value at which ``valid`` is False, its index, and a remedy.
+
+    Args:
+        where: what the error names first, such as the public function.
+        expected: what the error says was expected.
+        values: an array.
+        valid: whether each value is valid, an array of bools of that shape.
+        remedy: what to do about it; "" for no advice.
 
     >>> labels = np.array([0, 3])
     >>> check_values("one_hot", "labels in [0, 3)", labels, labels < 3)

@@ -115,6 +115,12 @@ def check_inputs(where: str, network: Any, x: Any, dtype: Any) -> jax.Array:
 
     A floating x must be finite and is cast to ``dtype``. Integers stay as they are, for a network that takes them.
 
+    Args:
+        where: the name of the public function.
+        network: what the inputs are for.
+        x: the inputs (n, ...).
+        dtype: the parameters' dtype.
+
     >>> import funcnet as fn
     >>> check_inputs("predict", fn.mlp([4, 1]), np.zeros((2, 4), np.uint8), np.float32)
     Traceback (most recent call last):

@@ -18,6 +18,13 @@ def check_number(where: object, name: str, value: Any, valid: Callable[[Any], An
 
     Tracers pass: they have no value yet.
 
+    Args:
+        where: what the error names first, such as the public function.
+        name: the argument's name.
+        value: the argument.
+        valid: a function of the number that tells whether it is valid.
+        expected: what the error says was expected of the number.
+
     >>> check_number("sgd", "learning_rate", -1.0, lambda rate: rate >= 0, "at least 0")
     Traceback (most recent call last):
     ValueError: sgd: expected learning_rate at least 0, got -1.0
@@ -35,6 +42,12 @@ def set_number(configuration: Any, name: str, valid: Callable[[Any], Any], expec
     """Convert a field of a configuration to a Python float, which is hashable and prints as it is typed.
 
     Raises ``TypeError`` or ``ValueError`` unless its value is a finite number that is valid.
+
+    Args:
+        configuration: the value whose field is converted.
+        name: the field.
+        valid: a function of the number that tells whether it is valid.
+        expected: what the error says was expected of the number.
 
     >>> import funcnet as fn
     >>> fn.Dropout(1.5)
@@ -54,6 +67,13 @@ def as_dtype(where: object, name: str, number: Any, dtype: Any, *, may_vanish: b
     A finite number may not become infinite, and one other than 0 not 0, unless it ``may_vanish``. A subnormal number
     counts as 0, since compiled programs on CPUs flush it to 0; those of float16, which is computed in float32, remain.
     Tracers pass.
+
+    Args:
+        where: what the error names first, such as the public function.
+        name: the argument's name.
+        number: a number, or an array of them.
+        dtype: a floating dtype.
+        may_vanish: whether a number other than 0 may become 0.
 
     >>> as_dtype("LayerNorm", "epsilon", 1e-50, np.float32)
     Traceback (most recent call last):
@@ -75,6 +95,13 @@ def as_dtype(where: object, name: str, number: Any, dtype: Any, *, may_vanish: b
 
 def check_count(where: object, name: str, value: Any, minimum: int = 1, maximum: int = LARGEST_COUNT) -> None:
     """Raise ``TypeError`` or ``ValueError`` unless a value is an integer from ``minimum`` to ``maximum``.
+
+    Args:
+        where: what the error names first, such as the public function.
+        name: the argument's name.
+        value: the argument.
+        minimum: the smallest integer that is valid.
+        maximum: the largest.
 
     >>> check_count("fit", "epochs", 0)
     Traceback (most recent call last):
@@ -105,7 +132,14 @@ def check_flag(where: str, name: str, value: Any) -> None:
 
 
 def as_shape(where: object, name: str, shape: Any, minimum: int = 1) -> tuple[int, ...]:
-    """Return a shape as a tuple of Python's integers; ``TypeError`` or ``ValueError`` for anything else."""
+    """Return a shape as a tuple of Python's integers; ``TypeError`` or ``ValueError`` for anything else.
+
+    Args:
+        where: what the error names first, such as the public function.
+        name: the argument's name.
+        shape: a tuple or list of integers.
+        minimum: the smallest size that is valid.
+    """
     if not isinstance(shape, tuple | list):
         hint = " without the batch axis, such as (784,)" if name == "input_shape" else " of integers, such as (10, 784)"
         raise TypeError(message(where, f"{name} to be a tuple{hint}", brief(shape)))
