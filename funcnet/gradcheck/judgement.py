@@ -20,6 +20,8 @@ class Verdict(StrEnum):
     MISMATCH = "MISMATCH"
     NOT_PROVED = "NOT PROVED"
     NOT_TRAINED = "not trained"  # running statistics: they have no gradient
+    DECLARED = "declared"  # an intended difference, of a function or a rule
+    NOT_CHECKED = "not checked"  # it could not be computed
 
 
 class Reason(StrEnum):

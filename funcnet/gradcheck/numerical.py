@@ -207,6 +207,11 @@ def extrapolate(differences: np.ndarray, rounding: np.ndarray, ratio: float) -> 
     >>> print(f"{limit[0]:.12f}")
     1.000000000000
     """
+    return limits(differences, rounding, ratio)[0]
+
+
+def limits(differences: np.ndarray, rounding: np.ndarray, ratio: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return what ``extrapolate`` returns, and an estimate of its error, infinite where no limit is found."""
     column, best, least = differences, differences[:, -1], np.full(len(differences), np.inf)
     for order in range(1, differences.shape[1] - 1):
         finer = column[:, 1:] + (column[:, 1:] - column[:, :-1]) / (ratio**order - 1)
@@ -218,4 +223,4 @@ def extrapolate(differences: np.ndarray, rounding: np.ndarray, ratio: float) -> 
         best = np.where(error[rows, at] < least, entry[rows, at], best)
         least = np.minimum(least, error[rows, at])
         column = finer
-    return best
+    return best, least

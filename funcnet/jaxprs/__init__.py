@@ -17,6 +17,7 @@ from .equations import (
     walk,
 )
 from .interpreter import interpret, run, unrolled
+from .visiting import Visit, function_of, place_of, visit
 
 __all__ = [
     "CALLS",
@@ -24,16 +25,20 @@ __all__ = [
     "KNOWN",
     "NoRuleError",
     "Scan",
+    "Visit",
     "called_name",
     "called_program",
+    "function_of",
     "interpret",
     "is_known",
     "multiply_adds",
     "name_of",
     "operations",
+    "place_of",
     "rule_of",
     "run",
     "scan_of",
     "unrolled",
+    "visit",
     "walk",
 ]

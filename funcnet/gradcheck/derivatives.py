@@ -1,0 +1,351 @@
+"""The derivatives of any function of arrays: numerical, by JAX in both modes, by hand, and second ones.
+
+All of them are given in one form, a matrix: a row for each direction in which the arguments are moved (each element
+alone, and two in which all are moved), a column for each cotangent by which the results are weighted (each result
+alone where there are few, else random weights).
+"""
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from ..errors import message
+from ..jaxprs import NoRuleError
+from .complex_rules import Complex, imaginary_of, real_of
+from .numerical import COMPLEX_STEP, computed_bytes, evaluate, limits, map_in_chunks
+
+MOST_RESULTS = 48  # beyond it, results are weighted at random
+RANDOM_COTANGENTS = 6
+MOST_ELEMENTS = 3000  # beyond it, some elements are chosen
+CHOSEN_ELEMENTS = 500
+FORWARD_ELEMENTS = 64  # the elements along which forward mode is run
+LEVELS = 14  # halved steps of Richardson's extrapolation
+SIDE = 2.0**-28  # the relative distance at which the two sides of a kink are looked at
+
+FAST = {"xla_backend_optimization_level": 0}
+
+
+class Flat(NamedTuple):
+    """A function of pytrees as a function of its floating arrays, which returns its floating results in a list."""
+
+    call: Callable[..., list[jax.Array]]
+    names: tuple[str, ...]  # of the arrays, such as "params['w']"
+
+
+def flattened(where: str, function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Flat, list[np.ndarray]]:
+    """Return a function of pytrees as ``Flat``, and its floating arrays in float64; other arguments are held fixed."""
+    leaves, structure = jax.tree_util.tree_flatten_with_path(args)
+    given = [leaf for _, leaf in leaves]
+    places = []
+    for place, leaf in enumerate(given):
+        dtype = jnp.result_type(leaf) if isinstance(leaf, float | np.ndarray | np.generic | jax.Array) else np.int32
+        if jnp.issubdtype(dtype, jnp.complexfloating):
+            raise TypeError(message(where, "real arguments: take the real and the imaginary part as two", dtype))
+        if jnp.issubdtype(dtype, jnp.floating):
+            places.append(place)
+    if not places:
+        raise TypeError(message(where, "an argument of a floating dtype", "none"))
+
+    def call(*arrays: Any) -> list[jax.Array]:
+        rebuilt = list(given)
+        for place, array in zip(places, arrays, strict=True):
+            rebuilt[place] = array
+        return floating_results(function(*jax.tree.unflatten(structure, rebuilt)))
+
+    names = _names(function, args)
+    found = tuple(names[keys[0].idx] + jax.tree_util.keystr(keys[1:]) for keys, _ in leaves)
+    arrays = [np.asarray(given[place]).astype(np.float64) for place in places]
+    return Flat(call, tuple(found[place] for place in places)), arrays
+
+
+def floating_results(results: Any) -> list[jax.Array]:
+    """Return the floating results among a function's; complex ones as their two parts."""
+    found = []
+    for leaf in jax.tree.leaves(results):
+        if jnp.issubdtype(jnp.result_type(leaf), jnp.complexfloating):
+            found += [jnp.real(leaf), jnp.imag(leaf)]
+        elif jnp.issubdtype(jnp.result_type(leaf), jnp.floating):
+            found.append(jnp.asarray(leaf))
+    return found
+
+
+def _names(function: Callable[..., Any], args: tuple[Any, ...]) -> list[str]:
+    """Return the names of a function's positional arguments."""
+    try:
+        parameters = [*inspect.signature(function).parameters.values()]
+    except (TypeError, ValueError):
+        parameters = []
+    plain = [each.name for each in parameters if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)]
+    return plain[: len(args)] + [f"argument {place}" for place in range(len(plain), len(args))]
+
+
+class Numerical(NamedTuple):
+    """A numerical derivative, with what is known of its precision."""
+
+    matrix: np.ndarray  # (directions, cotangents)
+    error: np.ndarray  # of the matrix's shape: an estimate of the error of extrapolation, 0 for complex steps
+    low: np.ndarray  # of the matrix's shape: the smaller of the two one-sided derivatives
+    high: np.ndarray  # the larger one; both are the derivative itself away from kinks
+    method: str  # "complex step" or "Richardson"
+    why: str  # why there is no complex step, "" where there is one
+
+
+class Derivatives:
+    """The derivatives of a function at any arrays of the given shapes.
+
+    Args:
+        function: what JAX differentiates, of arrays to a list of arrays.
+        reference: what is differentiated numerically: the function itself, or another one that is intended.
+        leaves: the arrays, in float64; only their shapes count.
+        backward: a hand-written backward pass (arrays, cotangents) -> gradients in the arrays, or None.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., list[jax.Array]],
+        reference: Callable[..., list[jax.Array]],
+        leaves: Sequence[np.ndarray],
+        backward: Callable[..., list[jax.Array]] | None = None,
+    ) -> None:
+        self.function, self.reference, self.by_hand = function, reference, backward
+        self.shapes = [leaf.shape for leaf in leaves]
+        self.ends = np.cumsum([0, *(leaf.size for leaf in leaves)])
+        self.size = int(self.ends[-1])
+        self.results = jax.eval_shape(function, *leaves)
+        self.count = sum(int(np.prod(each.shape)) for each in self.results)
+        random = np.random.default_rng(0)
+        if self.count <= MOST_RESULTS:
+            self.cotangents = np.eye(self.count)
+        else:
+            self.cotangents = random_numbers(random, (RANDOM_COTANGENTS, self.count))
+        chosen = self.size > MOST_ELEMENTS
+        self.places = np.sort(random.permutation(self.size)[:CHOSEN_ELEMENTS]) if chosen else np.arange(self.size)
+        self.places = self.places.astype(np.int32)
+        self.dense = np.stack([np.ones(self.size), random_numbers(random, (self.size,))]) if self.size > 1 else None
+        directions = len(self.places) + (0 if self.dense is None else 2)
+        few = np.sort(random.permutation(len(self.places))[:FORWARD_ELEMENTS])
+        self.forward_rows = np.concatenate([few, np.arange(len(self.places), directions)]).astype(np.int32)
+        self.compiled: dict[Any, Any] = {}
+
+    def run(self, name: str, *arguments: Any) -> Any:
+        """Return what the method of this name computes, compiled once for all arrays of these shapes."""
+        key = name, str(jnp.result_type(arguments[0][0]))
+        if key not in self.compiled:
+            self.compiled[key] = jax.jit(getattr(self, name), compiler_options=FAST)
+        return jax.tree.map(np.asarray, self.compiled[key](*arguments))
+
+    def weighted(self, results: Sequence[Any]) -> jax.Array:
+        """Return the results, weighted by the cotangents."""
+        vector = as_vector(results)
+        if self.count <= MOST_RESULTS:
+            return vector
+        return jnp.asarray(self.cotangents, vector.dtype) @ vector
+
+    def value(self, leaves: Any) -> list[jax.Array]:
+        """Return the function's results."""
+        return self.function(*leaves)
+
+    def weighted_reference(self, leaves: Any) -> jax.Array:
+        """Return the reference's results, weighted by the cotangents."""
+        return self.weighted(self.reference(*leaves))
+
+    def rows(self, matrix: jax.Array) -> jax.Array:
+        """Return the rows of a matrix (cotangents, elements): those of the chosen elements, and the dense ones."""
+        parts = [matrix.T[self.places]]
+        if self.dense is not None:
+            parts.append(jnp.asarray(self.dense, matrix.dtype) @ matrix.T)
+        return jnp.concatenate(parts)
+
+    def _pulled(self, pull: Callable[[list[Any]], Any], results: Sequence[Any], cotangents: Any) -> jax.Array:
+        """Return the gradients (cotangents, elements) that a backward pass makes of each cotangent."""
+        split = np.cumsum([0, *(int(np.prod(each.shape)) for each in results)])
+
+        def one(cotangent: jax.Array) -> jax.Array:
+            parts = [
+                cotangent[start:end].reshape(each.shape).astype(each.dtype)
+                for start, end, each in zip(split, split[1:], results, strict=False)
+            ]
+            return as_vector(pull(parts))
+
+        return lax.map(one, cotangents)
+
+    def reverse(self, leaves: Any, cotangents: Any) -> tuple[jax.Array, Any]:
+        """Return the derivative by JAX's reverse mode, and the results that it computes on the way."""
+        results, pull = jax.vjp(self.function, *leaves)
+        return self.rows(self._pulled(lambda parts: pull(parts), results, cotangents)), results
+
+    def hand(self, leaves: Any, cotangents: Any) -> tuple[jax.Array, Any]:
+        """Return the derivative by the hand-written backward pass, and no results."""
+        assert self.by_hand is not None
+        backward = self.by_hand
+        results = jax.eval_shape(self.function, *leaves)
+        return self.rows(self._pulled(lambda parts: backward(leaves, parts), results, cotangents)), []
+
+    def forward(self, leaves: Any, cotangents: Any) -> tuple[jax.Array, Any]:
+        """Return the derivative by JAX's forward mode, in the rows ``forward_rows``, and the results."""
+
+        def one(row: jax.Array) -> tuple[jax.Array, Any]:
+            results, tangents = jax.jvp(self.function, tuple(leaves), tuple(self.tangents(row, leaves)))
+            return self.weighted(tangents), results
+
+        matrix, results = lax.map(one, jnp.asarray(self.forward_rows))
+        return matrix, [each[0] for each in results] if len(self.forward_rows) else []
+
+    def tangents(self, row: Any, leaves: Any) -> list[jax.Array]:
+        """Return the direction of a row, split like the arrays."""
+        places = jnp.asarray(self.places)
+        vector = (jnp.arange(self.size) == places[jnp.minimum(row, len(places) - 1)]).astype(float)
+        if self.dense is not None:
+            dense = jnp.asarray(self.dense)[jnp.clip(row - len(places), 0, 1)]
+            vector = jnp.where(row < len(places), vector, dense)
+        return self.split(vector, leaves)
+
+    def split(self, vector: jax.Array, leaves: Any) -> list[jax.Array]:
+        """Return a vector's parts, in the shapes and dtypes of the arrays."""
+        return [
+            vector[start:end].reshape(shape).astype(leaf.dtype)
+            for start, end, shape, leaf in zip(self.ends, self.ends[1:], self.shapes, leaves, strict=False)
+        ]
+
+    def complex_steps(self, leaves: Any, side: Any) -> tuple[jax.Array, ...]:
+        """Return the derivatives by complex steps beside the point, where a step starts on a kink, and the values."""
+        program = jax.make_jaxpr(self.reference)(*leaves)
+        rows = len(self.places) + (0 if self.dense is None else 2)
+        width = 8 * self.size + computed_bytes(program)
+        return map_in_chunks(
+            lambda row: self._complex(program, leaves, self.tangents(row, leaves), side),
+            rows, width, out_axes=(0, 0, 0),
+        )  # fmt: skip
+
+    def _complex(self, program: Any, leaves: Any, tangents: list[jax.Array], side: Any) -> tuple[jax.Array, ...]:
+        """Return the derivative along a direction by a complex step, whether it starts on a kink, and the value."""
+        points = [
+            Complex(leaf + jnp.where(tangent != 0, side * self._scale(leaf) * tangent, 0), COMPLEX_STEP * tangent)
+            for leaf, tangent in zip(leaves, tangents, strict=True)
+        ]
+        results, edges = evaluate(program, points)
+        matrix = self.weighted([imaginary_of(each) for each in results]) / COMPLEX_STEP
+        return matrix, edges.crossed, self.weighted([real_of(each) for each in results])
+
+    def _scale(self, leaf: jax.Array) -> jax.Array:
+        """Return the magnitudes of an array's elements, of the largest where one is 0, and 1 where all are."""
+        size = jnp.where(jnp.isfinite(leaf), jnp.abs(leaf), 0)
+        most = jnp.max(size, initial=0)
+        return jnp.where(size > 0, size, jnp.where(most > 0, most, 1.0))
+
+    def samples(self, leaves: Any) -> tuple[jax.Array, ...]:
+        """Return the values (rows, levels, cotangents) above and below at halved steps, and the steps."""
+        vector = as_vector(leaves)
+
+        def along(row: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+            tangent = as_vector(self.tangents(row, leaves))
+            _, exponent = jnp.frexp(jnp.max(jnp.where(tangent != 0, jnp.maximum(0.75, jnp.abs(vector)), 0)))
+            steps = jnp.ldexp(0.5 ** np.arange(LEVELS), exponent)
+
+            def values(step: jax.Array) -> jax.Array:
+                return self.weighted(self.reference(*self.split(vector + step * tangent, leaves)))
+
+            return lax.map(values, steps), lax.map(values, -steps), steps
+
+        rows = len(self.places) + (0 if self.dense is None else 2)
+        above, below, steps = lax.map(along, jnp.arange(rows))
+        return above, below, steps, self.weighted(self.reference(*leaves))
+
+    def numerical(self, leaves: Sequence[np.ndarray], rounding: np.ndarray | None = None) -> Numerical:
+        """Return the numerical derivative; ``rounding`` (cotangents,) is that of the function's weighted results."""
+        why = self.compiled.get("no complex step", "")
+        if not why:
+            try:
+                matrix, crossed, value = self.run("complex_steps", leaves, 0.0)
+            except NoRuleError as error:
+                self.compiled["no complex step"] = why = str(error)
+        if why:
+            return self._by_differences(leaves, rounding, why)
+        (above, _, up), (below, _, down) = (self.run("complex_steps", leaves, side) for side in (SIDE, -SIDE))
+        with np.errstate(invalid="ignore", over="ignore"):
+            size = np.maximum(np.abs(above), np.abs(below))
+            # A value that is written for one point alone, as x = 1 in a table of cases, has no derivative of its own.
+            near = np.maximum(np.abs(up - value), np.abs(down - value)) <= 1e-6 * (size + np.abs(value))
+            alone = near & (np.abs(above - below) <= 1e-6 * size) & (np.abs(matrix - above) > 1e-3 * size)
+            beside = crossed[:, None] | alone
+            matrix = np.where(alone, 0.5 * (above + below), matrix)
+            low, high = (np.where(beside, edge(above, below), matrix) for edge in (np.fmin, np.fmax))
+        return Numerical(matrix, np.zeros_like(matrix), low, high, "complex step", "")
+
+    def _by_differences(self, leaves: Sequence[np.ndarray], rounding: np.ndarray | None, why: str) -> Numerical:
+        above, below, steps, center = self.run("samples", leaves)
+        whole = above.shape
+        shape = whole[0], whole[2]
+
+        def flat(values: np.ndarray) -> np.ndarray:  # (rows, levels, cotangents) -> (rows · cotangents, levels)
+            return np.broadcast_to(values, whole).transpose(0, 2, 1).reshape(-1, LEVELS)
+
+        least = np.finfo(np.float64).eps * np.abs(center)
+        off = flat((least if rounding is None else np.fmax(least, rounding))[None, None, :] / steps[:, :, None])
+        above, below, by = flat(above), flat(below), flat(steps[:, :, None])
+        at = flat(center[None, None, :])
+        with np.errstate(invalid="ignore", over="ignore"):
+            matrix, error = limits((above - below) / (2 * by), off, 4.0)
+            (right, error_right), (left, error_left) = (
+                limits(side / by, 2 * off, 2.0) for side in (above - at, at - below)
+            )
+            apart, unsure = np.abs(right - left), error_right + error_left
+            kinked = (apart > 1e-4 * np.fmax(np.abs(right), np.abs(left))) & (apart > 1e3 * unsure)
+            low = np.where(kinked, np.fmin(left, right), matrix)
+            high = np.where(kinked, np.fmax(left, right), matrix)
+            error = np.where(kinked, unsure, error)
+        matrix, error, low, high = (each.reshape(shape) for each in (matrix, error, low, high))
+        return Numerical(matrix, error, low, high, "Richardson", why)
+
+    def second_numerical(self, leaves: Any, pair: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """Return first derivatives along u at halved distances along v (levels, cotangents), and kinks met."""
+        program = jax.make_jaxpr(self.reference)(*leaves)
+        u, v = (self.split(each, leaves) for each in pair)
+
+        def at(distance: jax.Array) -> tuple[jax.Array, jax.Array]:
+            there = [leaf + distance * along for leaf, along in zip(leaves, v, strict=True)]
+            return self._complex(program, there, u, 0.0)[:2]
+
+        steps = jnp.asarray(0.25 * 0.5 ** np.arange(LEVELS))
+        (above, _), (below, _) = lax.map(at, steps), lax.map(at, -steps)
+        return above, below, at(jnp.zeros(()))[1]
+
+    def second_forward(self, leaves: Any, pair: Any) -> jax.Array:
+        """Return the second derivative along u and v by forward mode over forward mode."""
+        u, v = (tuple(self.split(each, leaves)) for each in pair)
+
+        def first(*leaves: Any) -> jax.Array:
+            return self.weighted(jax.jvp(self.function, leaves, u)[1])
+
+        return jax.jvp(first, tuple(leaves), v)[1]
+
+    def second_reverse(self, leaves: Any, pair: Any) -> jax.Array:
+        """Return the second derivative along u and v by reverse mode over reverse mode."""
+        u, v = pair
+
+        def one(cotangent: jax.Array) -> jax.Array:
+            def first(*leaves: Any) -> jax.Array:
+                results, pull = jax.vjp(self.function, *leaves)
+                pulled = self._pulled(lambda parts: pull(parts), results, cotangent[None])[0]
+                return jnp.vdot(pulled, jnp.asarray(u))
+
+            return jnp.vdot(as_vector(jax.grad(first, range(len(self.shapes)))(*leaves)), jnp.asarray(v))
+
+        return lax.map(one, jnp.asarray(self.cotangents))
+
+
+def as_vector(arrays: Sequence[Any]) -> jax.Array:
+    """Return arrays as one vector of the widest of their dtypes, at least float32."""
+    dtype = jnp.result_type(jnp.float32, *(jnp.result_type(each) for each in arrays))
+    parts = [jnp.ravel(jnp.asarray(each)).astype(dtype) for each in arrays]
+    return jnp.concatenate(parts) if parts else jnp.zeros((0,), dtype)
+
+
+def random_numbers(random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Return numbers of magnitudes from 1 to 1.75 and both signs, which every floating dtype holds exactly."""
+    return random.choice([-1.0, 1.0], shape) * (1 + 0.25 * random.integers(0, 4, shape))

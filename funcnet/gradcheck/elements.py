@@ -1,0 +1,240 @@
+"""How far rounding alone can move each element of a program's results, and which operation moves it the most.
+
+It is Monte Carlo arithmetic as in ``rounding``, element by element and within loops: each operation that rounds is
+moved by a last bit, up, down or not at all, at random. So what is cancelled, what is computed in float32 and what a
+loop piles up are measured where they are. Parker, "Monte Carlo Arithmetic" (1997).
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from ..jaxprs import CALLS, CONTROL, called_program, interpret, is_known, place_of, run, scan_of, walk
+from .rounding import EXACT_OPERATIONS, ROUNDED_OPERATIONS, SUMMING_OPERATIONS
+
+RUNS = 6
+ROUNDING_FACTOR = 16  # a few runs do not find the largest change
+# Their error is a few last bits of the largest element of the matrix, whichever element of the result is looked at.
+NORMWISE = {"cholesky", "lu", "triangular_solve", "eigh", "eig", "qr", "geqrf", "householder_product", "svd", "fft"}
+OFFSETS = 8191  # places in the table of random directions at which one may begin
+MOST_SLOTS = 64  # operations that are tried one by one when the cause is looked for
+
+
+class Slot(NamedTuple):
+    """An operation that is moved."""
+
+    number: int
+    words: str  # such as "sub in loss.py:12 (loss)"
+    is_low: bool  # whether it is computed in float32 or below
+
+
+class Shaken:
+    """A function's program, to be run with changed last bits at any arrays of the given shapes and dtypes.
+
+    >>> with jax.enable_x64(True):
+    ...     x = np.array([0.1, 0.2])
+    ...     kept, cancelled = Shaken(lambda x: [x, (x + 1e8) - 1e8], x).moves(x)
+    >>> kept.tolist(), bool(1e-9 < cancelled[1] < 1e-7)
+    ([0.0, 0.0], True)
+    """
+
+    def __init__(self, function: Callable[..., Sequence[Any]], *arrays: Any) -> None:
+        program = jax.make_jaxpr(function)(*arrays)
+        self.slots = slots_of(program)
+        self.nothing = np.zeros(len(self.slots) + 1, bool)
+        sizes = [math.prod(each.aval.shape) for equation, _ in walk(program) for each in _variables(equation)]
+        random = np.random.default_rng(0)
+        self.table = random.integers(-1, 2, max(sizes, default=1) + OFFSETS, np.int8)
+
+        def moved(arrays: Sequence[Any], seed: Any, active: Any, table: Any) -> list[Any]:
+            return _moved_program(program, arrays, seed, Moving(self.slots, active, table))
+
+        self.compiled: Any = jax.jit(moved, compiler_options={"xla_backend_optimization_level": 0})
+
+    def run(self, arrays: Sequence[Any], seed: int, active: np.ndarray) -> list[np.ndarray]:
+        """Return the results of one run with the active operations moved."""
+        return [*map(np.asarray, self.compiled(arrays, np.int32(seed * 7919), active, self.table))]
+
+    def moves(self, *arrays: Any, active: np.ndarray | None = None, runs: int = RUNS) -> list[np.ndarray]:
+        """Return, for each result, of its shape, the largest change in a few runs; NaN where it is none."""
+        active = ~self.nothing if active is None else active
+        exact = self.run(arrays, 0, self.nothing)
+        largest = [np.zeros(each.shape) for each in exact]
+        for seed in range(runs):
+            changed = self.run(arrays, seed, active)
+            largest = [np.fmax(most, _apart(a, b)) for most, a, b in zip(largest, exact, changed, strict=True)]
+        return largest
+
+    def cause(self, *arrays: Any, result: int, index: Any) -> str:
+        """Return in words the operation whose rounding moves an element of a result the most, ``""`` for none."""
+        best, words = 0.0, ""
+        for slot in list(self.slots.values())[:MOST_SLOTS]:
+            alone = self.nothing.copy()
+            alone[slot.number] = True
+            found = float(self.moves(*arrays, active=alone, runs=3)[result][index])
+            if found > best:
+                best, words = found, ("computed in float32 or less: " if slot.is_low else "cancellation: ") + slot.words
+        return words
+
+
+def _apart(a: Any, b: Any) -> np.ndarray:
+    """Return the distance of two results, 0 where they are equal, also where both are infinite."""
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    with np.errstate(invalid="ignore"):
+        return np.where(a == b, 0.0, np.abs(a - b))
+
+
+def slots_of(program: Any) -> dict[int, Slot]:
+    """Return the operations of a program, and of the programs within, that may round, by their identity."""
+    slots: dict[int, Slot] = {}
+    for equation, _ in walk(program):
+        name, dtypes = equation.primitive.name, [each.aval.dtype for each in equation.outvars if _is_inexact(each)]
+        if not dtypes or (is_known(equation) and name in CONTROL | set(CALLS)):
+            continue
+        if name not in EXACT_OPERATIONS:
+            is_low = any(jnp.finfo(dtype).bits < 64 for dtype in dtypes)
+            slots[id(equation)] = Slot(len(slots), _words(name, equation), is_low)
+        elif name == "convert_element_type" and _narrows(equation):
+            slots[id(equation)] = Slot(len(slots), _words(f"the cast to {dtypes[0]}", equation), True)
+    return slots
+
+
+def _words(name: str, equation: Any) -> str:
+    place = place_of(equation)
+    return f"{name} in {place}" if place else name
+
+
+def _variables(equation: Any) -> list[Any]:
+    return [each for each in (*equation.invars, *equation.outvars) if _is_inexact(each)]
+
+
+def _is_inexact(variable: Any) -> bool:
+    dtype = getattr(variable.aval, "dtype", None)
+    return dtype is not None and jnp.issubdtype(dtype, jnp.inexact)
+
+
+def _narrows(equation: Any) -> bool:
+    """Return whether a cast drops bits of a floating number."""
+    (source,), (result,) = equation.invars, equation.outvars
+    return _is_inexact(source) and jnp.finfo(source.aval.dtype).bits > jnp.finfo(result.aval.dtype).bits
+
+
+class Moving(NamedTuple):
+    """What is moved: the operations by their identity, which of them are active, and a table of −1, 0 and 1."""
+
+    slots: dict[int, Slot]
+    active: Any
+    table: Any
+
+    def directions(self, slot: Slot, shape: tuple[int, ...], seed: Any, salt: int) -> jax.Array:
+        """Return −1, 0 or 1 for each element, from a place in the table that the slot and the seed choose."""
+        offset = (seed + np.int32((slot.number * 641 + salt * 211) % OFFSETS)) % np.int32(OFFSETS)
+        found = lax.dynamic_slice(self.table, (offset,), (math.prod(shape),)).reshape(shape)
+        return found * self.active[slot.number].astype(jnp.int8)
+
+
+def _moved_program(program: Any, operands: Sequence[Any], seed: Any, moving: Moving) -> list[jax.Array]:
+    """Run a program with its operations moved; ``seed`` differs between iterations of a loop."""
+
+    def within(inner: Any, operands: Sequence[Any], turn: Any) -> list[Any]:
+        later = (seed * np.int32(3) + turn * np.int32(1009) + np.int32(17)) % np.int32(OFFSETS)
+        results = _moved_program(inner, operands, later, moving)
+        return [_as_declared(result, aval) for result, aval in zip(results, inner.out_avals, strict=True)]
+
+    def apply(equation: Any, inputs: list[Any]) -> Sequence[Any] | None:
+        if scan := scan_of(equation):
+            return _scan(scan, inputs, within)
+        if equation.primitive.name == "cond" and is_known(equation):
+            which, *rest = inputs
+            branches = equation.params["branches"]
+            return lax.switch(which, [lambda *o, b=branch: within(b, o, np.int32(0)) for branch in branches], *rest)
+        if equation.primitive.name == "while" and is_known(equation):
+            return _while(equation.params, inputs, within)
+        if called_program(equation) is not None:
+            return None
+        return _moved_results(equation, inputs, seed, moving)
+
+    return interpret(program, operands, apply)
+
+
+def _as_declared(value: Any, aval: Any) -> Any:
+    """Return a value in the dtype that a loop or a branch declares; keys as they are."""
+    return value if jnp.issubdtype(aval.dtype, jax.dtypes.prng_key) else jnp.asarray(value, aval.dtype)
+
+
+def _scan(scan: Any, operands: list[Any], within: Callable[..., list[Any]]) -> list[Any]:
+    fixed, first, rows = scan.split(operands)
+
+    def iteration(carry: Any, row: Any) -> tuple[Any, Any]:
+        turn, values = carry
+        results = within(scan.body, [*fixed, *values, *row], turn)
+        return (turn + jnp.int32(1), results[: scan.carried]), results[scan.carried :]
+
+    first = [_as_declared(value, aval) for value, aval in zip(first, scan.body.out_avals, strict=False)]
+    (_, carry), outputs = lax.scan(iteration, (jnp.int32(0), first), [*rows], scan.length, scan.reverse)
+    return [*carry, *outputs]
+
+
+def _while(params: dict[str, Any], operands: list[Any], within: Callable[..., list[Any]]) -> list[Any]:
+    fixed = params["cond_nconsts"], params["cond_nconsts"] + params["body_nconsts"]
+    of_test, of_body, first = operands[: fixed[0]], operands[fixed[0] : fixed[1]], operands[fixed[1] :]
+    test, body = params["cond_jaxpr"], params["body_jaxpr"]
+    first = [_as_declared(value, aval) for value, aval in zip(first, body.out_avals, strict=True)]
+
+    def goes_on(turn: Any, values: Any) -> jax.Array:
+        return within(test, [*of_test, *values], turn)[0]
+
+    def iteration(carry: Any) -> Any:
+        turn, values = carry
+        results = within(body, [*of_body, *values], turn)
+        if test.out_avals[0].shape:  # a mapped loop: the rows that are done stay
+            going = goes_on(turn, values)
+            results = [
+                jnp.where(going.reshape(*going.shape, *[1] * (new.ndim - going.ndim)), new, old)
+                for new, old in zip(results, values, strict=True)
+            ]
+        return turn + jnp.int32(1), results
+
+    _, results = lax.while_loop(lambda carry: jnp.any(goes_on(*carry)), iteration, (jnp.int32(0), first))
+    return [*results]
+
+
+def _moved_results(equation: Any, inputs: list[Any], seed: Any, moving: Moving) -> Sequence[jax.Array]:
+    """Return an operation's results, moved where they round."""
+    slot = moving.slots.get(id(equation))
+    if slot is None:
+        return run(equation, *inputs)
+    name = equation.primitive.name
+    if name not in ROUNDED_OPERATIONS or not is_known(equation):
+        # How it rounds is not known: as if its operands and its results were rounded.
+        inputs = [
+            _nudged(each, moving.directions(slot, jnp.shape(each), seed, salt + 9), whole=name in NORMWISE)
+            for salt, each in enumerate(inputs)
+        ]
+    results, sizes = run(equation, *inputs), None
+    if name in SUMMING_OPERATIONS and is_known(equation):  # the order of a sum is free
+        sizes = run(equation, *(jnp.abs(each) if _inexact(each) else each for each in inputs))
+    return [
+        _nudged(result, moving.directions(slot, jnp.shape(result), seed, salt), size=sizes and sizes[salt])
+        for salt, result in enumerate(results)
+    ]
+
+
+def _inexact(value: Any) -> bool:
+    return jnp.issubdtype(jnp.result_type(value), jnp.inexact)
+
+
+def _nudged(value: Any, direction: jax.Array, *, size: Any = None, whole: bool = False) -> Any:
+    """Return a value with a last bit of each element, of its ``size``, or of the largest of all, added or taken."""
+    if not _inexact(value):
+        return value
+    value = jnp.asarray(value)
+    if whole:
+        size = jnp.max(jnp.abs(value), initial=0).astype(value.dtype)
+    size = value if size is None else size
+    return value + jnp.asarray(jnp.finfo(value.dtype).eps, value.dtype) * direction.astype(value.dtype) * size

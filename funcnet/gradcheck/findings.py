@@ -1,0 +1,116 @@
+"""What ``check_function`` and ``check_rules`` found: a value, whose text says the verdict first and then where to start."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from html import escape
+
+from .judgement import Verdict
+
+# From the worst to the best: the worst finding is the verdict of all.
+SEVERITY = (Verdict.MISMATCH, Verdict.NOT_PROVED, Verdict.NOT_CHECKED, Verdict.DECLARED, Verdict.OK)
+
+
+class GradientError(AssertionError):
+    """A derivative is wrong or not proved; the text is the report's."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check of one function's derivative in one argument found."""
+
+    verdict: Verdict
+    function: str  # such as "softplus (losses.py:12)"
+    check: str  # such as "reverse mode", "forward mode", "second order", "float32"
+    argument: str  # its name, "" where the check is of all arguments
+    point: str = ""  # where it is not the given point, such as "at 0"
+    reason: str = ""  # why it is not ok, in words
+    index: tuple[int, ...] = ()  # the element with the largest error
+    got: float = float("nan")
+    expected: float = float("nan")
+    elements: int = 0  # compared
+
+    @property
+    def where(self) -> str:
+        """The check, the argument and the point, in words."""
+        argument = f" in {self.argument}" if self.argument else ""
+        return f"{self.check}{argument}{' ' * bool(self.point)}{self.point}"
+
+
+@dataclass(frozen=True)
+class DerivativeReport:
+    """What was checked, ``ok``, and as text the verdict, where to start, and the rest."""
+
+    function: str
+    findings: tuple[Finding, ...]
+    checked: tuple[str, ...] = ()  # what was compared and how closely, in words
+    not_exercised: tuple[str, ...] = field(default=())
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of the findings' verdicts."""
+        met = {finding.verdict for finding in self.findings}
+        return next((each for each in SEVERITY[:3] if each in met), Verdict.OK if met else Verdict.NOT_CHECKED)
+
+    @property
+    def ok(self) -> bool:
+        """Whether all derivatives are proved, or declared."""
+        return self.verdict is Verdict.OK
+
+    def of(self, verdict: Verdict) -> list[Finding]:
+        """Return the findings of a verdict."""
+        return [finding for finding in self.findings if finding.verdict is verdict]
+
+    def require(self) -> None:
+        """Raise ``GradientError`` with the report's text unless all derivatives are proved, or declared."""
+        if not self.ok:
+            raise GradientError(str(self))
+
+    def __repr__(self) -> str:
+        return f"DerivativeReport({self.function}: {self.verdict}, findings={len(self.findings)})"
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(str(self))}</pre>"
+
+    def __str__(self) -> str:
+        lines = [f"{self.verdict}: {self._headline()}"]
+        lines += self._of_wrong(self.of(Verdict.MISMATCH), "start here")
+        unproved = self.of(Verdict.NOT_PROVED)
+        lines += self._of_wrong(unproved, "not proved" if len(lines) > 1 else "start here")
+        for verdict in (Verdict.NOT_CHECKED, Verdict.DECLARED):
+            found = self.of(verdict)
+            seen = dict.fromkeys(f"{verdict}: {each.function}, {each.where}: {each.reason}" for each in found)
+            lines += list(seen)
+        proved = [each for each in self.of(Verdict.OK) if each.reason]
+        lines += list(dict.fromkeys(f"note: {each.where}: {each.reason}" for each in proved))
+        lines += [f"checked: {each}" for each in self.checked]
+        lines += [f"not exercised: {each}" for each in self.not_exercised]
+        return "\n".join(lines)
+
+    def _headline(self) -> str:
+        if wrong := self.of(Verdict.MISMATCH):
+            return f"wrong: the derivative of {_listed([each.function for each in wrong])}"
+        if unproved := self.of(Verdict.NOT_PROVED):
+            return f"nothing is wrong, but not everything is proved of {_listed([each.function for each in unproved])}"
+        if self.verdict is Verdict.NOT_CHECKED:
+            return f"nothing could be checked of {self.function}"
+        declared = _listed([each.function for each in self.of(Verdict.DECLARED)])
+        return f"the derivatives of {self.function} are proved" + (f", or declared: {declared}" if declared else "")
+
+    def _of_wrong(self, findings: Sequence[Finding], head: str) -> list[str]:
+        """Return the lines on findings that are not ok: the first of each function in full, what follows folded."""
+        lines: list[str] = []
+        for function in dict.fromkeys(each.function for each in findings):
+            first, *rest = (each for each in findings if each.function == function)
+            lines.append(f"{head if not lines else 'and'}: {function}, {first.where}: {first.reason}")
+            if first.got == first.got or first.expected == first.expected:
+                place = f" at {list(first.index)}" if first.index else ""
+                lines.append(f"  it is {first.got:.6g}{place}, where {first.expected:.6g} is correct")
+            follows = dict.fromkeys(each.where for each in rest)
+            if follows:
+                shown = "; ".join(list(follows)[:4]) + (f"; {len(follows) - 4} more" if len(follows) > 4 else "")
+                lines.append(f"  also, which may follow from it: {shown}")
+        return lines
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(dict.fromkeys(names))

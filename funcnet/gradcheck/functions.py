@@ -1,0 +1,242 @@
+"""``check_function``: the derivative of any function of pytrees, automatic and by hand, against the numerical one."""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..checks import check_dtype
+from ..errors import message
+from ..jaxprs import CONTROL, NoRuleError, visit, walk
+from .derivatives import Flat, flattened
+from .findings import DerivativeReport, Finding
+from .judgement import Verdict
+from .points import special_points
+from .subject import Examination, Point, Subject
+
+RULES = {"custom_jvp_call", "custom_vjp_call", "custom_vmap_call"}
+
+
+def check_function(
+    function: Callable[..., Any],
+    *args: Any,
+    backward: Callable[[tuple[Any, ...], Any], Any] | None = None,
+    order: int = 2,
+    dtype: Any = None,
+    search_points: bool = False,
+    expected: Mapping[str, str] | None = None,
+) -> DerivativeReport:
+    """Return a report that compares the derivatives of a function with its numerical derivative, element by element.
+
+    Compared are ``jax.jvp`` (forward mode), ``jax.vjp`` (reverse mode), the hand-written backward pass where there is
+    one, and second derivatives. The numerical derivative is by complex steps in float64, and by Richardson's
+    extrapolation where an operation has no complex form. Each element has to agree to its own last bits, or to the
+    rounding that is measured for it by Monte Carlo arithmetic; where rounding explains a larger difference, it is not
+    proved. The derivative in the training dtype is compared with the one in float64, with a bound that is measured. A
+    backward pass has to be linear in the cotangent, and custom derivatives the same under ``vmap`` and without ``jit``.
+
+    ``print(report)`` gives the verdict, where to start, and what was not exercised; ``report.require()`` raises
+    ``GradientError`` with that text unless all is proved, which makes a test of one line.
+
+    Args:
+        function: a function of pytrees that returns a pytree, such as a loss, a layer or a kernel. JAX has to be able
+            to trace it. Its floating results are differentiated.
+        *args: where it is checked; floating arrays are differentiated, all others are held fixed. The function runs
+            once for each element: take small arrays.
+        backward: a function (args, cotangents) -> gradients: ``cotangents`` is like the function's result, and the
+            gradients are a tuple like ``args``, with None for what is not floating.
+        order: 2, the default, for second derivatives too; 1 without them.
+        dtype: the training dtype, such as ``"bfloat16"``; the default, None, is float32, or the lowest of the
+            arguments' own; ``"float64"`` leaves the check in lower precision out.
+        search_points: also check at 0, at ties, in the tails, at infinity and at extreme numbers.
+        expected: reasons by argument, such as ``{"x": "straight-through"}``, where a derivative is intended to be
+            another one; the report shows it as declared.
+
+    Raises:
+        TypeError, ValueError: an argument does not fit, or a declaration is not needed; the message names it.
+
+    >>> def swish(x, beta):
+    ...     return x * jax.nn.sigmoid(beta * x)
+    >>> report = check_function(swish, np.array([-1.0, 0.5, 2.0]), 1.5)
+    >>> print(str(report).splitlines()[0].partition(" (")[0])
+    ok: the derivatives of swish
+    """
+    if not callable(function):
+        raise TypeError(message("check_function", "function to be callable", type(function).__name__))
+    if order not in (1, 2):
+        raise ValueError(message("check_function", "order 1 or 2", order))
+    with numerics():
+        flat, leaves = flattened("check_function", function, args)
+        _refuse_unknown("check_function", expected, [*map(_root, flat.names)], "an argument's name")
+        low = training_dtype("check_function", dtype, args)
+        by_hand = None if backward is None else _as_flat(backward, function, args)
+        program = jax.make_jaxpr(flat.call)(*leaves)
+        has_rules = any(equation.primitive.name in RULES for equation, _ in walk(program))
+        subject = Subject(name_of(function), flat.call, flat.call, flat.names, by_hand, None)
+        examined = Examination(subject, leaves)
+        points = special_points(leaves, flat.names) if search_points else ()
+        examine(examined, Point(leaves, "", True), points, order, low, consistent=has_rules)
+        missed = [*_not_exercised(flat, leaves), *_branches(program, leaves), *examined.notes]
+    findings = declared("check_function", examined.findings, expected, lambda finding: _root(finding.argument))
+    return DerivativeReport(subject.name, tuple(findings), tuple(summary(examined, low)), tuple(dict.fromkeys(missed)))
+
+
+def examine(
+    examined: Examination, given: Point, points: Any, order: int, low: np.dtype | None, *, consistent: bool
+) -> None:
+    """Run the checks of one function at the given point, and those of first order at the others."""
+    examined.first_order(given)
+    if examined.routes:
+        examined.linearity(given)
+        if order == 2:
+            examined.second_order(given)
+        if low is not None:
+            examined.low_precision(given, low)
+        if consistent:
+            examined.consistency(given)
+    elif not any(finding.verdict is Verdict.MISMATCH for finding in examined.findings):
+        examined.add(Verdict.NOT_CHECKED, "the derivative", "JAX differentiates it in neither mode")
+    for point in points:
+        if examined.routes:
+            examined.first_order(point)
+            if low is not None:
+                examined.low_precision(point, low)
+
+
+@contextmanager
+def numerics() -> Iterator[None]:
+    """Compute in float64 on the CPU, with JAX's usual promotion."""
+    try:
+        cpu = jax.local_devices(backend="cpu")[0]
+    except RuntimeError:  # JAX is set up without it
+        cpu = None
+    with (
+        jax.enable_x64(True),
+        jax.default_device(cpu),
+        jax.numpy_dtype_promotion("standard"),
+        jax.numpy_rank_promotion("allow"),
+        np.errstate(invalid="ignore", over="ignore", divide="ignore", under="ignore"),
+    ):
+        yield
+
+
+def training_dtype(where: str, dtype: Any, args: Any) -> np.dtype | None:
+    """Return the training dtype, None where it is float64."""
+    if dtype is None:
+        found = [leaf.dtype for leaf in jax.tree.leaves(args) if isinstance(leaf, jax.Array | np.ndarray | np.generic)]
+        floating = [each for each in found if jnp.issubdtype(each, jnp.floating)]
+        least = min(floating, key=lambda each: jnp.finfo(each).bits, default=np.dtype(np.float32))
+        return np.dtype(np.float32) if least.itemsize > 4 else np.dtype(least)
+    checked = check_dtype(where, dtype)
+    return None if checked.itemsize > 4 else checked
+
+
+def name_of(function: Any) -> str:
+    """Return a function's name, file and line.
+
+    >>> name_of(len)
+    'len'
+    """
+    inner = inspect.unwrap(function)
+    inner = getattr(inner, "func", inner)
+    code = getattr(inner, "__code__", None)
+    name = getattr(inner, "__name__", None) or repr(function)
+    return name if code is None else f"{name} ({Path(code.co_filename).name}:{code.co_firstlineno})"
+
+
+def summary(examined: Examination, low: np.dtype | None) -> Iterator[str]:
+    """Yield in words what was compared."""
+    count, results = len(examined.derivatives.places), len(examined.derivatives.cotangents)
+    if not examined.routes:
+        return
+    names = {"reverse": "reverse mode", "forward": "forward mode", "hand": "the backward pass by hand"}
+    routes = ", ".join(names[route] for route in examined.routes)
+    within = "each to its last bits or its measured rounding"
+    if examined.method == "Richardson":
+        within = "by differences, each to 1e-6 of itself or of a thousandth of its column's largest"
+    yield f"{examined.subject.name}: {count} × {results} derivatives in float64 ({examined.method}, {within}): {routes}"
+    if low is not None:
+        yield f"{examined.subject.name}: in {low.name} against float64, within 16 times the measured rounding"
+
+
+def declared(
+    where: str, findings: Sequence[Finding], expected: Mapping[str, Any] | None, key_of: Callable[[Finding], str]
+) -> list[Finding]:
+    """Return the findings with those that are declared marked so; a declaration that is not needed is an error."""
+    needed, result = set(), []
+    for finding in findings:
+        key = key_of(finding)
+        if finding.verdict is Verdict.MISMATCH and expected and isinstance(expected.get(key), str):
+            needed.add(key)
+            finding = replace(finding, verdict=Verdict.DECLARED, reason=expected[key])
+        result.append(finding)
+    for key, reason in (expected or {}).items():
+        if isinstance(reason, str) and key not in needed:
+            raise ValueError(message(where, f"expected to name what differs: nothing of {key!r} does", repr(reason)))
+    return result
+
+
+def _refuse_unknown(where: str, expected: Mapping[str, Any] | None, known: Sequence[str], what: str) -> None:
+    for key in expected or {}:
+        if key not in known:
+            listed = ", ".join(dict.fromkeys(known))
+            raise ValueError(message(where, f"expected to name {what}, one of {listed}", repr(key)))
+
+
+def _root(name: str) -> str:
+    """Return the argument that an array's name begins with: ``"params['w']"`` is of ``"params"``."""
+    return name.partition("[")[0].partition(".")[0]
+
+
+def _as_flat(backward: Callable[..., Any], function: Callable[..., Any], args: tuple[Any, ...]) -> Callable[..., Any]:
+    """Return a backward pass as a function of the floating arrays and of the floating cotangents."""
+    leaves, structure = jax.tree.flatten(args)
+    floating = [place for place, leaf in enumerate(leaves) if jnp.issubdtype(jnp.result_type(leaf), jnp.floating)]
+
+    def by_hand(arrays: Sequence[Any], cotangents: Sequence[Any]) -> list[Any]:
+        rebuilt = list(leaves)
+        for place, array in zip(floating, arrays, strict=True):
+            rebuilt[place] = array
+        args = jax.tree.unflatten(structure, rebuilt)
+        shapes, form = jax.tree.flatten(jax.eval_shape(function, *args))
+        given = iter(cotangents)
+        full = [
+            next(given) if jnp.issubdtype(each.dtype, jnp.floating) else np.zeros(each.shape, jax.dtypes.float0)
+            for each in shapes
+        ]
+        returned = backward(args, jax.tree.unflatten(form, full))
+        gradients = structure.flatten_up_to(returned)
+        for place, array in zip(floating, arrays, strict=True):
+            shape = jnp.shape(gradients[place])
+            if shape != array.shape:
+                raise ValueError(message("backward", f"gradient {place} of shape {array.shape}", shape))
+        return [jnp.asarray(gradients[place]) for place in floating]
+
+    return by_hand
+
+
+def _not_exercised(flat: Flat, leaves: Sequence[np.ndarray]) -> Iterator[str]:
+    """Yield in words what the given point does not show."""
+    for name, leaf in zip(flat.names, leaves, strict=True):
+        if leaf.size > 1 and not leaf.any():
+            yield f"{name} is 0 everywhere"
+        elif leaf.ndim > 1 and leaf.shape[0] == 1:
+            yield f"{name} has a batch of 1"
+        elif leaf.size > 1 and len(np.unique(leaf)) == leaf.size:
+            yield f"{name} has no ties"
+
+
+def _branches(program: Any, leaves: Sequence[np.ndarray]) -> list[str]:
+    """Return in words the branches that are not taken."""
+    if not any(equation.primitive.name in CONTROL for equation, _ in walk(program)):
+        return []
+    try:
+        return visit(program, [*map(jnp.asarray, leaves)], lambda visited: None)[1]
+    except NoRuleError as error:
+        return [f"branches, since the program cannot be followed: {error}"]
