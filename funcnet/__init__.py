@@ -5,7 +5,8 @@ A network is a value, training is a pure function, and every gradient has a seco
 - Networks: ``mlp``, ``Sequential``, ``Dense`` and the other subclasses of ``Layer``; ``summary`` lists their sizes.
 - Activations: ``relu``, ``tanh``, ``softmax`` and the others; ``activation("relu")`` by name.
 - Losses: ``softmax_cross_entropy``, ``quadratic`` and the other values of ``Loss``. Penalties: ``l1``, ``l2``.
-- Gradients: ``autodiff`` and ``backprop`` compute them, and ``check_gradients`` proves them.
+- Gradients: ``autodiff`` and ``backprop`` compute them, and ``check_gradients`` proves them. ``check_function`` and
+  ``check_rules`` prove the derivatives of any JAX function and of the custom rules in it.
 - Optimizers: ``sgd``, ``adam`` and the others; ``chain``, ``schedules``; ``check_optimizer`` proves one.
 - Training: ``fit``, ``evaluate``, ``predict``; ``EarlyStopping``; callbacks such as ``CSVLog``; ``train_step`` and
   ``run_epochs`` for loops of your own; ``fit_by_search`` without gradients.
@@ -45,7 +46,15 @@ from .callbacks import Callback, CSVLog, JSONLines, LivePlot, Progress, RunStart
 from .compilation import enable_compilation_cache
 from .ending import Ending
 from .errors import DtypeError, ShapeError
-from .gradcheck import GradientReport, GradientRow, check_gradients
+from .gradcheck import (
+    DerivativeReport,
+    GradientError,
+    GradientReport,
+    GradientRow,
+    check_function,
+    check_gradients,
+    check_rules,
+)
 from .inspection import LayerError, layer_errors
 from .layer import Layer
 from .layers import (
@@ -129,6 +138,7 @@ __all__ = [
     "Checkpoint",
     "Dense",
     "DenseParams",
+    "DerivativeReport",
     "Dropout",
     "DtypeError",
     "EarlyStopping",
@@ -137,6 +147,7 @@ __all__ = [
     "Flatten",
     "Focal",
     "Frozen",
+    "GradientError",
     "GradientReport",
     "GradientRow",
     "Huber",
@@ -183,8 +194,10 @@ __all__ = [
     "binary_cross_entropy",
     "categorical_cross_entropy",
     "chain",
+    "check_function",
     "check_gradients",
     "check_optimizer",
+    "check_rules",
     "clip_by_global_norm",
     "clip_by_value",
     "collapse",

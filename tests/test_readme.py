@@ -34,6 +34,7 @@ def test_each_python_example_runs_alone(capsys, monkeypatch, tmp_path):
     assert "stopped by a callback\nepoch,loss\n" in printed
     assert made["report"].ok
     assert made["own"].ok
+    assert made["whole"].ok
     assert made["steps"].ok
     assert made["bits"] == 300
     assert made["found"].cost < 0.01

@@ -1,15 +1,22 @@
-"""``funcnet verify``: compare three computations of the gradients of a network that the options describe."""
+"""``funcnet verify``: check the gradients of a network that the options describe, or the derivatives of a function."""
 
 import argparse
+import json
+import re
+import sys
+from importlib import import_module
+from os import getcwd
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 import funcnet as fn
 
 from ..activations import ACTIVATIONS
 from ..gradcheck.check import check_element_count
-from .arguments import add_choice, add_run_options, parse_layers, positive_integer
+from .arguments import UsageError, add_choice, add_run_options, parse_layers, positive_integer
 from .losses import LOSSES
 
 DESCRIPTION = (
@@ -17,19 +24,33 @@ DESCRIPTION = (
     "and input is computed in float64 by the hand-written equations, by automatic differentiation and by complex "
     "steps. The table gives for each array the largest difference between two of them, divided by the largest "
     "derivative. Where gradients differ, the likely mistake follows. Parameters and data are random. The exit code is "
-    "0 if all gradients agree and 1 if not."
+    "0 if all gradients agree and 1 if not. With the name of a function, its derivatives are checked instead, or with "
+    "--rules those of every custom derivative that it calls; then the exit code is 0 if all are proved, 1 if one is "
+    "wrong, 2 for wrong usage, 3 if one is not proved, and 4 if nothing can be checked."
 )
-EXAMPLE = "example: funcnet verify --layers 64,30,10 --activation tanh --loss quadratic --batch-size 16 --seed 3"
+EXAMPLE = (
+    "example: funcnet verify --layers 64,30,10 --activation tanh --loss quadratic --batch-size 16 --seed 3; "
+    'funcnet verify jax.nn:gelu --args "float32[5,3]"'
+)
 SIZES_HELP = (
     "sizes of the input, the hidden layers and the output (default: 8,6,4); the network is run once for each "
     "derivative, so 784,30,10 takes seconds"
 )
 
+EXIT_CODES = {"OK": 0, "MISMATCH": 1, "NOT_PROVED": 3, "NOT_CHECKED": 4}  # by the verdict's name
 MANY = 20_000  # derivatives, from which on the check takes more than a few seconds
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options to its parser."""
+    parser.add_argument("function", nargs="?", metavar="MODULE:FUNCTION", help="a function to check, not a network")
+    group = parser.add_argument_group("of a function")
+    group.add_argument(
+        "--args", nargs="+", default=[], metavar="ARRAY", help='its arguments, such as "float32[5,3]" (default: none)'
+    )
+    group.add_argument("--rules", action="store_true", help="check its custom derivatives alone (default: its own)")
+    group.add_argument("--dtype", metavar="NAME", help="training dtype (default: the lowest of the arguments)")
+    group.add_argument("--json", action="store_true", help="print the findings as JSON (default: as text)")
     parser.add_argument("--layers", type=parse_layers, default=[8, 6, 4], metavar="SIZES", help=SIZES_HELP)
     add_choice(parser, "--activation", ACTIVATIONS, "activation of the hidden layers", "tanh")
     add_choice(parser, "--output", ACTIVATIONS, "activation of the output", None, "the one that suits the loss")
@@ -41,7 +62,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Check the gradients of the network that the options describe, print the report, and return the exit code."""
+    """Check the network or the function that the options describe, print the report, and return the exit code."""
+    if options.function is not None:
+        return _check_function(options)
+    if options.args or options.rules or options.dtype or options.json:
+        raise UsageError("--args, --rules, --dtype and --json: expected the name of a function, MODULE:FUNCTION, too")
     loss, output, targets = LOSSES[options.loss]
     output = fn.activation(options.output) if options.output else output
     network = fn.mlp(options.layers, hidden=fn.activation(options.activation), output=output)
@@ -62,3 +87,70 @@ def run(options: argparse.Namespace) -> int:
     report = fn.check_gradients(network, loss, params, x, y)
     print(report)
     return 0 if report.ok else 1
+
+
+def _check_function(options: argparse.Namespace) -> int:
+    """Check the derivatives of a function, or of the rules in it, at random arguments."""
+    function = _named(options.function)
+    random = np.random.default_rng(options.seed)
+    args = [_random_array(text, random) for text in options.args]
+    try:
+        np.dtype(jnp.dtype(options.dtype or "float32"))
+    except TypeError as error:
+        raise UsageError(f"--dtype: expected the name of a dtype, got {options.dtype!r}") from error
+    try:
+        door = fn.check_rules if options.rules else fn.check_function
+        report = door(function, *args, dtype=options.dtype)
+    except Exception as error:  # whatever the function raises
+        print(f"funcnet: {options.function} cannot be checked: {type(error).__name__}: {error}", file=sys.stderr)
+        return EXIT_CODES["NOT_CHECKED"]
+    print(json.dumps(_as_json(report), indent=2) if options.json else report)
+    return EXIT_CODES[report.verdict.name]
+
+
+def _named(text: str) -> Any:
+    """Return the function of a text such as ``"package.module:function"``; modules of this folder are found."""
+    module, _, path = text.partition(":")
+    if not module or not path:
+        raise UsageError(f"expected MODULE:FUNCTION, such as jax.nn:gelu, got {text!r}")
+    if getcwd() not in sys.path:
+        sys.path.insert(0, getcwd())
+    try:
+        found: Any = import_module(module)
+        for name in path.split("."):
+            found = getattr(found, name)
+    except (ImportError, AttributeError) as error:
+        raise UsageError(f"expected the name of a function, got {text!r}: {error}") from error
+    if not callable(found):
+        raise UsageError(f"expected the name of a function, got {text!r}, of type {type(found).__name__}")
+    return found
+
+
+def _random_array(text: str, random: np.random.Generator) -> Any:
+    """Return a random array of a text such as ``"float32[5,3]"``: normal, or integers 0 and 1."""
+    match = re.fullmatch(r"(\w+)\[([\d, ]*)\]", text)
+    try:
+        dtype = jnp.dtype(match[1]) if match else None
+    except TypeError:
+        dtype = None
+    if match is None or dtype is None:
+        raise UsageError(f"--args: expected a dtype and a shape, such as float32[5,3], got {text!r}")
+    shape = tuple(int(size) for size in match[2].replace(" ", "").split(",") if size)
+    if jnp.issubdtype(dtype, jnp.floating):
+        return random.normal(size=shape).astype(dtype)
+    return random.integers(0, 2, shape).astype(dtype)
+
+
+def _as_json(report: Any) -> dict[str, Any]:
+    """Return a report as JSON holds it; numbers that are not finite are null."""
+    findings = []
+    for finding in report.findings:
+        facts = {**vars(finding), "verdict": finding.verdict.name}
+        findings.append({k: None if isinstance(v, float) and not np.isfinite(v) else v for k, v in facts.items()})
+    return {
+        "function": report.function,
+        "verdict": report.verdict.name,
+        "findings": findings,
+        "checked": report.checked,
+        "not_exercised": report.not_exercised,
+    }

@@ -181,8 +181,7 @@ class Derivatives:
 
     def hand(self, leaves: Any, cotangents: Any) -> tuple[jax.Array, Any]:
         """Return the derivative by the hand-written backward pass, and no results."""
-        assert self.by_hand is not None
-        backward = self.by_hand
+        backward: Any = self.by_hand
         results = jax.eval_shape(self.function, *leaves)
         return self.rows(self._pulled(lambda parts: backward(leaves, parts), results, cotangents)), []
 
@@ -222,21 +221,29 @@ class Derivatives:
             rows, width, out_axes=(0, 0, 0),
         )  # fmt: skip
 
+    def complex_steps_here(self, leaves: Any) -> jax.Array:
+        """Return the derivatives by complex steps; the point itself is not computed, so that it does not round."""
+        return self.complex_steps(leaves, None)[0]
+
     def _complex(self, program: Any, leaves: Any, tangents: list[jax.Array], side: Any) -> tuple[jax.Array, ...]:
         """Return the derivative along a direction by a complex step, whether it starts on a kink, and the value."""
         points = [
-            Complex(leaf + jnp.where(tangent != 0, side * self._scale(leaf) * tangent, 0), COMPLEX_STEP * tangent)
+            Complex(self._beside(leaf, tangent, side), COMPLEX_STEP * tangent)
             for leaf, tangent in zip(leaves, tangents, strict=True)
         ]
         results, edges = evaluate(program, points)
         matrix = self.weighted([imaginary_of(each) for each in results]) / COMPLEX_STEP
         return matrix, edges.crossed, self.weighted([real_of(each) for each in results])
 
-    def _scale(self, leaf: jax.Array) -> jax.Array:
-        """Return the magnitudes of an array's elements, of the largest where one is 0, and 1 where all are."""
+    @staticmethod
+    def _beside(leaf: jax.Array, tangent: jax.Array, side: Any) -> jax.Array:
+        """Return an array moved a little way along a direction, by each element's own scale."""
+        if side is None:
+            return leaf
         size = jnp.where(jnp.isfinite(leaf), jnp.abs(leaf), 0)
         most = jnp.max(size, initial=0)
-        return jnp.where(size > 0, size, jnp.where(most > 0, most, 1.0))
+        scale = jnp.where(size > 0, size, jnp.where(most > 0, most, 1.0))
+        return leaf + jnp.where(tangent != 0, side * scale * tangent, 0)
 
     def samples(self, leaves: Any) -> tuple[jax.Array, ...]:
         """Return the values (rows, levels, cotangents) above and below at halved steps, and the steps."""
@@ -266,13 +273,23 @@ class Derivatives:
                 self.compiled["no complex step"] = why = str(error)
         if why:
             return self._by_differences(leaves, rounding, why)
+        return self._with_sides(leaves, matrix, crossed, value)
+
+    def _with_sides(
+        self, leaves: Sequence[np.ndarray], matrix: np.ndarray, crossed: np.ndarray, value: np.ndarray
+    ) -> Numerical:
+        """Return the numerical derivative with its one-sided ones, which are looked at close to the point."""
         (above, _, up), (below, _, down) = (self.run("complex_steps", leaves, side) for side in (SIDE, -SIDE))
+        nearer = [self.run("complex_steps", leaves, side)[0] for side in (SIDE / 2, -SIDE / 2)]
         with np.errstate(invalid="ignore", over="ignore"):
             size = np.maximum(np.abs(above), np.abs(below))
+            # Rounding does not repeat itself, a side of a kink does.
+            steady = np.maximum(np.abs(nearer[0] - above), np.abs(nearer[1] - below)) <= 1e-6 * size
+            jumps = steady & (np.abs(above - below) > 1e-3 * size)
             # A value that is written for one point alone, as x = 1 in a table of cases, has no derivative of its own.
             near = np.maximum(np.abs(up - value), np.abs(down - value)) <= 1e-6 * (size + np.abs(value))
-            alone = near & (np.abs(above - below) <= 1e-6 * size) & (np.abs(matrix - above) > 1e-3 * size)
-            beside = crossed[:, None] | alone
+            alone = near & steady & (np.abs(above - below) <= 1e-6 * size) & (np.abs(matrix - above) > 1e-3 * size)
+            beside = crossed[:, None] | alone | jumps
             matrix = np.where(alone, 0.5 * (above + below), matrix)
             low, high = (np.where(beside, edge(above, below), matrix) for edge in (np.fmin, np.fmax))
         return Numerical(matrix, np.zeros_like(matrix), low, high, "complex step", "")
@@ -307,9 +324,9 @@ class Derivatives:
         program = jax.make_jaxpr(self.reference)(*leaves)
         u, v = (self.split(each, leaves) for each in pair)
 
-        def at(distance: jax.Array) -> tuple[jax.Array, jax.Array]:
+        def at(distance: jax.Array) -> tuple[jax.Array, ...]:
             there = [leaf + distance * along for leaf, along in zip(leaves, v, strict=True)]
-            return self._complex(program, there, u, 0.0)[:2]
+            return self._complex(program, there, u, None)[:2]
 
         steps = jnp.asarray(0.25 * 0.5 ** np.arange(LEVELS))
         (above, _), (below, _) = lax.map(at, steps), lax.map(at, -steps)

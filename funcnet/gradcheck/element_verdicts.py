@@ -75,15 +75,17 @@ def judge_low(
     The bound is measured: a factor times the change that last bits of that precision make. An element that the
     precision cannot hold is not compared.
     """
-    epsilon, tiny, largest = float(info.eps), float(info.tiny), float(info.max)
+    epsilon, largest = float(info.eps), float(info.max)
+    # Below it, what is on the way to the result may have been flushed to 0; float16 is computed with subnormals.
+    vanishing = 1e6 * float(info.tiny) if info.maxexp > 100 else 16 * float(info.smallest_subnormal)
     with np.errstate(invalid="ignore", over="ignore"):
         difference = np.abs(tested - exact)
         difference = np.where(np.isnan(difference), np.inf, difference)
-        units = 4 * epsilon * np.abs(exact) + tiny
+        units = 4 * epsilon * np.abs(exact) + vanishing
         bound = units + (0.0 if moved is None else ROUNDING_FACTOR * np.nan_to_num(moved, nan=np.inf, posinf=np.inf))
         compared = np.isfinite(exact) & (np.abs(exact) < largest / 4)
         noise = 64 * epsilon * np.max(np.where(compared, np.abs(exact), 0.0), axis=0, initial=0.0)
-        lost = (difference > LOST_SHARE * np.abs(exact)) & (np.abs(exact) > noise) & (np.abs(exact) > tiny)
+        lost = (difference > LOST_SHARE * np.abs(exact)) & (np.abs(exact) > noise) & (np.abs(exact) > vanishing)
         wrong = compared & ((difference > bound) | ~np.isfinite(tested))
     return ElementVerdicts(wrong, compared & ~wrong & lost, compared, np.zeros_like(compared))
 

@@ -1,4 +1,4 @@
-"""What ``check_function`` and ``check_rules`` found: a value, whose text says the verdict first and then where to start."""
+"""What ``check_function`` and ``check_rules`` found: a value, whose text begins with the verdict and where to start."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

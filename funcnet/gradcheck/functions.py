@@ -92,6 +92,9 @@ def examine(
 ) -> None:
     """Run the checks of one function at the given point, and those of first order at the others."""
     examined.first_order(given)
+    if any(finding.verdict is Verdict.MISMATCH for finding in examined.findings):
+        examined.notes.append(f"the rest of {examined.subject.name}, until its first derivative is right")
+        return
     if examined.routes:
         examined.linearity(given)
         if order == 2:
@@ -100,7 +103,7 @@ def examine(
             examined.low_precision(given, low)
         if consistent:
             examined.consistency(given)
-    elif not any(finding.verdict is Verdict.MISMATCH for finding in examined.findings):
+    else:
         examined.add(Verdict.NOT_CHECKED, "the derivative", "JAX differentiates it in neither mode")
     for point in points:
         if examined.routes:
@@ -161,7 +164,7 @@ def summary(examined: Examination, low: np.dtype | None) -> Iterator[str]:
     if examined.method == "Richardson":
         within = "by differences, each to 1e-6 of itself or of a thousandth of its column's largest"
     yield f"{examined.subject.name}: {count} × {results} derivatives in float64 ({examined.method}, {within}): {routes}"
-    if low is not None:
+    if low is not None and examined.low_is_checked:
         yield f"{examined.subject.name}: in {low.name} against float64, within 16 times the measured rounding"
 
 
@@ -178,7 +181,9 @@ def declared(
         result.append(finding)
     for key, reason in (expected or {}).items():
         if isinstance(reason, str) and key not in needed:
-            raise ValueError(message(where, f"expected to name what differs: nothing of {key!r} does", repr(reason)))
+            raise ValueError(
+                message(where, f"expected= to name what differs, and nothing of {key!r} does", repr(reason))
+            )
     return result
 
 
@@ -186,7 +191,7 @@ def _refuse_unknown(where: str, expected: Mapping[str, Any] | None, known: Seque
     for key in expected or {}:
         if key not in known:
             listed = ", ".join(dict.fromkeys(known))
-            raise ValueError(message(where, f"expected to name {what}, one of {listed}", repr(key)))
+            raise ValueError(message(where, f"expected= to name {what}, one of {listed}", repr(key)))
 
 
 def _root(name: str) -> str:
@@ -196,6 +201,7 @@ def _root(name: str) -> str:
 
 def _as_flat(backward: Callable[..., Any], function: Callable[..., Any], args: tuple[Any, ...]) -> Callable[..., Any]:
     """Return a backward pass as a function of the floating arrays and of the floating cotangents."""
+    structure: Any
     leaves, structure = jax.tree.flatten(args)
     floating = [place for place, leaf in enumerate(leaves) if jnp.issubdtype(jnp.result_type(leaf), jnp.floating)]
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..layer import Layer
 from ..layers.chain import Chain
+from .findings import GradientError
 from .judgement import Reason, Suspect, Verdict
 
 
@@ -95,6 +96,11 @@ class GradientReport:
     def ok(self) -> bool:
         """Whether all gradients agree."""
         return not self.faults and all(row.ok for row in self.rows)
+
+    def require(self) -> None:
+        """Raise ``GradientError`` with the report's text unless all gradients agree."""
+        if not self.ok:
+            raise GradientError(str(self))
 
     @property
     def worst(self) -> float:

@@ -191,7 +191,7 @@ def _names(equation: Any, places: list[int]) -> tuple[str, tuple[str, ...]]:
     name, place = function_of(equation)
     given = getattr(program, "jaxpr", program).debug_info.arg_names or ()
     count = len(equation.invars)
-    names = [*given] if len(given) == count else [f"argument {at}" for at in range(count)]
+    names = [*given] if len(given) == count else [f"operand {at}" for at in range(count)]
     words = f"{name} ({Path(place.rpartition(':')[0]).name}:{place.rpartition(':')[2]})" if ":" in place else name
     return words, tuple(str(names[at]) for at in places)
 
@@ -200,7 +200,9 @@ def _check_mapping(examined: Examination, mapped: Any, alone: Any, point: Point)
     """Compare a function's own rule for ``vmap`` with the function, row by row."""
     other = [0.75 * np.flip(leaf) + 0.5 for leaf in point.leaves]
     stacked = [np.stack(pair) for pair in zip(point.leaves, other, strict=True)]
-    cases = [[0] * len(stacked)] + [[0 if at == place else None for at in range(len(stacked))] for place in range(len(stacked))]
+    cases = [[0] * len(stacked)] + [
+        [0 if at == place else None for at in range(len(stacked))] for place in range(len(stacked))
+    ]
     for axes in cases if len(stacked) > 1 else cases[:1]:
         given = [leaf if axis is None else pair for leaf, pair, axis in zip(point.leaves, stacked, axes, strict=True)]
         try:
@@ -211,7 +213,9 @@ def _check_mapping(examined: Examination, mapped: Any, alone: Any, point: Point)
         rows = [[pair[row] if axis == 0 else pair for pair, axis in zip(given, axes, strict=True)] for row in (0, 1)]
         right = [np.stack(each) for each in zip(*(alone(*row) for row in rows), strict=True)]
         if not all(np.allclose(a, b, rtol=1e-12, atol=1e-13) for a, b in zip(got, right, strict=True)):
-            examined.add(Verdict.MISMATCH, "under vmap", "its vmap rule returns another output than the function, row by row")
+            examined.add(
+                Verdict.MISMATCH, "under vmap", "its vmap rule returns another output than the function, row by row"
+            )
             return
     examined.add(Verdict.OK, "under vmap")
 
@@ -221,4 +225,6 @@ def _refuse_unneeded(findings: list[Finding], expected: Mapping[str, Any]) -> No
     for key in expected:
         if key not in names:
             listed = ", ".join(names) or "none is met"
-            raise ValueError(message("check_rules", f"expected to name a function with a rule: {listed}", repr(key)))
+            raise ValueError(
+                message("check_rules", f"expected= to name a function with a rule, one of {listed}", repr(key))
+            )

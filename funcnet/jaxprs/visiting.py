@@ -62,7 +62,7 @@ def visit(program: Any, operands: Sequence[Any], seen: Callable[[Visit], None]) 
             if scan := scan_of(equation):
                 if not scan.length:
                     empty.add(f"the scan in {place_of(equation)} has no iteration")
-                return _through_scan(scan, inputs, lambda *given: follow(*given, (*within, "scan")))
+                return _through_scan(scan, inputs, lambda body, given: follow(body, given, (*within, "scan")))
             if name == "cond" and is_known(equation):
                 branches = equation.params["branches"]
                 which = int(np.clip(int(inputs[0]), 0, len(branches) - 1))
@@ -72,7 +72,9 @@ def visit(program: Any, operands: Sequence[Any], seen: Callable[[Visit], None]) 
             if name == "while" and is_known(equation):
                 if equation.params["cond_jaxpr"].out_avals[0].shape:
                     return run(equation, *inputs)  # a mapped loop, whose rows end one by one, is not entered
-                return _through_while(equation.params, inputs, lambda *given: follow(*given, (*within, "while")))
+                return _through_while(
+                    equation.params, inputs, lambda body, given: follow(body, given, (*within, "while"))
+                )
             if (called := called_program(equation)) is not None:
                 return follow(called, inputs, (*within, name))
             return run(equation, *inputs)

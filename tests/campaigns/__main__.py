@@ -6,7 +6,7 @@ which prints a table and exits 1 if a claim does not hold.
 
 import argparse
 
-from tests.campaigns import arguments, files, gallery, idx, survival
+from tests.campaigns import arguments, files, gallery, idx, rules, survival
 from tests.campaigns.mutation import campaign as mutation
 
 CAMPAIGNS = {
@@ -15,6 +15,7 @@ CAMPAIGNS = {
     "gallery": gallery,
     "idx": idx,
     "mutation": mutation,
+    "rules": rules,
     "survival": survival,
 }  # name -> module
 

@@ -1,3 +1,4 @@
+import json
 import re
 import subprocess
 import sys
@@ -8,6 +9,10 @@ import funcnet.cli
 from funcnet.cli import main, verify
 
 OPTIONS = {
+    "--args": "ARRAY",
+    "--rules": "",
+    "--dtype": "NAME",
+    "--json": "",
     "--layers": "SIZES",
     "--activation": "linear sigmoid tanh relu softmax step sign leaky_relu elu prelu softplus silu gelu",
     "--output": "linear sigmoid tanh relu softmax step sign leaky_relu elu prelu softplus silu gelu",
@@ -107,6 +112,57 @@ def test_what_cannot_be_checked_is_told(check, arguments, text):
     code, _, err = check(*arguments)
     assert code == 1
     assert err.startswith(f"funcnet: {text}")
+
+
+@pytest.fixture
+def module(tmp_path, monkeypatch):
+    """A module of the folder that the command runs in, with a wrong rule."""
+    text = """
+import jax
+import jax.numpy as jnp
+
+sine = jax.custom_jvp(jnp.sin)
+sine.defjvps(lambda tangent, y, x: -tangent * jnp.cos(x))
+"""
+    (tmp_path / "own_rules.py").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+def test_a_function_is_checked_by_its_name(check, module):
+    code, out, err = check("jax.nn:relu", "--args", "float32[2]", "--dtype", "float64", "--json")
+    found = json.loads(out)
+    assert (code, err, found["verdict"]) == (0, "", "OK")
+    assert found["function"].startswith("relu (functions.py:")
+    code, out, _ = check("own_rules:sine", "--args", "float32[2]", "--dtype", "float64", "--rules")
+    assert code == 1
+    assert out.startswith("MISMATCH: wrong: the derivative of sin (ufuncs.py:")
+    assert "-1 times the correct gradient everywhere: a wrong sign" in out
+
+
+def test_a_function_that_cannot_be_checked_is_exit_code_4(check):
+    code, out, err = check("jax.nn:relu", "--args", "int32[2]")
+    assert (code, out) == (4, "")
+    expected = "check_function: expected an argument of a floating dtype, got none\n"
+    assert err == f"funcnet: jax.nn:relu cannot be checked: TypeError: {expected}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("jax.nn",), "expected MODULE:FUNCTION, such as jax.nn:gelu, got 'jax.nn'"),
+        (("jax.nn:nothing",), "expected the name of a function, got 'jax.nn:nothing': module 'jax.nn' has no"),
+        (("math:pi",), "expected the name of a function, got 'math:pi', of type float"),
+        (("jax.nn:relu", "--args", "float32"), "--args: expected a dtype and a shape, such as float32[5,3], got"),
+        (("jax.nn:relu", "--args", "real[2]"), "--args: expected a dtype and a shape, such as float32[5,3], got"),
+        (("jax.nn:relu", "--dtype", "real"), "--dtype: expected the name of a dtype, got 'real'"),
+        (("--rules",), "--args, --rules, --dtype and --json: expected the name of a function, MODULE:FUNCTION, too"),
+    ],
+)
+def test_what_is_no_function_or_array_is_wrong_usage(check, capsys, arguments, text):
+    with pytest.raises(SystemExit, match=r"^2$"):
+        check(*arguments)
+    assert text in capsys.readouterr().err
 
 
 def test_help_mentions_every_option(capsys, monkeypatch):

@@ -1,0 +1,57 @@
+"""Wrong derivative rules planted in programs, and right functions: which are called wrong, which are not proved."""
+
+import collections
+import multiprocessing
+import os
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+
+import funcnet as fn
+from tests.gradcheck import planted
+from tests.gradcheck.right_functions import functions
+
+FOUND_SHARE = 0.95  # of the wrong rules
+PROVED_SHARE = 0.95  # of the right functions
+
+
+def check(job):
+    """Return (job's name, verdict, whether it is as it should be, the report's first lines)."""
+    kind, context, place = job
+    try:
+        if kind == "right":
+            name, function, args = list(functions())[place]
+            report = fn.check_function(function, *args)
+            good = report.ok
+        else:
+            name, function = list(planted.rules())[place]
+            report = fn.check_rules(planted.CONTEXTS[context](function), planted.X, planted.W)
+            wrong = [finding.function for finding in report.findings if finding.verdict.name == "MISMATCH"]
+            good = bool(wrong) and all(each.startswith("planted_") for each in wrong)
+    except Exception as error:
+        return kind, context, name, "RAISED", False, f"{type(error).__name__}: {error}"
+    return kind, context, name, report.verdict.name, good, "\n    ".join(str(report).splitlines()[:3])
+
+
+def main():
+    """Check them all, print those that are not as they should be, and exit 1 if they are too many."""
+    started = time.perf_counter()
+    jobs = [("right", "", place) for place in range(len(list(functions())))]
+    jobs += [("planted", context, place) for context in planted.CONTEXTS for place in range(len(list(planted.rules())))]
+    counts = collections.Counter()
+    with ProcessPoolExecutor(os.cpu_count() or 2, multiprocessing.get_context("spawn"), max_tasks_per_child=40) as pool:
+        for kind, context, name, verdict, good, text in pool.map(check, jobs):
+            counts[kind, verdict] += 1
+            counts[kind, good] += 1
+            if not good:
+                print(f"{kind} {context} {name}: {verdict}\n    {text}", flush=True)
+    for kind in ("right", "planted"):
+        total = counts[kind, True] + counts[kind, False]
+        verdicts = {
+            verdict: count for (of, verdict), count in counts.items() if of == kind and isinstance(verdict, str)
+        }
+        print(f"{kind}: {counts[kind, True]} of {total} as they should be, {verdicts}")
+    print(f"{len({name for name, _ in planted.rules()})} kinds, {time.perf_counter() - started:.0f} s")
+    shares = [counts[kind, True] / (counts[kind, True] + counts[kind, False]) for kind in ("right", "planted")]
+    alarms = counts["right", "MISMATCH"] + counts["right", "RAISED"]
+    sys.exit(1 if shares[0] < PROVED_SHARE or shares[1] < FOUND_SHARE or alarms else 0)

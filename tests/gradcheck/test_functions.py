@@ -1,0 +1,135 @@
+"""``check_function``: what it proves, what it calls wrong, what it does not prove, and what it says."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import funcnet as fn
+
+X = np.array([[0.3, -1.2], [0.7, 2.1], [-0.4, 0.9]])
+FAST = {"order": 1, "dtype": "float64"}  # one comparison alone
+
+
+def scaled(x, params):
+    """A function of pytrees that returns one; the integer is held fixed."""
+    return {"y": jnp.tanh(x @ params["w"]) * params["power"], "sign": jnp.sign(x).astype(int)}
+
+
+def test_it_proves_a_function_of_pytrees_in_both_modes_and_orders_and_in_the_training_dtype():
+    report = fn.check_function(scaled, X, {"w": np.array([0.5, -0.8]), "power": 2})
+    assert report.ok, str(report)
+    assert report.verdict.name == "OK"
+    lines = str(report).splitlines()
+    assert lines[0].startswith("ok: the derivatives of scaled (test_functions.py:")
+    assert "8 × 3 derivatives in float64 (complex step" in lines[1]
+    assert {finding.argument for finding in report.findings} == {"x", "params['w']", ""}
+    checks = {finding.check for finding in report.findings}
+    assert checks >= {"reverse mode", "forward mode", "second order", "reverse mode in float32"}
+    assert "not exercised: x has no ties" in lines
+    report.require()
+
+
+def test_a_wrong_backward_pass_is_told_with_argument_place_and_mistake():
+    def backward(args, dy):
+        x, w = args
+        dx = jnp.outer(dy, w)
+        return dx.at[:, 1].multiply(2.0), 3 * (x.T @ dy)
+
+    def product(x, w):
+        return x @ w
+
+    arguments = X, np.array([0.5, -0.8])
+    report = fn.check_function(product, *arguments, backward=backward, **FAST)
+    assert report.verdict.name == "MISMATCH"
+    with pytest.raises(fn.GradientError, match=r"MISMATCH: wrong: the derivative of product \(test_functions.py:"):
+        report.require()
+    assert (
+        str(report)
+        .splitlines()[1]
+        .endswith("the backward pass by hand in x: all of column 1 of 2: 2 times the correct value there")
+    )
+    in_w = next(
+        finding for finding in report.findings if finding.argument == "w" and finding.verdict.name == "MISMATCH"
+    )
+    assert in_w.reason == "3 times the correct gradient everywhere"
+    automatic = [finding for finding in report.findings if finding.check == "reverse mode"]
+    assert {finding.verdict.name for finding in automatic} == {"OK"}
+
+    reasons = {"x": "the second feature counts twice", "w": "a faster rate"}
+    declared = fn.check_function(product, *arguments, backward=backward, expected=reasons, **FAST)
+    assert declared.ok
+    assert "or declared: product" in str(declared)
+    assert "declared: product (test_functions.py:" in str(declared)
+    assert "in x: the second feature counts twice" in str(declared)
+
+
+def test_a_backward_pass_has_the_structure_of_the_arguments():
+    report = fn.check_function(jnp.sin, X, backward=lambda args, dy: (dy.T,), **FAST)
+    assert "backward: expected gradient 0 of shape (3, 2), got (2, 3)" in str(report)
+
+
+def test_what_rounding_explains_is_not_proved_and_names_the_operation():
+    report = fn.check_function(lambda x: jnp.sin(x) / x, np.array([1e-6, 0.7]), **FAST)
+    assert report.verdict.name == "NOT_PROVED"
+    assert "rounding explains the difference where it is smallest" in str(report)
+    assert "(cancellation: " in str(report)
+    with pytest.raises(
+        fn.GradientError, match=r"^NOT PROVED: nothing is wrong, but not everything is proved of <lambda>"
+    ):
+        report.require()
+
+
+def test_an_overflow_in_the_training_dtype_is_wrong():
+    @jax.custom_jvp
+    def softplus(x):
+        return jnp.logaddexp(x, 0.0)
+
+    softplus.defjvps(lambda tangent, y, x: tangent * jnp.exp(x) / (1 + jnp.exp(x)))
+    report = fn.check_function(softplus, np.array([0.5, 90.0]), order=1)
+    (wrong,) = [finding for finding in report.findings if finding.verdict.name == "MISMATCH"]
+    assert wrong.check == "reverse mode in float32"
+    assert wrong.index == (1,)
+    assert np.isnan(wrong.got)
+    assert wrong.expected == pytest.approx(1.0)
+
+
+def test_conventions_at_a_kink_are_accepted_and_a_tie_counts_once():
+    tied = np.array([1.0, 1.0, 0.5])
+
+    def shared(args, dy):
+        return (dy * (args[0] == jnp.max(args[0])),)
+
+    report = fn.check_function(jnp.max, tied, backward=shared, **FAST)
+    assert report.verdict.name == "MISMATCH"
+    assert "a tie is counted more or less than once" in str(report)
+    first = fn.check_function(jnp.max, tied, backward=lambda args, dy: (dy * jnp.array([1.0, 0, 0]),), **FAST)
+    assert first.ok, str(first)
+
+
+def test_operations_without_a_complex_form_are_checked_by_differences():
+    report = fn.check_function(jax.scipy.special.gammaln, np.array([2.0, 0.5]), **FAST)
+    assert report.ok, str(report)
+    assert "(Richardson, by differences" in str(report)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "text"),
+    [
+        ((3, X), TypeError, "^check_function: expected function to be callable, got int$"),
+        ((jnp.sin, np.arange(3)), TypeError, "^check_function: expected an argument of a floating dtype, got none$"),
+        (
+            (jnp.abs, X + 1j),
+            TypeError,
+            "^check_function: expected real arguments: take the real and the imaginary part",
+        ),
+    ],
+)
+def test_arguments_that_cannot_be_checked_are_named(arguments, error, text):
+    with pytest.raises(error, match=text):
+        fn.check_function(*arguments)
+
+
+def test_the_order_is_one_or_two():
+    with pytest.raises(ValueError, match=r"^check_function: expected order 1 or 2, got 3$"):
+        fn.check_function(jnp.sin, X, order=3)
