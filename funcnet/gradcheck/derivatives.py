@@ -282,15 +282,19 @@ class Derivatives:
         (above, _, up), (below, _, down) = (self.run("complex_steps", leaves, side) for side in (SIDE, -SIDE))
         nearer = [self.run("complex_steps", leaves, side)[0] for side in (SIDE / 2, -SIDE / 2)]
         with np.errstate(invalid="ignore", over="ignore"):
-            size = np.maximum(np.abs(above), np.abs(below))
+            size = np.fmax(np.abs(above), np.abs(below))
             # Rounding does not repeat itself, a side of a kink does.
             steady = np.maximum(np.abs(nearer[0] - above), np.abs(nearer[1] - below)) <= 1e-6 * size
             jumps = steady & (np.abs(above - below) > 1e-3 * size)
             # A value that is written for one point alone, as x = 1 in a table of cases, has no derivative of its own.
-            near = np.maximum(np.abs(up - value), np.abs(down - value)) <= 1e-6 * (size + np.abs(value))
+            near = np.fmax(np.abs(up - value), np.abs(down - value)) <= 1e-6 * (size + np.abs(value))
             alone = near & steady & (np.abs(above - below) <= 1e-6 * size) & (np.abs(matrix - above) > 1e-3 * size)
             beside = crossed[:, None] | alone | jumps
-            matrix = np.where(alone, 0.5 * (above + below), matrix)
+            # Where the two sides tell that it is none of its own, but not what it is, it is not known.
+            far = [~(np.isfinite(side) & (np.abs(matrix - side) <= 1e-3 * size)) for side in (above, below)]
+            ends = ~(np.isfinite(above) & np.isfinite(below))  # of the function's domain, or it is infinite
+            unknown = (near & ~steady | ends) & far[0] & far[1]
+            matrix = np.where(alone, 0.5 * (above + below), np.where(unknown, np.nan, matrix))
             low, high = (np.where(beside, edge(above, below), matrix) for edge in (np.fmin, np.fmax))
         return Numerical(matrix, np.zeros_like(matrix), low, high, "complex step", "")
 

@@ -61,7 +61,7 @@ class Shaken:
         return [*map(np.asarray, self.compiled(arrays, np.int32(seed * 7919), active, self.table))]
 
     def moves(self, *arrays: Any, active: np.ndarray | None = None, runs: int = RUNS) -> list[np.ndarray]:
-        """Return, for each result, of its shape, the largest change in a few runs; NaN where it is none."""
+        """Return, for each result, of its shape, the largest change in a few runs."""
         active = ~self.nothing if active is None else active
         exact = self.run(arrays, 0, self.nothing)
         largest = [np.zeros(each.shape) for each in exact]
@@ -83,10 +83,11 @@ class Shaken:
 
 
 def _apart(a: Any, b: Any) -> np.ndarray:
-    """Return the distance of two results, 0 where they are equal, also where both are infinite."""
+    """Return the distance of two results: 0 where both are the same infinity or NaN, infinity where one is NaN."""
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     with np.errstate(invalid="ignore"):
-        return np.where(a == b, 0.0, np.abs(a - b))
+        apart = np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0.0, np.abs(a - b))
+    return np.where(np.isnan(apart), np.inf, apart)
 
 
 def slots_of(program: Any) -> dict[int, Slot]:

@@ -12,6 +12,7 @@ from .derivatives import LEVELS, Derivatives, Numerical, random_numbers
 from .element_verdicts import (
     DIFFERENCES_SHARE,
     LAST_BITS,
+    LOST_SHARE,
     VANISHING,
     ElementVerdicts,
     describe,
@@ -163,6 +164,9 @@ class Examination:
                 judged = judge_elements(tested, numerical, moved)
             if judged.wrong.any() and not point.is_given and not numerical.why:
                 judged = self._confirmed(judged, tested, point, route)
+        if point.is_special:  # an infinite derivative times 0 is NaN in the elements beside it
+            known = judged.compared.all(axis=1, keepdims=True)
+            judged = judged._replace(wrong=judged.wrong & known)
         self.report(NAMES[route], route, judged, tested, numerical.matrix, point)
 
     def _confirmed(self, judged: ElementVerdicts, tested: np.ndarray, point: Point, route: str) -> ElementVerdicts:
@@ -395,8 +399,11 @@ class Examination:
             reason = f"the function's own value is not finite in {dtype.name}, though it is in float64"
             self.add(Verdict.NOT_PROVED, check, reason)
             return
-        if not np.isfinite(value).all() or not np.isfinite(as_numbers(derivatives.run("value", exact_leaves))).all():
+        right = as_numbers(derivatives.run("value", exact_leaves))
+        if not np.isfinite(value).all() or not np.isfinite(right).all():
             return
+        if point.is_special and (np.abs(value - right) > LOST_SHARE * np.abs(right)).any():
+            return  # the function itself is lost there, whatever its derivative is
         self.low_is_checked = True
         rows = len(derivatives.forward_rows) if route == "forward" else len(derivatives.places)
         rows -= 0 if derivatives.dense is None or route != "forward" else 2

@@ -221,7 +221,7 @@ def of_optax():
         ("kl_divergence", np.log(UNIT), UNIT[::-1]), ("hinge_loss", Z, np.sign(Z[::-1])),
         ("perceptron_loss", Z, np.sign(Z)),
         ("poly_loss_cross_entropy", Z, labels), ("squared_error", Z, None),
-        ("convex_kl_divergence", np.log(UNIT), UNIT[::-1]),
+        ("convex_kl_divergence", np.log(UNIT), 0.3 * UNIT[::-1]),
         ("sigmoid_focal_loss", Z, (UNIT > 0.5).astype(float)),
     ):  # fmt: skip
         loss = getattr(optax, name, None) or getattr(optax.losses, name)

@@ -49,6 +49,8 @@ def test_a_mismatch_is_told_below_the_table():
         f"  {where}.backward, gradient in weight: {mistake}",
         "the gradients DO NOT AGREE in 1 of 5 arrays",
     ]
+    with pytest.raises(fn.GradientError, match=r"the gradients DO NOT AGREE in 1 of 5 arrays$"):
+        report.require()
     wrong = report.rows[2]
     assert wrong.hand_automatic == pytest.approx(2)
     assert abs(wrong.hand - wrong.automatic)[wrong.place] == abs(wrong.hand - wrong.automatic).max()
