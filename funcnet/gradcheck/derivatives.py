@@ -40,7 +40,8 @@ class Flat(NamedTuple):
 def flattened(where: str, function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Flat, list[np.ndarray]]:
     """Return a function of pytrees as ``Flat``, and its floating arrays in float64; other arguments are held fixed."""
     leaves, structure = jax.tree_util.tree_flatten_with_path(args)
-    given = [leaf for _, leaf in leaves]
+    # What stays fixed may be on another device than the check.
+    given = [np.asarray(leaf) if is_plain_array(leaf) else leaf for _, leaf in leaves]
     places = []
     for place, leaf in enumerate(given):
         dtype = jnp.result_type(leaf) if isinstance(leaf, float | np.ndarray | np.generic | jax.Array) else np.int32
@@ -50,6 +51,8 @@ def flattened(where: str, function: Callable[..., Any], args: tuple[Any, ...]) -
             places.append(place)
     if not places:
         raise TypeError(message(where, "an argument of a floating dtype", "none"))
+    if not any(np.size(given[place]) for place in places):
+        raise ValueError(message(where, "floating arguments of at least one element", "empty ones"))
 
     def call(*arrays: Any) -> list[jax.Array]:
         rebuilt = list(given)
@@ -61,6 +64,11 @@ def flattened(where: str, function: Callable[..., Any], args: tuple[Any, ...]) -
     found = tuple(names[keys[0].idx] + jax.tree_util.keystr(keys[1:]) for keys, _ in leaves)
     arrays = [np.asarray(given[place]).astype(np.float64) for place in places]
     return Flat(call, tuple(found[place] for place in places)), arrays
+
+
+def is_plain_array(leaf: Any) -> bool:
+    """Return whether a leaf is an array of JAX that is no random key."""
+    return isinstance(leaf, jax.Array) and not jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
 def floating_results(results: Any) -> list[jax.Array]:
@@ -272,7 +280,7 @@ class Derivatives:
             except NoRuleError as error:
                 self.compiled["no complex step"] = why = str(error)
         if why:
-            return self._by_differences(leaves, rounding, why)
+            return self.by_differences(leaves, rounding, why)
         return self._with_sides(leaves, matrix, crossed, value)
 
     def _with_sides(
@@ -298,7 +306,8 @@ class Derivatives:
             low, high = (np.where(beside, edge(above, below), matrix) for edge in (np.fmin, np.fmax))
         return Numerical(matrix, np.zeros_like(matrix), low, high, "complex step", "")
 
-    def _by_differences(self, leaves: Sequence[np.ndarray], rounding: np.ndarray | None, why: str) -> Numerical:
+    def by_differences(self, leaves: Sequence[np.ndarray], rounding: np.ndarray | None, why: str) -> Numerical:
+        """Return the numerical derivative by Richardson's extrapolation, and its one-sided ones at kinks."""
         above, below, steps, center = self.run("samples", leaves)
         whole = above.shape
         shape = whole[0], whole[2]

@@ -91,6 +91,9 @@ def examine(
     examined: Examination, given: Point, points: Any, order: int, low: np.dtype | None, *, consistent: bool
 ) -> None:
     """Run the checks of one function at the given point, and those of first order at the others."""
+    if not examined.derivatives.count or not examined.derivatives.size:
+        examined.add(Verdict.NOT_CHECKED, "the derivative", "no floating number is given or returned")
+        return
     examined.first_order(given)
     if any(finding.verdict is Verdict.MISMATCH for finding in examined.findings):
         examined.notes.append(f"the rest of {examined.subject.name}, until its first derivative is right")
@@ -103,7 +106,7 @@ def examine(
             examined.low_precision(given, low)
         if consistent:
             examined.consistency(given)
-    else:
+    elif not examined.findings:
         examined.add(Verdict.NOT_CHECKED, "the derivative", "JAX differentiates it in neither mode")
     for point in points:
         if examined.routes:

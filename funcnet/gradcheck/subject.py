@@ -176,7 +176,7 @@ class Examination:
         infinity, NaN alone is wrong.
         """
         rows = self.derivatives.forward_rows if route == "forward" else slice(None)
-        other = self.derivatives._by_differences(point.leaves, None, "")
+        other = self.derivatives.by_differences(point.leaves, None, "")
         again = judge_elements(tested, other._replace(**{
             name: getattr(other, name)[rows] for name in ("matrix", "error", "low", "high")
         }))  # fmt: skip
@@ -404,6 +404,10 @@ class Examination:
             return
         if point.is_special and (np.abs(value - right) > LOST_SHARE * np.abs(right)).any():
             return  # the function itself is lost there, whatever its derivative is
+        if (np.abs(value - right) > LOST_SHARE * np.abs(right).max()).any():
+            words = "the function's own value is another one there, as where it draws random numbers"
+            self.notes.append(f"{check} of {self.subject.name}: {words}")
+            return
         self.low_is_checked = True
         rows = len(derivatives.forward_rows) if route == "forward" else len(derivatives.places)
         rows -= 0 if derivatives.dense is None or route != "forward" else 2

@@ -117,6 +117,11 @@ def test_operations_without_a_complex_form_are_checked_by_differences():
     ("arguments", "error", "text"),
     [
         ((3, X), TypeError, "^check_function: expected function to be callable, got int$"),
+        (
+            (jnp.sum, X[:0]),
+            ValueError,
+            "^check_function: expected floating arguments of at least one element, got empty",
+        ),
         ((jnp.sin, np.arange(3)), TypeError, "^check_function: expected an argument of a floating dtype, got none$"),
         (
             (jnp.abs, X + 1j),
@@ -128,6 +133,15 @@ def test_operations_without_a_complex_form_are_checked_by_differences():
 def test_arguments_that_cannot_be_checked_are_named(arguments, error, text):
     with pytest.raises(error, match=text):
         fn.check_function(*arguments)
+
+
+def test_random_numbers_that_depend_on_the_dtype_are_no_mismatch():
+    def noisy(key, x):
+        return x * jax.random.normal(key, x.shape)
+
+    report = fn.check_function(noisy, jax.random.key(0), X[0], order=1)
+    assert report.ok, str(report)
+    assert any("as where it draws random numbers" in words for words in report.not_exercised)
 
 
 def test_the_order_is_one_or_two():

@@ -89,5 +89,7 @@ def test_running_statistics_are_not_trained():
 
 
 def test_a_verdict_is_the_text_that_the_report_shows():
-    assert [str(verdict) for verdict in Verdict] == ["ok", "MISMATCH", "NOT PROVED", "not trained"]
+    assert [str(verdict) for verdict in Verdict] == [
+        *("ok", "MISMATCH", "NOT PROVED", "not trained", "declared", "not checked"),
+    ]
     assert Verdict.NOT_PROVED == "NOT PROVED"
