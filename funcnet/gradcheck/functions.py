@@ -83,6 +83,8 @@ def check_function(
         points = special_points(leaves, flat.names) if search_points else ()
         examine(examined, Point(leaves, "", True), points, order, low, consistent=has_rules)
         missed = [*_not_exercised(flat, leaves), *_branches(program, leaves), *examined.notes]
+        if program.effects:
+            missed.append(f"its side effects: {', '.join(sorted(map(str, program.effects)))}")
     findings = declared("check_function", examined.findings, expected, lambda finding: _root(finding.argument))
     return DerivativeReport(subject.name, tuple(findings), tuple(summary(examined, low)), tuple(dict.fromkeys(missed)))
 
