@@ -12,10 +12,11 @@ from tests.gradcheck import planted
 FAST = {"order": 1, "dtype": "float64", "search_points": False}
 # A sample of ``python -m tests.campaigns rules``.
 SAMPLE = {
-    ("sign", "scan"): "reverse mode in operand 0 met in scan: -1 times the correct gradient everywhere: a wrong sign",
-    ("clipped cotangent", "jit"): "linear in the cotangent (reverse mode): it is not linear for a huge cotangent",
-    ("another forward value", "cond"): "the rule's forward pass returns another output than the function",
-    ("one element, forward", "vmap"): "all of column 0 of 4: 1.01 times the correct value there",
+    (
+        "clipped cotangent",
+        "scan",
+    ): "linear in the cotangent (reverse mode) met in scan: it is not linear for a huge cotangent",
+    ("another forward value", "vmap"): "the rule's forward pass returns another output than the function",
     ("wrong under vmap", "plain"): "its vmap rule returns another output than the function, row by row",
 }
 
@@ -61,8 +62,6 @@ def test_intended_differences_are_declared_by_name_and_refused_where_there_are_n
     assert str(said).count("straight-through") >= 1
     proved = fn.check_rules(rounded, x, expected={"rounded": lambda x: x}, **FAST)
     assert proved.ok, str(proved)
-    with pytest.raises(ValueError, match="nothing of 'relu' does, got 'another convention'"):
-        fn.check_rules(jax.nn.relu, x, expected={"relu": "another convention"}, **FAST)
     with pytest.raises(ValueError, match="expected= to name a function with a rule, one of relu, got 'gelu'"):
         fn.check_rules(jax.nn.relu, x, expected={"gelu": "another convention"}, **FAST)
 
