@@ -13,7 +13,7 @@ import numpy as np
 
 from ..checks import check_dtype
 from ..errors import message
-from ..jaxprs import CONTROL, NoRuleError, visit, walk
+from ..jaxprs import CONTROL, NoRuleError, place_of, visit, walk
 from .derivatives import Flat, flattened
 from .findings import DerivativeReport, Finding
 from .judgement import Verdict
@@ -85,7 +85,8 @@ def check_function(
         missed = [*_not_exercised(flat, leaves), *_branches(program, leaves), *examined.notes]
         if program.effects:
             missed.append(f"its side effects: {', '.join(sorted(map(str, program.effects)))}")
-    findings = declared("check_function", examined.findings, expected, lambda finding: _root(finding.argument))
+    found = [_with_stop(finding, program) for finding in examined.findings]
+    findings = declared("check_function", found, expected, lambda finding: _root(finding.argument))
     return DerivativeReport(subject.name, tuple(findings), tuple(summary(examined, low)), tuple(dict.fromkeys(missed)))
 
 
@@ -190,6 +191,14 @@ def declared(
                 message(where, f"expected= to name what differs, and nothing of {key!r} does", repr(reason))
             )
     return result
+
+
+def _with_stop(finding: Finding, program: Any) -> Finding:
+    """Return a finding that names where a gradient is stopped, if that may be why a derivative is 0."""
+    stops = [place_of(equation) for equation, _ in walk(program) if equation.primitive.name == "stop_gradient"]
+    if finding.verdict is not Verdict.MISMATCH or not stops or not finding.reason.startswith("zero everywhere"):
+        return finding
+    return replace(finding, reason=f"{finding.reason}; stop_gradient is called in {stops[0] or 'funcnet'}")
 
 
 def _refuse_unknown(where: str, expected: Mapping[str, Any] | None, known: Sequence[str], what: str) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from jax import lax
 from jax.experimental import pallas as pl
 
+import funcnet as fn
 from tests import registry
 
 RANDOM = np.random.default_rng(3)
@@ -204,6 +205,8 @@ def of_funcnet():
         output, target = map(np.asarray, case.example(jax.random.key(1), (3, 4)))
         yield f"fn.{case.loss!r}", lambda o, t=target, loss=case.loss: loss.value(o, t.astype(o.dtype)), (output,)
     for case in registry.LAYERS:
+        if isinstance(case.layer, fn.Frozen):  # it stops its gradients
+            continue
         params, _ = case.layer.init(jax.random.key(2), case.shape)
         x = RANDOM.normal(size=(2, *case.shape)).astype(np.float32)
         yield f"fn.{case.layer!r} of {case.shape}", case.layer.apply, (params, x)

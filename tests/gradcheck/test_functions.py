@@ -146,6 +146,15 @@ def test_random_numbers_that_depend_on_the_dtype_are_no_mismatch():
     assert any("as where it draws random numbers" in words for words in report.not_exercised)
 
 
+def test_a_stopped_gradient_is_named_and_can_be_declared():
+    stopped = {"expected": {"y": "a constant"}} | FAST
+    report = fn.check_function(lambda x, y: x * jax.lax.stop_gradient(y), X[0], X[1], **stopped)
+    assert report.ok, str(report)
+    assert "in y: a constant" in str(report)
+    report = fn.check_function(lambda x: jax.lax.stop_gradient(x), X[0], **FAST)
+    assert "nothing is passed on; stop_gradient is called in test_functions.py:" in str(report)
+
+
 def test_the_order_is_one_or_two():
     with pytest.raises(ValueError, match=r"^check_function: expected order 1 or 2, got 3$"):
         fn.check_function(jnp.sin, X, order=3)
