@@ -54,6 +54,10 @@ NOT_CALLED = {
         ),
         "neurons.SingularError",
     },
+    "a function of any function: tests/gradcheck/test_functions.py has its arguments": {
+        "check_function",
+        "check_rules",
+    },
     "without arguments": {
         *("data.load_digits", "Flatten", "metrics.AUC", "metrics.R2", "metrics.MeanAbsoluteError"),
         *("metrics.GradientNorm", "metrics.LearningRate"),
