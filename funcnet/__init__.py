@@ -7,6 +7,7 @@ A network is a value, training is a pure function, and every gradient has a seco
 - Losses: ``softmax_cross_entropy``, ``quadratic`` and the other values of ``Loss``. Penalties: ``l1``, ``l2``.
 - Gradients: ``autodiff`` and ``backprop`` compute them, and ``check_gradients`` proves them. ``check_function`` and
   ``check_rules`` prove the derivatives of any JAX function and of the custom rules in it.
+  ``check_accuracy`` measures a function in units in the last place.
 - Optimizers: ``sgd``, ``adam`` and the others; ``chain``, ``schedules``; ``check_optimizer`` proves one.
 - Training: ``fit``, ``evaluate``, ``predict``; ``EarlyStopping``; callbacks such as ``CSVLog``; ``train_step`` and
   ``run_epochs`` for loops of your own; ``fit_by_search`` without gradients.
@@ -88,6 +89,7 @@ from .losses import (
     squared_error,
 )
 from .metrics import accuracy, confusion_matrix, predicted_classes, worst_mistakes
+from .numerics import AccuracyReport, check_accuracy
 from .objective import Objective, autodiff, backprop
 from .optimizers import (
     Optimizer,
@@ -132,6 +134,7 @@ from .training import (
 
 __all__ = [
     "ELU",
+    "AccuracyReport",
     "Activation",
     "CSVLog",
     "Callback",
@@ -194,6 +197,7 @@ __all__ = [
     "binary_cross_entropy",
     "categorical_cross_entropy",
     "chain",
+    "check_accuracy",
     "check_function",
     "check_gradients",
     "check_optimizer",

@@ -128,6 +128,7 @@ OPERATIONS: dict[str, Any] = {
             ("neg",): np.negative,
             ("abs",): np.abs,
             ("sign",): np.sign,
+            ("round",): np.rint,
             ("sqrt",): np.sqrt,
             ("square",): np.square,
             ("one_minus_square",): lambda x: (1 - x) * (1 + x),

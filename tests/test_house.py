@@ -30,6 +30,7 @@ STANDS_ON = {
     "ending": set(),
     "callbacks": {"checks", "configuration", "ending", "errors", "plots"},
     "layers": HELPERS | {"activations", "initializers"},
+    "numerics": {"checks", "configuration", "errors"},
     "objective": HELPERS | {"losses", "layers", "penalties"},
     "graph": {"checks", "configuration", "errors", "drawing", "jaxprs"},
     "gradcheck": HELPERS | {"jaxprs", "activations", "losses", "penalties", "layers", "objective"},
@@ -44,7 +45,7 @@ STANDS_ON = {
     "data": {"checks", "errors"},
     "storage": HELPERS
     | {"activations", "initializers", "layers", "losses", "metrics", "optimizers", "penalties", "search"},
-    "plots": HELPERS | {"drawing", "layers", "neurons"},
+    "plots": HELPERS | {"drawing", "layers", "neurons", "numerics"},
     "cli": {"activations", "checks", "losses", "compilation", "data", "errors", "funcnet", "gradcheck"},
     "__main__": {"cli"},
 }

@@ -8,7 +8,9 @@ import jax.numpy as jnp
 from jax import lax
 
 from ..checks import as_dtype, set_number
+from .approximations import tanh_near_0
 from .base import Activation
+from .precision import in_float32
 
 
 class Step(Activation):
@@ -104,6 +106,10 @@ class LeakyReLU(Activation):
     def value(self, z: jax.Array) -> jax.Array:
         """Return z where z ≥ 0, else slope · z."""
         as_dtype(self, "negative_slope", self.negative_slope, z.dtype)
+        return self._value(z)
+
+    @in_float32
+    def _value(self, z: jax.Array) -> jax.Array:
         return jnp.where(z < 0, self.negative_slope * z, z)
 
     def derivative(self, z: jax.Array) -> jax.Array:
@@ -131,13 +137,22 @@ class ELU(Activation):
         set_number(self, "alpha", lambda alpha: alpha > 0, "to be finite and above 0")
 
     def value(self, z: jax.Array) -> jax.Array:
-        """Return z where z ≥ 0, else α(e^z − 1), by ``expm1`` where z is near 0."""
+        """Return z where z ≥ 0, else α(e^z − 1)."""
         as_dtype(self, "alpha", self.alpha, z.dtype)
+        return self._value(z)
+
+    @in_float32
+    def _value(self, z: jax.Array) -> jax.Array:
         z_minus = _negative_part(z)
-        # Far from 0 the difference loses no digits, while JAX 0.10 differentiates expm1 as expm1 + 1, which becomes 0.
-        difference = jnp.where(z_minus < -1, jnp.exp(z_minus) - 1, jnp.expm1(z_minus))
+        near_0 = z_minus > -0.5
+        # Near 0 the difference loses its digits, and jnp.expm1 is no remedy on JAX 0.10: it is 5 units off, and its
+        # derivative expm1 + 1 becomes 0 in the tail. With t = tanh(z/2), e^z − 1 = 2t/(1 − t).
+        t = tanh_near_0(0.5 * jnp.where(near_0, z_minus, jnp.zeros_like(z)))
+        difference = jnp.where(near_0, 2 * t / (1 - t), jnp.exp(z_minus) - 1)
+        difference = jnp.where(z_minus > -1e-20, z_minus, difference)  # half of it may be flushed to 0
         return jnp.where(z < 0, self.alpha * difference, z)
 
+    @in_float32
     def derivative(self, z: jax.Array) -> jax.Array:
         """Return 1 where z ≥ 0, else α e^z."""
         return jnp.where(z < 0, self.alpha * jnp.exp(_negative_part(z)), jnp.ones_like(z))

@@ -4,9 +4,10 @@ import math
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
+from .approximations import DENSITY_AT_0, SCALE, scaled_bell, scaled_tail, tail_ratio, tanh_near_0
 from .base import Activation
+from .precision import in_float32
 
 
 def _magnitude(z: jax.Array) -> jax.Array:
@@ -47,11 +48,13 @@ class Sigmoid(Activation):
 
     name = "sigmoid"
 
+    @in_float32
     def value(self, z: jax.Array) -> jax.Array:
         """Return 1/(1 + e^(−z)), as e^z/(1 + e^z) where z < 0."""
         e = jnp.exp(-_magnitude(z))
         return jnp.where(z < 0, e, jnp.ones_like(z)) / (1 + e)
 
+    @in_float32
     def derivative(self, z: jax.Array) -> jax.Array:
         """Return σ(z)(1 − σ(z)), as σ(z) σ(−z)."""
         return self.value(z) * self.value(-z)
@@ -60,7 +63,7 @@ class Sigmoid(Activation):
 class Tanh(Activation):
     """The hyperbolic tangent, tanh′ = 1 − tanh², for outputs in (−1, 1).
 
-    Where |z| ≥ 1, with e = e^(−2|z|), |tanh z| = 1 − 2e/(1 + e) and tanh′ = 4e/(1 + e)². In this form the
+    Where |z| ≥ 0.625, with q = 4e^(−2|z|), |tanh z| = 1 − ½q/(1 + ¼q) and tanh′ = q/(1 + ¼q)². In this form the
     hand-written and the automatic derivative are accurate where 1 − tanh² has few correct digits or none. LeCun,
     Bottou, Orr, Müller, "Efficient BackProp" (1998), section 4.4.
 
@@ -71,18 +74,35 @@ class Tanh(Activation):
 
     name = "tanh"
 
+    @in_float32
     def value(self, z: jax.Array) -> jax.Array:
         """Return tanh(z)."""
         magnitude = _magnitude(z)
-        e = jnp.exp(-2 * magnitude)
-        tail = 1 - 2 * e / (1 + e)
-        return jnp.where(magnitude < 1, jnp.tanh(z), jnp.where(z < 0, -tail, tail))
+        q = _four_exp(magnitude)
+        tail = 1 - 0.5 * q / (1 + 0.25 * q)
+        return jnp.where(magnitude < _NEAR_0, tanh_near_0(_near_0(z, magnitude)), jnp.where(z < 0, -tail, tail))
 
+    @in_float32
     def derivative(self, z: jax.Array) -> jax.Array:
         """Return 1 − tanh²(z)."""
-        magnitude, a = _magnitude(z), jnp.tanh(z)
-        e = jnp.exp(-2 * magnitude)
-        return jnp.where(magnitude < 1, (1 - a) * (1 + a), 4 * e / (1 + e) ** 2)
+        magnitude = _magnitude(z)
+        a, q = tanh_near_0(_near_0(z, magnitude)), _four_exp(magnitude)
+        return jnp.where(magnitude < _NEAR_0, (1 - a) * (1 + a), q / (1 + 0.25 * q) ** 2)
+
+
+_NEAR_0 = 0.625
+
+
+def _near_0(z: jax.Array, magnitude: jax.Array) -> jax.Array:
+    """Return z where it is near 0, else 0: the powers of a large z would overflow."""
+    return jnp.where(magnitude < _NEAR_0, z, jnp.zeros_like(z))
+
+
+def _four_exp(x: jax.Array) -> jax.Array:
+    """Return 4e^(−2x); as (2e^(−x))² where e^(−2x) alone would be flushed to 0."""
+    far = x > -0.5 * math.log(jnp.finfo(jnp.result_type(x)).tiny) - 1
+    e = jnp.exp(jnp.where(far, -x, -2 * x))
+    return jnp.where(far, (2 * e) * (2 * e), 4 * e)
 
 
 class Softplus(Activation):
@@ -98,11 +118,13 @@ class Softplus(Activation):
 
     name = "softplus"
 
+    @in_float32
     def value(self, z: jax.Array) -> jax.Array:
         """Return log(1 + e^z) as max(0, z) + log(1 + e^(−|z|)), which cannot overflow."""
         positive_part = jnp.where(z < 0, jnp.zeros_like(z), z)
         return positive_part + jnp.log1p(jnp.exp(-_magnitude(z)))
 
+    @in_float32
     def derivative(self, z: jax.Array) -> jax.Array:
         """Return σ(z), the sigmoid."""
         return sigmoid.value(z)
@@ -121,13 +143,26 @@ class SiLU(Activation):
 
     name = "silu"
 
+    @in_float32
     def value(self, z: jax.Array) -> jax.Array:
-        """Return z σ(z)."""
-        return z * sigmoid.value(z)
+        """Return z σ(z) as z/(1 + e^(−z)), and as z e^z far in the left tail."""
+        tail = z < -_FAR
+        w, up = _scaled_down(z, tail)
+        e = jnp.exp(jnp.where(tail, _FAR + w * up, -z))
+        return jnp.where(tail, w * (e * (SCALE * math.exp(-_FAR))), z / (1 + e))
 
+    @in_float32
     def derivative(self, z: jax.Array) -> jax.Array:
-        """Return σ(z) + z σ(z)(1 − σ(z))."""
-        return sigmoid.value(z) + z * sigmoid.derivative(z)
+        """Return σ(z) + z σ(z)(1 − σ(z)).
+
+        With x = |z| and e = e^(−x), it is m = e (1 − x + e)/(1 + e)² where z < 0, and 1 − m elsewhere.
+        """
+        x = _magnitude(z)
+        far = x > _FAR
+        e = jnp.exp(jnp.where(far, _FAR, 0) - x)
+        small = jnp.where(far, 0, e)
+        m = e * ((1 - x) + small) / (1 + small * (2 + small)) * jnp.where(far, math.exp(-_FAR), 1)
+        return jnp.where(z < 0, m, 1 - m)
 
 
 class GELU(Activation):
@@ -142,19 +177,41 @@ class GELU(Activation):
 
     name = "gelu"
 
+    @in_float32
     def value(self, z: jax.Array) -> jax.Array:
-        """Return z Φ(z)."""
-        return z * _normal_cdf(z)
+        """Return z Φ(z), as z (1 − Φ(−z)) where z ≥ 0."""
+        tail = z < -_FAR_FOR_BELL
+        w, up = _scaled_down(z, tail)
+        phi = scaled_tail(_magnitude(_within_bell(w * up)))
+        return jnp.where(tail, w * phi, z * jnp.where(z < 0, phi / SCALE, 1 - phi / SCALE))
 
+    @in_float32
     def derivative(self, z: jax.Array) -> jax.Array:
-        """Return Φ(z) + z φ(z), where φ(z) = e^(−z²/2)/√(2π) is the normal density."""
-        density = jnp.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
-        return _normal_cdf(z) + z * density
+        """Return Φ(z) + z φ(z), where φ(z) = e^(−z²/2)/√(2π) is the normal density.
+
+        With x = |z|, it is m = (R(x) − x/√(2π)) e^(−x²/2) where z < 0, and 1 − m elsewhere; R is ``tail_ratio``.
+        """
+        x = _magnitude(_within_bell(z))
+        m = scaled_bell(x) * (tail_ratio(x) - x * DENSITY_AT_0) / SCALE
+        return jnp.where(z < 0, m, 1 - m)
 
 
-def _normal_cdf(z: jax.Array) -> jax.Array:
-    """Return Φ(z) = ½ erfc(−z/√2), which is accurate for large negative z, where ½(1 + erf(z/√2)) is 0."""
-    return 0.5 * lax.erfc(-z / math.sqrt(2))
+_FAR = 40.0  # 1 + e^(−40) is 1
+_FAR_FOR_BELL = 8.0
+
+
+def _scaled_down(z: jax.Array, tail: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return z/u and u, u = 2⁶⁴ in the tail, else 1.
+
+    A product rule adds terms of which one is a hundred times the other. Far in the tail the smaller one would be
+    flushed to 0, and the sum is still a normal number. In z/u both terms are u times larger.
+    """
+    return z * jnp.where(tail, 1 / SCALE, 1), jnp.where(tail, SCALE, 1)
+
+
+def _within_bell(z: jax.Array) -> jax.Array:
+    """Return z, and a number where e^(−z²/2) is 0 in its place beyond, so that z² does not overflow."""
+    return jnp.where(z < -64, -64, jnp.where(z > 64, 64, z))
 
 
 linear = Linear()

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from ..activations import sigmoid, softmax, softplus
+from ..activations.precision import in_float32
 from ..activations.rowwise import below_largest, is_largest, sum_to_zero
 from ..checks import as_dtype, floating_array, set_number
 from .base import DISTRIBUTIONS, PROBABILITIES, Loss, TargetRange
@@ -35,11 +36,13 @@ class SigmoidCrossEntropy(Loss):
         """Return [0, 1]."""
         return PROBABILITIES
 
+    @in_float32
     def value(self, output: jax.Array, target: jax.Array) -> jax.Array:
         """Return −Σⱼ [yⱼ log σ(zⱼ) + (1 − yⱼ) log σ(−zⱼ)], where −log σ(z) = log(1 + e^(−z)) is a softplus."""
         z, y = self.check(output, target)
         return jnp.sum(y * softplus(-z) + (1 - y) * softplus(z), axis=-1)
 
+    @in_float32
     def gradient(self, output: jax.Array, target: jax.Array) -> jax.Array:
         """Return σ(z) − y as (1 − y) σ(z) − y σ(−z), which is accurate where σ(z) rounds to a target of 1."""
         z, y = self.check(output, target)
@@ -136,22 +139,23 @@ class Focal(Loss):
         """Return distributions, and [0, 1] for one output."""
         return PROBABILITIES if outputs == 1 else DISTRIBUTIONS
 
+    @in_float32
     def value(self, output: jax.Array, target: jax.Array) -> jax.Array:
         """Return −Σⱼ yⱼ mⱼ^γ log pⱼ with m = 1 − p."""
         z, y = self.check(output, target)
-        log_p, y = _log_probabilities(z, y)
-        return -jnp.sum(y * self._factor(log_p) * log_p, axis=-1)
+        log_p, _, m, y = _probabilities(z, y)
+        return -jnp.sum(y * self._factor(m) * log_p, axis=-1)
 
+    @in_float32
     def gradient(self, output: jax.Array, target: jax.Array) -> jax.Array:
         """Return p Σⱼ gⱼ − g with gⱼ = yⱼ mⱼ^γ (1 − γ pⱼ log(pⱼ)/mⱼ); for one output its part in z.
 
         ∂p/∂z gives ∂(−yⱼ mⱼ^γ log pⱼ)/∂zₖ = −gⱼ (δⱼₖ − pₖ). The ratio log(p)/m is −1 in the limit p = 1.
         """
         z, y = self.check(output, target)
-        log_p, y = _log_probabilities(z, y)
-        p, m = jnp.exp(log_p), -jnp.expm1(log_p)
+        log_p, p, m, y = _probabilities(z, y)
         ratio = jnp.where(m > 0, log_p / jnp.where(m > 0, m, 1), -1)
-        g = y * self._factor(log_p) * (1 - self.gamma * p * ratio)
+        g = y * self._factor(m) * (1 - self.gamma * p * ratio)
         if z.shape[-1] == 1:  # z₁ = z, z₀ = 0
             return (p[..., 1:] * g[..., :1] - p[..., :1] * g[..., 1:]).astype(z.dtype)
         return sum_to_zero(z, p * jnp.sum(g, axis=-1, keepdims=True) - g)
@@ -161,17 +165,19 @@ class Focal(Loss):
         output = floating_array(self, "output", output)
         return sigmoid(output) if output.shape[-1:] == (1,) else softmax(output)
 
-    def _factor(self, log_p: jax.Array) -> jax.Array:
-        """Return (1 − p)^γ; where 1 − p is 0, its derivative is 0 too, which is that of the product with log p."""
-        m = -jnp.expm1(log_p)
-        return jnp.where(m > 0, jnp.where(m > 0, m, 1) ** self.gamma, float(self.gamma == 0))
+    def _factor(self, m: jax.Array) -> jax.Array:
+        """Return m^γ; where m is 0, its derivative is 0 too, which is that of the product with log p."""
+        exponent = int(self.gamma) if self.gamma == int(self.gamma) else self.gamma  # products are exacter than powers
+        return jnp.where(m > 0, jnp.where(m > 0, m, 1) ** exponent, float(self.gamma == 0))
 
 
-def _log_probabilities(z: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Return log p and the target of every class; those of the classes 0 and 1 for one logit."""
+def _probabilities(z: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+    """Return log p, p, 1 − p and the target of every class; those of the classes 0 and 1 for one logit."""
     if z.shape[-1] == 1:
-        return -jnp.concatenate([softplus(z), softplus(-z)], axis=-1), jnp.concatenate([1 - y, y], axis=-1)
-    return _log_softmax(z), y
+        both = jnp.concatenate([-z, z], axis=-1)
+        return -softplus(-both), sigmoid(both), sigmoid(-both), jnp.concatenate([1 - y, y], axis=-1)
+    log_p = _log_softmax(z)
+    return log_p, jnp.exp(log_p), -jnp.expm1(log_p), y
 
 
 def _log_softmax(z: jax.Array) -> jax.Array:

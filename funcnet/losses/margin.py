@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from ..activations import relu
+from ..activations.precision import in_float32
 from ..checks import floating_array
 from .base import Loss, TargetRange
 
@@ -28,11 +29,13 @@ class Hinge(Loss):
         """Return −1 and 1."""
         return TargetRange(-1.0, 1.0, only_ends=True, remedy="2 * y - 1 for 0 and 1")
 
+    @in_float32
     def value(self, output: jax.Array, target: jax.Array) -> jax.Array:
         """Return Σⱼ max(0, 1 − yⱼ zⱼ)."""
         z, y = self.check(output, target)
         return jnp.sum(relu(1 - y * z), axis=-1)
 
+    @in_float32
     def gradient(self, output: jax.Array, target: jax.Array) -> jax.Array:
         """Return −y relu′(1 − y z)."""
         z, y = self.check(output, target)

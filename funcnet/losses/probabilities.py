@@ -6,12 +6,18 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from ..activations.precision import in_float32
 from .base import DISTRIBUTIONS, PROBABILITIES, Loss, TargetRange
 
 
 def _over(y: jax.Array, a: jax.Array) -> jax.Array:
     """Return y/a, and 0 where y = 0 for every a."""
     return jnp.where(y == 0, jnp.zeros_like(a), y / jnp.where(y == 0, jnp.ones_like(a), a))
+
+
+def _over_target(a: jax.Array, y: jax.Array) -> jax.Array:
+    """Return a/y, and 1 where y = 0."""
+    return jnp.where(y == 0, jnp.ones_like(a), a / jnp.where(y == 0, jnp.ones_like(y), y))
 
 
 def _times_log(y: jax.Array, a: jax.Array) -> jax.Array:
@@ -33,9 +39,14 @@ def _present(a: jax.Array) -> jax.Array:
     return _at_least(jnp.finfo(a.dtype).tiny, a)
 
 
-def _absent(a: jax.Array) -> jax.Array:
-    """Return 1 − a, at least the distance from 1 to the number below it."""
-    return _at_least(jnp.finfo(a.dtype).epsneg, 1 - a)
+def _times_log1m(y: jax.Array, a: jax.Array, least: Any) -> jax.Array:
+    """Return y log(1 − a), with 1 − a at least ``least``, and 0 where y = 0 for every a.
+
+    Where a is small, 1 − a loses its digits, and log1p(−a) does not.
+    """
+    small = a < 0.25
+    by_log1p = jnp.log1p(-jnp.where(small, a, jnp.zeros_like(a)))
+    return jnp.where(small, y * by_log1p, _times_log(y, _at_least(least, 1 - a)))
 
 
 class BinaryCrossEntropy(Loss):
@@ -62,12 +73,20 @@ class BinaryCrossEntropy(Loss):
     def value(self, output: jax.Array, target: jax.Array) -> jax.Array:
         """Return −Σⱼ [yⱼ log aⱼ + (1 − yⱼ) log(1 − aⱼ)]."""
         a, y = self.check(output, target)
-        return -jnp.sum(_times_log(y, _present(a)) + _times_log(1 - y, _absent(a)), axis=-1)
+        return self._value(_present(a), y, jnp.finfo(a.dtype).epsneg)
+
+    @in_float32
+    def _value(self, a: jax.Array, y: jax.Array, least: Any) -> jax.Array:
+        return -jnp.sum(_times_log(y, a) + _times_log1m(1 - y, a, least), axis=-1)
 
     def gradient(self, output: jax.Array, target: jax.Array) -> jax.Array:
         """Return (1 − y)/(1 − a) − y/a."""
         a, y = self.check(output, target)
-        return _over(1 - y, _absent(a)) - _over(y, _present(a))
+        return self._gradient(_present(a), y, jnp.finfo(a.dtype).epsneg)
+
+    @in_float32
+    def _gradient(self, a: jax.Array, y: jax.Array, least: Any) -> jax.Array:
+        return _over(1 - y, _at_least(least, 1 - a)) - _over(y, a)
 
 
 class CategoricalCrossEntropy(Loss):
@@ -91,7 +110,11 @@ class CategoricalCrossEntropy(Loss):
     def value(self, output: jax.Array, target: jax.Array) -> jax.Array:
         """Return −Σⱼ yⱼ log aⱼ."""
         a, y = self.check(output, target)
-        return -jnp.sum(_times_log(y, _present(a)), axis=-1)
+        return self._value(_present(a), y)
+
+    @in_float32
+    def _value(self, a: jax.Array, y: jax.Array) -> jax.Array:
+        return -jnp.sum(_times_log(y, a), axis=-1)
 
     def gradient(self, output: jax.Array, target: jax.Array) -> jax.Array:
         """Return −y/a."""
@@ -120,9 +143,13 @@ class KLDivergence(Loss):
         return DISTRIBUTIONS
 
     def value(self, output: jax.Array, target: jax.Array) -> jax.Array:
-        """Return Σⱼ yⱼ log(yⱼ/aⱼ), as Σⱼ yⱼ log yⱼ − yⱼ log aⱼ, whose automatic gradient does not divide by a²."""
+        """Return Σⱼ yⱼ log(yⱼ/aⱼ), as −Σⱼ yⱼ log(aⱼ/yⱼ), whose automatic gradient does not divide by a²."""
         a, y = self.check(output, target)
-        return jnp.sum(_times_log(y, y) - _times_log(y, _present(a)), axis=-1)
+        return self._value(_present(a), y)
+
+    @in_float32
+    def _value(self, a: jax.Array, y: jax.Array) -> jax.Array:
+        return -jnp.sum(_times_log(y, _over_target(a, y)), axis=-1)
 
     def gradient(self, output: jax.Array, target: jax.Array) -> jax.Array:
         """Return −y/a."""

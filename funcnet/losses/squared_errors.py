@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 
+from ..activations.precision import in_float32
 from ..checks import as_dtype, set_number
 from .base import Loss
 
@@ -18,11 +19,13 @@ class Quadratic(Loss):
 
     name = "quadratic"
 
+    @in_float32
     def value(self, output: jax.Array, target: jax.Array) -> jax.Array:
         """Return ½ Σⱼ (aⱼ − yⱼ)²."""
         a, y = self.check(output, target)
-        return 0.5 * jnp.sum((a - y) ** 2, axis=-1)
+        return jnp.sum(0.5 * (a - y) * (a - y), axis=-1)
 
+    @in_float32
     def gradient(self, output: jax.Array, target: jax.Array) -> jax.Array:
         """Return a − y."""
         a, y = self.check(output, target)
@@ -40,11 +43,13 @@ class SquaredError(Loss):
 
     name = "squared_error"
 
+    @in_float32
     def value(self, output: jax.Array, target: jax.Array) -> jax.Array:
         """Return Σⱼ (aⱼ − yⱼ)²."""
         a, y = self.check(output, target)
         return jnp.sum((a - y) ** 2, axis=-1)
 
+    @in_float32
     def gradient(self, output: jax.Array, target: jax.Array) -> jax.Array:
         """Return 2(a − y)."""
         a, y = self.check(output, target)
@@ -64,11 +69,13 @@ class MeanSquaredError(Loss):
 
     name = "mean_squared_error"
 
+    @in_float32
     def value(self, output: jax.Array, target: jax.Array) -> jax.Array:
         """Return (1/m) Σⱼ (aⱼ − yⱼ)²."""
         a, y = self.check(output, target)
         return jnp.mean((a - y) ** 2, axis=-1)
 
+    @in_float32
     def gradient(self, output: jax.Array, target: jax.Array) -> jax.Array:
         """Return (2/m)(a − y)."""
         a, y = self.check(output, target)
@@ -97,16 +104,22 @@ class Huber(Loss):
     def value(self, output: jax.Array, target: jax.Array) -> jax.Array:
         """Return Σⱼ c (d − ½c) with d = a − y and c = d cut off at −δ and δ."""
         a, y = self.check(output, target)
-        c = self._cut_off(a - y)
-        return jnp.sum(c * ((a - y) - 0.5 * c), axis=-1)
+        as_dtype(self, "delta", self.delta, a.dtype)
+        return self._value(a, y)
+
+    @in_float32
+    def _value(self, a: jax.Array, y: jax.Array) -> jax.Array:
+        d = a - y
+        c = self._cut_off(d)
+        return jnp.sum(c * (d - 0.5 * c), axis=-1)
 
     def gradient(self, output: jax.Array, target: jax.Array) -> jax.Array:
         """Return a − y, cut off at −δ and δ."""
         a, y = self.check(output, target)
+        as_dtype(self, "delta", self.delta, a.dtype)
         return self._cut_off(a - y)
 
     def _cut_off(self, d: jax.Array) -> jax.Array:
-        as_dtype(self, "delta", self.delta, d.dtype)
         return jnp.where(d > self.delta, self.delta, jnp.where(d < -self.delta, -self.delta, d))
 
 

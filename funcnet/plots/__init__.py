@@ -1,7 +1,8 @@
 """Pictures for reports and examples, by Matplotlib.
 
 - Figures: ``figure`` makes axes, ``divided`` divides one of them, ``save`` writes the picture.
-- Charts: ``curves``, ``bars``, ``surface``, ``paths``, ``decision``; ``history`` is the figure of a run's history.
+- Charts: ``curves``, ``bars``, ``surface``, ``paths``, ``decision``; ``history`` is the figure of a run's history, and
+  ``accuracy`` that of a report of ``fn.check_accuracy``.
 - Pictures: ``images``, ``samples`` with labels and predictions, ``confusion``, ``diagram``.
 - Networks: ``network`` draws units and weights, ``circuit`` the gates of a circuit.
 - ``COLOURS``, ``DASHES``, ``MARKERS`` and ``DIVERGING``, the colour map, are those of all pictures.
@@ -12,6 +13,7 @@ distinct for every kind of colour vision; lines also differ in their dashes. Mat
 is drawn: ``pip install matplotlib``, or ``pip install -e '.[plot]'`` in a clone.
 """
 
+from .accuracies import accuracy
 from .charts import bars, curves, decision, paths, surface
 from .figures import COLOURS, DASHES, DIVERGING, MARKERS, divided, figure, save
 from .histories import history
@@ -23,6 +25,7 @@ __all__ = [
     "DASHES",
     "DIVERGING",
     "MARKERS",
+    "accuracy",
     "bars",
     "circuit",
     "confusion",

@@ -6,10 +6,11 @@ which prints a table and exits 1 if a claim does not hold.
 
 import argparse
 
-from tests.campaigns import arguments, files, gallery, idx, rules, survival
+from tests.campaigns import accuracy, arguments, files, gallery, idx, rules, survival
 from tests.campaigns.mutation import campaign as mutation
 
 CAMPAIGNS = {
+    "accuracy": accuracy,
     "arguments": arguments,
     "files": files,
     "gallery": gallery,

@@ -1,0 +1,141 @@
+"""Accuracy in units in the last place: the measure itself, and a sample of what the campaign proves."""
+
+import jax
+import jax.numpy as jnp
+import mpmath
+import numpy as np
+import pytest
+
+import funcnet as fn
+from funcnet import plots
+from funcnet.activations import ACTIVATIONS
+from funcnet.losses import LOSSES
+from funcnet.numerics.accuracy import compare
+from funcnet.numerics.numbers import sample
+from tests.numerics.functions import ACTIVATION, CLAIMS, EXCEPTIONS, LOSS, WITHOUT_ELEMENTS
+
+
+def points_of(claim, dtype):
+    """Return a few dozen numbers of the claim's domain: the ends, the tails and the near of 0, 1 and its zeros."""
+    info = jnp.finfo(dtype)
+    tail = -0.995 * np.log(float(info.tiny)) if info.bits > 16 else 8.0
+    ends = [float(info.tiny) * 1.01, 1e-30 if info.bits > 16 else 1e-3, 0.01, float(info.max)]
+    sizes = [*np.linspace(0.05, 14, 23), *ends, 44.0, tail, tail / 2, *np.abs(claim.zeros)]
+    points = np.array([sign * size for size in sizes for sign in (1, -1)]).astype(dtype)
+    wide = points.astype(np.float64)
+    inside = points[(wide >= claim.domain[0]) & (wide <= claim.domain[1])]
+    fill = inside[:1] if inside.size else np.array([0.5], dtype)
+    return np.concatenate([inside, np.repeat(fill, points.size - inside.size)])  # one shape for all
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "bfloat16"])
+def test_every_activation_and_elementwise_loss_is_within_its_limit(dtype, x64):
+    claims = CLAIMS if dtype in ("float32", "float64") else [each for each in CLAIMS if each.name in ("tanh", "gelu")]
+    points = [points_of(claim, dtype) for claim in claims]
+    values = jax.jit(lambda points: [claim.function(p) for claim, p in zip(claims, points, strict=True)])(points)
+    for claim, at, got in zip(claims, points, values, strict=True):
+        limit = claim.limit(dtype)
+        report = compare(claim.name, at, np.asarray(got), claim.reference, zeros=claim.zeros, limit=limit)
+        assert report.ok, f"{claim.route}\n{report}"
+
+
+def test_the_table_holds_every_activation_and_elementwise_loss():
+    assert set(ACTIVATION) == set(ACTIVATIONS) - WITHOUT_ELEMENTS
+    assert set(LOSS) == set(LOSSES) - WITHOUT_ELEMENTS
+    assert len(CLAIMS) == 3 * (len(ACTIVATION) + sum(len(targets) for *_, targets in LOSS.values()))
+
+
+def test_the_exceptions_are_these():
+    assert set(EXCEPTIONS) == {
+        *((f"focal, target {t}", route) for t in (0, 1) for route in ("value", "by hand", "automatic")),
+        ("silu", "automatic"),
+        ("gelu", "by hand"),
+        ("gelu", "automatic"),
+        ("sigmoid_cross_entropy, target 0.25", "by hand"),
+        ("sigmoid_cross_entropy, target 0.25", "automatic"),
+        ("quadratic, target 0", "automatic"),
+        ("quadratic, target 0.25", "automatic"),
+    }
+    assert EXCEPTIONS.keys() <= {(claim.name, claim.route) for claim in CLAIMS}
+
+
+@pytest.mark.parametrize(
+    ("function", "at", "right"),
+    [
+        (jax.grad(fn.elu), -40.0, 4.248354e-18),
+        (fn.silu, -88.0, -5.328e-37),
+        (jax.grad(fn.silu), -90.0, -7.293e-38),
+        (fn.tanh.derivative, 44.0, 2.422e-38),
+        (jax.grad(fn.tanh), 44.0, 2.422e-38),
+        (fn.gelu, -13.0, -7.952e-38),
+        (jax.grad(fn.gelu), -13.2, -7.643e-38),
+        (lambda p: fn.binary_cross_entropy.value(p[None], jnp.zeros(1)), 1e-7, 1.0000001e-7),
+        (lambda p: fn.binary_cross_entropy.value(p[None], jnp.zeros(1)), 1e-9, 1e-9),
+        (lambda p: fn.quadratic.value(p[None], jnp.zeros(1)), 2.5e19, 3.125e38),
+    ],
+)
+def test_what_was_flushed_or_overflowed_is_right(function, at, right):
+    np.testing.assert_allclose(function(jnp.float32(at)), right, rtol=3e-4 if right < 1e-30 else 2e-7)
+
+
+def test_the_gelu_tail_has_all_but_a_few_units():
+    report = fn.check_accuracy(
+        fn.gelu, lambda z: z * mpmath.erfc(-z / mpmath.sqrt(2)) / 2, domain=(-11.7, -11.5), near=(-11.6,), samples=1
+    )
+    assert report.ok
+    assert report.points > 30
+
+
+def test_an_error_is_counted_in_units_and_placed():
+    report = fn.check_accuracy(lambda x: jnp.where(x == 3, x + 3 * 2.0**-22, x), lambda x: x, near=(3.0,), samples=2)
+    assert (report.worst, report.at, report.got, report.right, report.ok) == (3.0, 3.0, 3 + 3 * 2.0**-22, 3.0, True)
+    (binade,) = (each for each in report.binades if each.worst > 0)
+    assert (binade.sign, binade.exponent, binade.at) == (1, 1, 3.0)
+    assert "largest error 3 at 3.0" in str(report)
+    assert repr(report) == "AccuracyReport(<lambda>, float32, worst=3, ok=True)"
+
+
+def test_nan_infinity_and_what_is_not_small_count_as_infinite():
+    for wrong in (jnp.nan, jnp.inf):
+        assert not fn.check_accuracy(lambda x, w=wrong: jnp.where(x == 0, w, x), lambda x: x, samples=1).ok
+    for small, ok in ((0.0, True), (1e-30, False), (jnp.nan, False)):
+        report = fn.check_accuracy(lambda x, s=small: jnp.full_like(x, s), mpmath.exp, domain=(-200, -100), samples=4)
+        assert (report.ok, report.points == 0) == (ok, ok)
+
+
+def test_a_reference_that_cancels_is_computed_with_more_digits():
+    report = fn.check_accuracy(fn.tanh.derivative, lambda x: 1 - mpmath.tanh(x) ** 2, domain=(10.0, 43.0), samples=4)
+    assert report.ok
+
+
+def test_all_numbers_of_16_bits_are_tried_and_those_of_float16_below_the_normal_ones_too():
+    assert sample("float16", 1, (-np.inf, np.inf), ()).size == 2**16 - 2 * 2**10
+    assert sample("bfloat16", 1, (-np.inf, np.inf), ()).size == 2**16 - 2 * 2**7 - 2 * (2**7 - 1)
+    assert sample("float32", 3, (1.0, 2.0), ())[[0, -2]].tolist() == [1.0, np.nextafter(np.float32(2), 0, dtype="f")]
+
+
+def test_what_does_not_fit_is_named():
+    with pytest.raises(fn.ShapeError, match=r"check_accuracy: expected values of shape \(12,\), one for each argument"):
+        fn.check_accuracy(jnp.sum, mpmath.exp, domain=(1.0, 64.0), samples=2)
+    with pytest.raises(fn.DtypeError, match="check_accuracy: expected values of dtype float32, got int32"):
+        fn.check_accuracy(lambda x: x.astype(jnp.int32), mpmath.exp, domain=(1.0, 64.0), samples=2)
+    with pytest.raises(ValueError, match=r"expected a domain that holds numbers of float32, got \(3\.1, 3\.0\)"):
+        fn.check_accuracy(jnp.exp, mpmath.exp, domain=(3.1, 3.0))
+    with pytest.raises(ValueError, match="a reference that is computed to 70 binary digits"):
+        fn.check_accuracy(jnp.exp, lambda x: x * mpmath.mp.prec, domain=(1.0, 1.5), samples=1)
+    with pytest.raises(TypeError, match=r"plots\.accuracy: expected a report of fn\.check_accuracy, got float"):
+        plots.accuracy(1.0)
+
+
+def test_the_map_shows_each_binade_the_limit_and_what_is_infinite():
+    def function(x):
+        return jnp.where(x > 2.0**100, jnp.nan, x)
+
+    report = fn.check_accuracy(function, lambda x: x, domain=(-8.0, np.inf), samples=1)
+    axes = plots.accuracy(report).axes[0]
+    finite, infinite, limit = axes.lines[:3]
+    assert len(finite.get_xdata()) + len(infinite.get_xdata()) == len(report.binades)
+    assert min(infinite.get_xdata()) == 100 + 126 + 1
+    assert limit.get_ydata() == [4.0, 4.0]
+    assert [text.get_text() for text in axes.get_xticklabels()][-1] == "2¹²⁷"
+    assert axes.get_title() == "function in float32"
