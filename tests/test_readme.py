@@ -36,6 +36,7 @@ def test_each_python_example_runs_alone(capsys, monkeypatch, tmp_path):
     assert made["own"].ok
     assert made["whole"].ok
     assert made["steps"].ok
+    assert made["tail"].ok
     assert made["bits"] == 300
     assert made["found"].cost < 0.01
 

@@ -52,14 +52,13 @@ def accuracy(report: AccuracyReport) -> "Figure":
 
 
 def _ticks(positions: np.ndarray, least: int) -> tuple[list[int], list[str]]:
-    """Return at most nine places on the axis with the arguments there: 0 and powers of two.
+    """Return at most seven places on the axis with the arguments there: 0 and powers of two.
 
     >>> _ticks(np.array([-3, -2, -1, 1, 2, 3]), -1)
-    ([-3, -1, 0, 1, 3], ['−2¹', '−2⁻¹', '0', '2⁻¹', '2¹'])
+    ([-3, 0, 3], ['−2¹', '0', '2¹'])
     """
     largest = int(np.abs(positions).max(initial=1))
-    distances = sorted({1 + round(share * (largest - 1)) for share in (0, 1 / 3, 2 / 3, 1)})
-    distances = [1, largest] if largest < 7 else distances
+    distances = [largest // 3, 2 * largest // 3, largest] if largest > 6 else [largest]
     places = [-each for each in reversed(distances)] + [0] + distances
     raised = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
     names = ["0" if not at else f"{'−' * (at < 0)}2{str(abs(at) + least - 1).translate(raised)}" for at in places]
