@@ -65,7 +65,7 @@ def scaled_tail(x: jax.Array) -> jax.Array:
 
     The derivative is minus the scaled density.
 
-    >>> scaled_tail(jnp.array([0.0, 1.0])) / SCALE, jax.grad(scaled_tail)(1.0) / SCALE
+    >>> scaled_tail(jnp.array([0.0, 1.0])) / SCALE, jax.grad(scaled_tail)(jnp.float32(1)) / SCALE
     (Array([0.5       , 0.15865526], dtype=float32), Array(-0.24197073, dtype=float32))
     """
     return tail_ratio(x) * scaled_bell(x)
