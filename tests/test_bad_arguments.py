@@ -22,18 +22,8 @@ NOT_CALLED = {
         *("metrics.Metric", "metrics.StepMetric", "metrics.SampleMetric", "schedules.Schedule"),
     },
     "a result, or a state, which funcnet makes": {
-        *(
-            "FitResult",
-            "Model",
-            "NonFinite",
-            "GradientReport",
-            "GradientRow",
-            "LayerError",
-            "LayerSummary",
-            "Progress",
-            "Run",
-            "RunStart",
-        ),
+        *("AccuracyReport", "DerivativeReport", "FitResult", "GradientReport", "GradientRow", "LayerError"),
+        *("LayerSummary", "Model", "NonFinite", "Progress", "Run", "RunStart"),
         *("Summary", "TrainState", "graph.Counts", "graph.Graph", "graph.Layout", "graph.Operation", "graph.Variable"),
         *("information.HuffmanCode", "neurons.PerceptronResult", "search.AnnealingState", "search.GeneticState"),
         *("search.Point", "search.RestartsState", "search.SearchResult", "search.StepInput", "search.StepResult"),
@@ -42,21 +32,11 @@ NOT_CALLED = {
         *("DenseParams", "LayerNormParams", "PReLUParams", "Optimizer", "search.Search"),
     },
     "an exception, or a name for why a run ended": {
-        *(
-            "DtypeError",
-            "ShapeError",
-            "StorageError",
-            "Interrupted",
-            "NonFiniteError",
-            "Ending",
-            "data.IDXError",
-            "graph.NoRuleError",
-        ),
-        "neurons.SingularError",
+        *("DtypeError", "Ending", "GradientError", "Interrupted", "NonFiniteError", "ShapeError", "StorageError"),
+        *("data.IDXError", "graph.NoRuleError", "neurons.SingularError"),
     },
-    "a function of any function: tests/gradcheck/test_functions.py has its arguments": {
-        "check_function",
-        "check_rules",
+    "a function of any function: the tests of gradcheck and of numerics have its arguments": {
+        *("check_accuracy", "check_function", "check_rules", "plots.accuracy"),
     },
     "without arguments": {
         *("data.load_digits", "Flatten", "metrics.AUC", "metrics.R2", "metrics.MeanAbsoluteError"),
