@@ -184,7 +184,7 @@ def fit(
         penalty=penalty,
         early_stopping=early_stopping,
         gradients=gradients,
-        reverts=on_nonfinite != "stop",
+        checks_state=on_nonfinite != "stop",
         skips=skip is not None,
     )
     _check_arrays(plan, optimizer, key, params, state)
@@ -340,10 +340,11 @@ def _run(host: _Host, standing: Standing) -> Standing:
 def _next_standing(host: _Host, standing: Standing, epochs: int, *, is_long: bool) -> Standing:
     """Return where the run stands after at most so many more epochs, with their rows as a new block.
 
-    An epoch with values that are not finite is left out of it where the plan reverts it. Where steps are skipped, the
-    epoch is run again without them.
+    The epochs from the first one with values that are not finite are left out of it, unless ``on_nonfinite`` is "stop".
+    Where steps are skipped, that epoch is run again without them.
     """
     plan, skip, end = host.plan, host.skip, host.start.epochs
+    kept = copy_for_donation(standing.state) if plan.checks_state else None
     state, *numbers_and_history = _compiled_epochs(plan, standing.state, epochs)
     host.listener.wait(numbers_and_history, is_long=is_long)
     (ran, finite, stopped), columns = jax.device_get(numbers_and_history)
@@ -351,10 +352,11 @@ def _next_standing(host: _Host, standing: Standing, epochs: int, *, is_long: boo
     reason, in_a_row = None, 0 if ran else standing.skipped_in_a_row
     if not finite:
         reason = Ending.NON_FINITE_PARAMETERS if np.isfinite(block["loss"][-1]) else Ending.NON_FINITE_LOSS
-        if plan.reverts:
-            block = {name: column[:-1] for name, column in block.items()}
+        if kept is not None:
+            state, ran = _last_finite(plan, kept, int(ran))
+            block = {name: column[:ran] for name, column in block.items()}
         if skip is not None:
-            before = standing.skipped_in_a_row if ran == 1 else 0
+            before = 0 if ran else standing.skipped_in_a_row
             again = guarded_epoch(plan, state, before, min(skip.limit, LARGEST_COUNT))
             host.listener.wait(again.row, is_long=True)
             row, stopped, (_, in_a_row, _) = jax.device_get((again.row, again.stopped, again.guard))
@@ -365,6 +367,21 @@ def _next_standing(host: _Host, standing: Standing, epochs: int, *, is_long: boo
         is_last = int(state.epoch) == end
         reason = Ending.STOPPED_EARLY if stopped else Ending.COMPLETED if is_last else None
     return _if_heard(host.listener, Standing(state, [*standing.blocks, block], in_a_row, reason))
+
+
+def _last_finite(plan: Plan, start: TrainState, epochs: int) -> tuple[TrainState, int]:
+    """Return the last state in which all is finite, and after how many epochs from a state it is reached, fewer than
+    ``epochs``, by bisection: the same program runs a part of the epochs again, which gives the same bits."""
+    found, finite, bad = start, 0, epochs
+    tried = epochs - 1  # the loop ends with the first loss that is not finite, so that this one is most likely
+    while bad - finite > 1:
+        state, numbers, _ = _compiled_epochs(plan, copy_for_donation(start), tried)
+        if int(numbers[1]):
+            found, finite = state, tried
+        else:
+            bad = tried
+        tried = (finite + bad) // 2
+    return found, finite
 
 
 def _if_heard(listener: Listener, standing: Standing) -> Standing:

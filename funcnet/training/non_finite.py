@@ -28,7 +28,8 @@ class Skip(Configuration):
 
     Such a step changes neither the parameters nor the optimizer's state. The column "skipped" of the history counts
     them in each epoch, and the means of the epoch leave them out. After ``limit`` of them in a row the run ends. An
-    epoch with such a step is run twice. ``on_nonfinite="skip"`` is ``fn.Skip()``.
+    epoch with such a step, and those that were run with it in one call of the compiled program, are run again.
+    ``on_nonfinite="skip"`` is ``fn.Skip()``.
 
     Args:
         limit: so many skipped steps in a row end the run.

@@ -157,7 +157,7 @@ def run_epochs(
 @partial(
     jax.tree_util.register_dataclass,
     data_fields=("step", "data", "validation", "limits"),
-    meta_fields=("batch_size", "names", "reverts"),
+    meta_fields=("batch_size", "names", "checks_state"),
 )
 @dataclass(frozen=True)
 class Plan:
@@ -169,7 +169,7 @@ class Plan:
     limits: Limits | None  # of early stopping
     batch_size: int
     names: tuple[str, ...]  # in the history: "loss", the metrics', and after "val_" the same of the validation data
-    reverts: bool = False  # whether an epoch with values that are not finite leaves the state as it was before
+    checks_state: bool = False  # whether a run also ends where the optimizer's state is no longer finite
 
 
 class Guard(NamedTuple):
@@ -193,7 +193,7 @@ def make_plan(
     penalty: Penalty | None,
     early_stopping: EarlyStopping | None,
     gradients: GradientsOf,
-    reverts: bool = False,
+    checks_state: bool = False,
     skips: bool = False,
 ) -> Plan:
     """Return the plan of a run; ``TypeError`` or ``ValueError`` that names the argument that is wrong."""
@@ -216,7 +216,7 @@ def make_plan(
     limits = None if early_stopping is None else early_stopping.limits
     size = effective_batch_size(where, batch_size, len(batch.x))
     warn_of_mistakes(where, *parts[:2], (batch.x, batch.y), batch_size, penalty)
-    return Plan(step, batch, held_out, limits, size, names, reverts)
+    return Plan(step, batch, held_out, limits, size, names, checks_state)
 
 
 def check_counts(where: str, plan: Plan, epochs: int, state: TrainState | None) -> None:
@@ -265,7 +265,10 @@ def epochs_of(plan: Plan, state: TrainState, epochs: int | jax.Array, *, rows: i
         steps = -(-len(plan.data.x) // plan.batch_size) + (plan.validation is not None)
         products = plan.batch_size * sum(leaf.size for leaf in jax.tree.leaves(state.params))
         body = few_waits(one_epoch, unfinished, steps, products)
-    return as_one_kernel(lambda start: lax.while_loop(unfinished, body, start), start)
+    run = as_one_kernel(lambda start: lax.while_loop(unfinished, body, start), start)
+    if plan.checks_state:  # once, after the loop: an accumulator that is not finite stays so
+        run = run._replace(finite=run.finite & _stays_finite(state.optimizer_state, run.state.optimizer_state))
+    return run
 
 
 class Epoch(NamedTuple):
@@ -280,7 +283,7 @@ class Epoch(NamedTuple):
 
 def next_epoch(plan: Plan, state: TrainState, guard: Guard | None = None) -> Epoch:
     """Return what one more epoch gives. A guard leaves out the steps with values that are not finite."""
-    limits, before, dtype = plan.limits, state, accumulator_dtype(params_dtype(state.params))
+    limits, dtype = plan.limits, accumulator_dtype(params_dtype(state.params))
     by_training = limits is not None and state.best.monitor in names_of(plan.step.metrics)
     keeps = by_training and state.best.restores
     state, row, last_used, guard = _train_epoch(plan, state, dtype, guard, keeps=keeps)
@@ -290,15 +293,11 @@ def next_epoch(plan: Plan, state: TrainState, guard: Guard | None = None) -> Epo
     finite_loss = finite = jnp.isfinite(row["loss"])
     for leaf in jax.tree.leaves(state.params):  # the loss is computed before the last update
         finite &= jnp.all(jnp.isfinite(leaf))
-    if plan.reverts:
-        finite &= _stays_finite(before.optimizer_state, state.optimizer_state)
     stopped = None
     if limits is not None:
         params, valid = (last_used, finite_loss) if by_training else (state.params, finite)
         state = update_best(state, params, row, valid, limits.min_delta)
         stopped = is_stopped(state, limits.patience)
-    if plan.reverts and guard is None:
-        state = jax.tree.map(lambda new, old: new if new is old else jnp.where(finite, new, old), state, before)
     return Epoch(state, row, finite, stopped, guard)
 
 

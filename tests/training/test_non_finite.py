@@ -1,6 +1,7 @@
 """Values that are not finite: located where they were planted, left out, or the end of the run."""
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -82,7 +83,7 @@ def planned(network=NETWORK, loss=fn.softmax_cross_entropy, optimizer=ADAM, data
         "penalty": None,
         "early_stopping": None,
         "gradients": fn.backprop,
-        "reverts": True,
+        "checks_state": True,
     } | settings
     plan = make_plan("fit", (network, loss, optimizer), data, jnp.float32, **settings)
     return plan, fn.init_state(network, optimizer, jax.random.key(0), (3,), params=params)
@@ -213,6 +214,29 @@ def test_raise_gives_the_place_and_the_result_of_the_epochs_before():
     assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves((result.params, result.state.optimizer_state)))
     before = fit(network=network, optimizer=fn.sgd(3.0), epochs=where.epoch - 1)
     assert equal(result, before)
+
+
+class Counted(NamedTuple):
+    step: jax.Array
+    total: jax.Array
+
+
+@pytest.mark.parametrize("bad", [1, 7, 13])
+def test_a_state_that_alone_is_not_finite_is_found_inside_a_call_of_the_program(bad):
+    """An accumulator overflows in some step; parameters and losses stay finite. The first epoch is a call by itself,
+    and all others are run in one call."""
+
+    def update(gradients, state, params):
+        total = jnp.where(state.step + 1 == bad, jnp.inf, state.total)
+        return jax.tree.map(lambda g: -0.1 * g, gradients), Counted(state.step + 1, total)
+
+    optimizer = fn.Optimizer(lambda params: Counted(jnp.int32(0), jnp.float32(0)), update)
+    settings = {"batch_size": None, "validation": None, "metrics": []}
+    with pytest.raises(fn.NonFiniteError, match=rf"epoch {bad}, step {bad}: first in state .* is inf") as caught:
+        fit(**settings, optimizer=optimizer, on_nonfinite="raise", epochs=13)
+    result = caught.value.result
+    assert len(result.history["loss"]) == bad - 1
+    assert bad == 1 or equal(result, fit(**settings, optimizer=optimizer, epochs=bad - 1))
 
 
 def test_parts_without_a_gradient_by_hand_are_located_too():
