@@ -4,7 +4,9 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar, cast
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -23,15 +25,19 @@ def in_float32(method: Method) -> Method:
     """
 
     @wraps(method)
-    def computed(self: Any, array: Any, *others: Any) -> Any:
-        if not _is_half(array):
-            return method(self, array, *others)
-        dtype = array.dtype
-        wide = (jnp.asarray(each, jnp.float32) if _is_half(each) else each for each in (array, *others))
-        return method(self, *wide).astype(dtype)
+    def computed(self: Any, *arrays: Any, **named: Any) -> Any:
+        given = [*arrays, *named.values()]
+        if not given or not _is_half(given[0]):
+            return method(self, *arrays, **named)
+        wide, wide_named = jax.tree.map(_widened, (arrays, named))
+        return method(self, *wide, **wide_named).astype(given[0].dtype)
 
     return cast(Method, computed)
 
 
-def _is_half(array: Any) -> bool:
-    return getattr(array, "dtype", None) in (jnp.float16, jnp.bfloat16)
+def _widened(value: Any) -> Any:
+    return jnp.asarray(value, jnp.float32) if _is_half(value) else value
+
+
+def _is_half(value: Any) -> bool:
+    return isinstance(value, jax.Array | np.ndarray) and value.dtype in (jnp.float16, jnp.bfloat16)

@@ -73,19 +73,19 @@ class BinaryCrossEntropy(Loss):
     def value(self, output: jax.Array, target: jax.Array) -> jax.Array:
         """Return −Σⱼ [yⱼ log aⱼ + (1 − yⱼ) log(1 − aⱼ)]."""
         a, y = self.check(output, target)
-        return self._value(_present(a), y, jnp.finfo(a.dtype).epsneg)
+        return self._value(a, y, float(jnp.finfo(a.dtype).tiny), float(jnp.finfo(a.dtype).epsneg))
 
     @in_float32
-    def _value(self, a: jax.Array, y: jax.Array, least: Any) -> jax.Array:
-        return -jnp.sum(_times_log(y, a) + _times_log1m(1 - y, a, least), axis=-1)
+    def _value(self, a: jax.Array, y: jax.Array, least: float, least_rest: float) -> jax.Array:
+        return -jnp.sum(_times_log(y, _at_least(least, a)) + _times_log1m(1 - y, a, least_rest), axis=-1)
 
     def gradient(self, output: jax.Array, target: jax.Array) -> jax.Array:
         """Return (1 − y)/(1 − a) − y/a."""
         a, y = self.check(output, target)
-        return self._gradient(_present(a), y, jnp.finfo(a.dtype).epsneg)
+        return self._gradient(_present(a), y, float(jnp.finfo(a.dtype).epsneg))
 
     @in_float32
-    def _gradient(self, a: jax.Array, y: jax.Array, least: Any) -> jax.Array:
+    def _gradient(self, a: jax.Array, y: jax.Array, least: float) -> jax.Array:
         return _over(1 - y, _at_least(least, 1 - a)) - _over(y, a)
 
 

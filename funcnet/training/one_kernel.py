@@ -43,7 +43,7 @@ FIRST_VERSION_WITHOUT_HINT = (0, 12)  # JAX's first version whose XLA makes one 
 HINT_PAYS = platform.machine() in TESTED_PROCESSORS and jax.__version_info__ < FIRST_VERSION_WITHOUT_HINT
 THREEFRY = "key<fry>"  # keys of JAX's default kind, whose random bits are computed by ordinary operations
 
-MAX_OPERATIONS = 400  # operations: above this, compiling one kernel takes longer than separate kernels
+MAX_OPERATIONS = 500  # operations: above this, compiling one kernel takes longer than separate kernels
 # Above slightly larger sizes XLA makes kernels of sums and products that cannot be part of another kernel.
 MAX_ELEMENTS = 2**11  # elements of an array, and terms of a product
 MAX_MATRIX_SIDE = 7  # rows or columns of a matrix in a product of two
