@@ -154,7 +154,8 @@ def distances(leaves, exact):
     return np.array([np.abs(np.asarray(a, LONG) - b).max() for a, b in zip(leaves, exact, strict=True)])
 
 
-CASES = list(itertools.product(STRUCTURES, TOLERANCE))
+# All in float64, and every second one in float32 too: the equations are the same, and each is a program of its own.
+CASES = [(each, dtype) for place, each in enumerate(STRUCTURES) for dtype in list(TOLERANCE)[: 1 + (place + 1) % 2]]
 each = pytest.mark.parametrize("compared", CASES, ids=["-".join(map(str, case)) for case in CASES], indirect=True)
 
 
