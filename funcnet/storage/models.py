@@ -21,7 +21,7 @@ from ..checks import (
 )
 from ..configuration import document_fields
 from ..errors import message
-from ..layer import Layer, Params
+from ..layer import Layer, Params, check_layer_count
 from ..layers import Dense, Dropout, Rescaling
 from ..layers.frozen import opened
 from ..losses import Loss
@@ -81,7 +81,7 @@ def save_model(
         TypeError: an argument is of the wrong type; a part of the network does not print as the call that builds it,
             such as one that holds a function.
         ValueError: the parameters are not those of the network; ``input_shape`` is needed, or the network does not
-            take it; the network's text has more than 100,000 characters.
+            take it; the network has more than 1,000 layers, or its text more than 100,000 characters.
         OSError: the file cannot be written; the one before is left as it was.
 
     >>> import funcnet as fn, tempfile
@@ -98,6 +98,7 @@ def save_model(
     where = "save_model"
     check_path(where, "path", path)
     check_part(where, "network", network, Layer)
+    check_layer_count(where, network)
     check_is_no_result(where, params)
     check_part(where, "loss", loss, Loss, optional=True)
     check_arrays(where, "params", params)
@@ -191,6 +192,7 @@ def _expected(network: Layer, input_shape: Any, path: Any) -> tuple[tuple[int, .
     if not isinstance(input_shape, list) or len(input_shape) > _MOST_AXES:
         raise StorageError(message(path, f"an input shape of at most {_MOST_AXES} sizes", type(input_shape).__name__))
     try:
+        check_layer_count("load_model", network)
         shape = check_input_shape("load_model", network, input_shape)
         return shape, expected_params(network, shape)
     except Exception as error:  # a layer of the caller's may raise any error for what comes from the file

@@ -192,6 +192,7 @@ HOSTILE = {
     "no shape": ({"input_shape": None}, "an input shape of at most 32 sizes"),
     "another network": ({"network": "LayerNorm()"}, "the tree to be a LayerNormParams"),
     "a tree that is a text": ({"tree": "x"}, "a description of nodes and leaves"),
+    "many layers": ({"network": f"Sequential({'relu, ' * 1000}relu)"}, "a network of at most 1000 layers"),
     "a number in place of an array": (
         {"tree": {**GOOD_HEADER["tree"], "leaves": [{"path": ".weight", "kind": "float", "value": "0x1p0"},
                                                     {"path": ".bias", "kind": "array"}]}}, "the number",
@@ -233,6 +234,12 @@ def test_the_forger_makes_models_that_are_read(tmp_path):
         forged(tmp_path / "model", text.encode())
         with pytest.raises(fn.StorageError, match="model: expected"):
             fn.load_model(tmp_path / "model")
+
+
+def test_a_network_that_could_not_be_read_is_not_written(tmp_path):
+    network = fn.Sequential(*[fn.relu] * 1001)
+    with pytest.raises(ValueError, match=r"save_model: expected a network of at most 1000 layers, .* got 1001"):
+        fn.save_model(tmp_path / "model", network, params_of(network, (4,)), input_shape=(4,))
 
 
 def test_the_file_is_plain_data(tmp_path):
