@@ -59,6 +59,13 @@ def check_part(where: str, name: str, value: Any, kind: type, *, optional: bool 
 
     Its fields must be hashable, unless it is a pytree: compiled programs are found by them.
 
+    Args:
+        where: what the error names first, such as the public function.
+        name: the argument's name.
+        value: the argument.
+        kind: the class.
+        optional: whether None is allowed.
+
     >>> import funcnet as fn
     >>> check_part("fit", "network", fn.quadratic, fn.Layer)
     Traceback (most recent call last):
@@ -84,6 +91,12 @@ def check_update_pair(where: str, optimizer: Any, *, name: str = "optimizer", de
 
     With ``descends``, ``ValueError`` for a pair that is known not to go down the gradient: funcnet's transformations of
     gradients, such as clipping, without an optimizer after them. What a pair of another library does is not known.
+
+    Args:
+        where: what the error names first, such as the public function.
+        optimizer: the argument.
+        name: the argument's name.
+        descends: whether it has to go down the gradient.
 
     >>> import funcnet as fn
     >>> check_update_pair("fit", fn.adam)
@@ -134,6 +147,12 @@ def check_gradient_function(where: str, network: Any, gradients: Any, own: tuple
 
     For a network that keeps running statistics it must be one of ``own``, fn.autodiff or fn.backprop: a person's own
     function returns no cache, which ``learn`` needs.
+
+    Args:
+        where: what the error names first, such as the public function.
+        network: the network, whose layers may keep running statistics.
+        gradients: the argument.
+        own: funcnet's own gradient functions.
     """
     if not callable(gradients):
         raise TypeError(

@@ -41,6 +41,13 @@ def check_like(where: object, name: str, tree: Any, like: Any, *, any_floating: 
     With ``any_floating`` a leaf may have any floating dtype. Raises ``ValueError`` for another structure, and
     ``ShapeError`` and ``DtypeError``, which name the leaf.
 
+    Args:
+        where: what the error names first, such as the public function.
+        name: the argument's name.
+        tree: the argument.
+        like: the tree that it has to be like.
+        any_floating: whether a leaf may have any floating dtype.
+
     >>> check_like("apply_updates", "updates", {"w": np.ones((5, 2), "f")}, {"w": np.ones(2, "f")})
     Traceback (most recent call last):
     funcnet.errors.ShapeError: apply_updates: expected updates['w'] of shape (2,), got (5, 2)
@@ -97,6 +104,12 @@ def check_arrays(where: object, name: str, tree: Any) -> None:
 def check_dy(layer: object, dy: Any, shape: tuple[int, ...], dtype: Any) -> jax.Array:
     """Return the ``dy`` of a layer's ``backward``; ``ShapeError`` or ``DtypeError`` unless it is like the output.
 
+    Args:
+        layer: what the error names first.
+        dy: the cotangent of the layer's output.
+        shape: the output's shape.
+        dtype: the output's dtype.
+
     >>> import funcnet as fn
     >>> fn.tanh.backward((), np.zeros((5, 2), "f"), np.zeros((5, 1), "f"))
     Traceback (most recent call last):
@@ -112,6 +125,12 @@ def check_dy(layer: object, dy: Any, shape: tuple[int, ...], dtype: Any) -> jax.
 
 def check_init(layer: object, key: Any, input_shape: Any, dtype: Any) -> tuple[tuple[int, ...], np.dtype]:
     """Return the shape, as a tuple, and the dtype that a layer's ``init`` gets, or raise an error that names one.
+
+    Args:
+        layer: what the error names first.
+        key: the first argument of ``init``.
+        input_shape: the second one.
+        dtype: the third one.
 
     >>> import funcnet as fn
     >>> fn.Dense(10).init(jax.random.key(0), 784)
@@ -163,6 +182,12 @@ def check_params(where: str, network: Any, params: Any, input_shape: tuple[int, 
 
     ``ValueError`` for another structure or shape; ``TypeError`` for what is no array, and for integers in place of
     floating parameters.
+
+    Args:
+        where: what the error names first, such as the public function.
+        network: the network.
+        params: the argument.
+        input_shape: the shape of one input, without the batch axis.
     """
     check_is_no_result(where, params)
     expected = expected_params(network, input_shape)

@@ -49,6 +49,12 @@ def sample(dtype: Any, per_binade: int, domain: tuple[float, float], near: Seque
     Of a dtype of 16 bits they are all finite numbers. Of a longer one they are 0 and −0, ``per_binade`` numbers from
     each [2ᵏ, 2ᵏ⁺¹), of both signs, and around each number in ``near`` those at 0, 1, 2, 4, … units in the last place.
 
+    Args:
+        dtype: a floating dtype.
+        per_binade: numbers of each binade and sign, where the dtype is longer than 16 bits.
+        domain: the smallest and the largest number.
+        near: numbers around which it is tried more densely.
+
     >>> sample("bfloat16", 1, (1.0, 1.05), ())
     array([1, 1.00781, 1.01562, 1.02344, 1.03125, 1.03906, 1.04688], dtype=bfloat16)
     >>> sample("float32", 2, (1.0, 4.0), (3.0,)).size
