@@ -34,9 +34,20 @@ def _at_least(floor: Any, a: jax.Array) -> jax.Array:
     return a + lax.stop_gradient(jnp.maximum(a, floor) - a)
 
 
+def _floor(dtype: Any) -> float:
+    """Return the smallest normal number of a dtype; of float16 the smallest number a of which 1/a is a number too.
+
+    float16 has numbers below the normal ones, which are computed in float32 as all others are.
+
+    >>> _floor(jnp.float32), 1 / _floor(jnp.float16)  # the largest number of float16 is 65504
+    (1.1754943508222875e-38, 65280.99610894942)
+    """
+    return 257 * 2.0**-24 if dtype == jnp.float16 else float(jnp.finfo(dtype).tiny)
+
+
 def _present(a: jax.Array) -> jax.Array:
-    """Return a, at least the smallest normal number of its dtype."""
-    return _at_least(jnp.finfo(a.dtype).tiny, a)
+    """Return a, at least the floor of its dtype."""
+    return _at_least(_floor(a.dtype), a)
 
 
 def _times_log1m(y: jax.Array, a: jax.Array, least: Any) -> jax.Array:
@@ -73,19 +84,19 @@ class BinaryCrossEntropy(Loss):
     def value(self, output: jax.Array, target: jax.Array) -> jax.Array:
         """Return −Σⱼ [yⱼ log aⱼ + (1 − yⱼ) log(1 − aⱼ)]."""
         a, y = self.check(output, target)
-        return self._value(a, y, float(jnp.finfo(a.dtype).tiny), float(jnp.finfo(a.dtype).epsneg))
+        return self._value(a, y, _floor(a.dtype), jnp.finfo(a.dtype).epsneg)
 
     @in_float32
-    def _value(self, a: jax.Array, y: jax.Array, least: float, least_rest: float) -> jax.Array:
-        return -jnp.sum(_times_log(y, _at_least(least, a)) + _times_log1m(1 - y, a, least_rest), axis=-1)
+    def _value(self, a: jax.Array, y: jax.Array, floor: float, least: Any) -> jax.Array:
+        return -jnp.sum(_times_log(y, _at_least(floor, a)) + _times_log1m(1 - y, a, least), axis=-1)
 
     def gradient(self, output: jax.Array, target: jax.Array) -> jax.Array:
         """Return (1 − y)/(1 − a) − y/a."""
         a, y = self.check(output, target)
-        return self._gradient(_present(a), y, float(jnp.finfo(a.dtype).epsneg))
+        return self._gradient(_present(a), y, jnp.finfo(a.dtype).epsneg)
 
     @in_float32
-    def _gradient(self, a: jax.Array, y: jax.Array, least: float) -> jax.Array:
+    def _gradient(self, a: jax.Array, y: jax.Array, least: Any) -> jax.Array:
         return _over(1 - y, _at_least(least, 1 - a)) - _over(y, a)
 
 

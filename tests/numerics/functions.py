@@ -13,6 +13,7 @@ import funcnet as fn
 from funcnet.activations import ACTIVATIONS
 from funcnet.losses import LOSSES
 
+FLOOR = 257 * 2.0**-24
 ROUTES = ("value", "by hand", "automatic")
 
 
@@ -33,9 +34,14 @@ class Claim(NamedTuple):
         of_16_bits = jnp.finfo(dtype).bits == 16
         return 1.0 if of_16_bits and limit < math.inf else limit  # bfloat16 overflows where float32 does
 
+    def domain_in(self, dtype):
+        """Return the domain: in float16, activations below FLOOR count as FLOOR, since 1/a is no number of it there."""
+        of_probabilities = self.domain[0] > 0 and jnp.dtype(dtype) == jnp.float16
+        return (FLOOR, self.domain[1]) if of_probabilities else self.domain
+
     def check(self, dtype, samples):
         found = fn.check_accuracy(
-            self.function, self.reference, dtype=dtype, domain=self.domain, zeros=self.zeros, near=self.near,
+            self.function, self.reference, dtype=dtype, domain=self.domain_in(dtype), zeros=self.zeros, near=self.near,
             samples=samples, limit=self.limit(dtype),
         )  # fmt: skip
         return found._replace(name=f"{self.name} {self.route}")

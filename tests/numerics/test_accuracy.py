@@ -12,7 +12,7 @@ from funcnet.activations import ACTIVATIONS
 from funcnet.losses import LOSSES
 from funcnet.numerics.accuracy import compare
 from funcnet.numerics.numbers import sample
-from tests.numerics.functions import ACTIVATION, CLAIMS, EXCEPTIONS, LOSS, WITHOUT_ELEMENTS
+from tests.numerics.functions import ACTIVATION, CLAIMS, EXCEPTIONS, FLOOR, LOSS, WITHOUT_ELEMENTS
 
 
 def points_of(claim, dtype):
@@ -23,14 +23,18 @@ def points_of(claim, dtype):
     sizes = [*np.linspace(0.05, 14, 23), *ends, 44.0, tail, tail / 2, *np.abs(claim.zeros)]
     points = np.array([sign * size for size in sizes for sign in (1, -1)]).astype(dtype)
     wide = points.astype(np.float64)
-    inside = points[(wide >= claim.domain[0]) & (wide <= claim.domain[1])]
+    low, high = claim.domain_in(dtype)
+    inside = points[(wide >= low) & (wide <= high)]
     fill = inside[:1] if inside.size else np.array([0.5], dtype)
     return np.concatenate([inside, np.repeat(fill, points.size - inside.size)])  # one shape for all
 
 
+HALF = ("tanh", "gelu", "binary_cross_entropy, target 0.25")
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "bfloat16"])
 def test_every_activation_and_elementwise_loss_is_within_its_limit(dtype, x64):
-    claims = CLAIMS if dtype in ("float32", "float64") else [each for each in CLAIMS if each.name in ("tanh", "gelu")]
+    claims = CLAIMS if dtype in ("float32", "float64") else [each for each in CLAIMS if each.name in HALF]
     points = [points_of(claim, dtype) for claim in claims]
     values = jax.jit(lambda points: [claim.function(p) for claim, p in zip(claims, points, strict=True)])(points)
     for claim, at, got in zip(claims, points, values, strict=True):
@@ -76,6 +80,15 @@ def test_the_exceptions_are_these():
 )
 def test_what_was_flushed_or_overflowed_is_right(function, at, right):
     np.testing.assert_allclose(function(jnp.float32(at)), right, rtol=3e-4 if right < 1e-30 else 2e-7)
+
+
+def test_a_probability_of_float16_counts_down_to_the_smallest_one_with_a_finite_gradient():
+    a, floor = jnp.array([0.0, 1e-6, FLOOR, 3e-5], jnp.float16), np.float16(FLOOR)
+    for loss in (fn.binary_cross_entropy, fn.categorical_cross_entropy, fn.kl_divergence):
+        gradient = loss.gradient(a[:, None], jnp.ones((4, 1), jnp.float16))[:, 0]
+        right = -1 / np.maximum(np.asarray(a), floor).astype(np.float64)
+        np.testing.assert_allclose(gradient, right, rtol=1e-3)
+        np.testing.assert_allclose(loss.value(a[:, None], jnp.ones((4, 1), jnp.float16)), np.log(-right), rtol=1e-3)
 
 
 def test_the_gelu_tail_has_all_but_a_few_units():
