@@ -1,5 +1,6 @@
 """The layer that normalizes each sample over its features."""
 
+import math
 from typing import Any, NamedTuple
 
 import jax
@@ -67,10 +68,11 @@ class LayerNorm(Layer):
             raise DtypeError(self, f"x of dtype {scale.dtype} as the scale", x.dtype)
         as_dtype(self, "epsilon", self.epsilon, accumulator_dtype(x.dtype))
         scale, shift, wide = (_wide(each) for each in (scale, shift, x))
-        centred = wide - _mean(wide)
-        variance = _mean(centred**2)
-        inverse = 1 / jnp.sqrt(variance + self.epsilon)
-        normalized = centred * inverse
+        unit = _unit(self.epsilon, wide.dtype)
+        scaled = unit * (wide - _mean(wide))
+        inverse = 1 / jnp.sqrt(_mean(scaled**2) + self.epsilon * unit**2)
+        normalized = scaled * inverse
+        inverse = unit * inverse
         y = _along(scale, x.ndim) * normalized + _along(shift, x.ndim)
         return y.astype(x.dtype), (normalized, inverse)
 
@@ -96,6 +98,20 @@ class LayerNorm(Layer):
             expected = f"scale and shift of shape ({'features' if features is None else features},)"
             raise ShapeError(self, expected, f"{own.scale.shape} and {own.shift.shape}")
         return own
+
+
+def _unit(epsilon: float, dtype: Any) -> float:
+    """Return the power of two by which centred values are multiplied, so that the squares of large ones are numbers.
+
+    Of float32 with ε = 1e-5, they may be 9e12 times as large as without it. Squares that become too small have no part
+    in a variance to which ε is added.
+
+    >>> _unit(1e-5, jnp.float32) == 2.0**-43, _unit(1e-35, jnp.float32)
+    (True, 1.0)
+    """
+    info = jnp.finfo(dtype)
+    least = math.log2(float(info.tiny) / float(info.eps) / epsilon) / 2
+    return 2.0 ** min(math.ceil(least), 0)
 
 
 def _wide(array: jax.Array) -> jax.Array:

@@ -79,6 +79,19 @@ def test_statistics_are_taken_in_float32(dtype):
     np.testing.assert_allclose(np.abs(np.asarray(normalized(x), np.float64)), 1.0, rtol=1e-3)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_large_values_are_normalized_as_small_ones(dtype):
+    layer, row = fn.LayerNorm(), np.array([[1.0, -1.0, 2.0, -2.0]])
+    params, _ = layer.init(jax.random.key(0), (4,), dtype=dtype)
+    right = row / np.sqrt(2.5)
+    for size in (1e3, 1e19, 1e25, 1e31):
+        y, cache = layer.forward(params, jnp.asarray(size * row, dtype))
+        np.testing.assert_allclose(np.asarray(y, np.float64), right, rtol=1e-6 if dtype == "float32" else 1e-2)
+        _, dx = layer.backward(params, cache, jnp.asarray([[1.0, 0, 0, 0]], dtype))
+        slope = (np.array([[0.75, -0.25, -0.25, -0.25]]) - right * right[0, 0] / 4) / np.sqrt(2.5)
+        np.testing.assert_allclose(np.asarray(dx, np.float64) * size, slope, atol=1e-6 if dtype == "float32" else 1e-2)
+
+
 def test_a_network_with_it_trains():
     network = fn.Sequential(fn.Dense(16), fn.LayerNorm(), fn.relu, fn.Dense(1))
     x = 100 * jax.random.normal(jax.random.key(1), (64, 3))

@@ -35,9 +35,18 @@ class Claim(NamedTuple):
         return 1.0 if of_16_bits and limit < math.inf else limit  # bfloat16 overflows where float32 does
 
     def domain_in(self, dtype):
-        """Return the domain: in float16, activations below FLOOR count as FLOOR, since 1/a is no number of it there."""
-        of_probabilities = self.domain[0] > 0 and jnp.dtype(dtype) == jnp.float16
-        return (FLOOR, self.domain[1]) if of_probabilities else self.domain
+        """Return the domain without what a dtype cannot have.
+
+        In float16 a probability below FLOOR counts as FLOOR, since 1/a is no number of it there. The automatic gradient
+        of the focal loss, about e^(−3|z|), is a sum whose smaller term, a third, is flushed before the sum is.
+        """
+        low, high = self.domain
+        if low > 0 and jnp.dtype(dtype) == jnp.float16:
+            return FLOOR, high
+        if self.name.startswith("focal") and self.route == "automatic":
+            end = -math.log(4 * float(jnp.finfo(dtype if jnp.finfo(dtype).bits > 16 else "float32").tiny)) / 3
+            return (-end, high) if self.name.endswith("0") else (low, end)
+        return low, high
 
     def check(self, dtype, samples):
         found = fn.check_accuracy(
