@@ -25,6 +25,7 @@ FIGURES: dict[str, list[tuple[str, float, float]]] = {
         (r" 2: (\S+)%", 100.0, 0.0),
         (r"σ′\(10\) = (\S+)", 4.54e-5, 1e-7),
     ],
+    "audit": [(r"everyday arguments.*: (\d+)", 68, 9), (r"wrong only beyond: (\d+)", 25, 3)],
     "batch_sizes": [
         (r"1 sample \(standard\) +1442 +\S+ +(\S+)", 0.00035, 0.0015),
         (r"32 samples \(mini-batches\) +46 +\S+ +(\S+)", 0.0146, 0.03),
