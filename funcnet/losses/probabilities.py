@@ -50,7 +50,7 @@ def _present(a: jax.Array) -> jax.Array:
     return _at_least(_floor(a.dtype), a)
 
 
-def _times_log1m(y: jax.Array, a: jax.Array, least: Any) -> jax.Array:
+def _times_log1m(y: jax.Array, a: jax.Array, least: float) -> jax.Array:
     """Return y log(1 − a), with 1 − a at least ``least``, and 0 where y = 0 for every a."""
     minus = jnp.where(y == 0, jnp.zeros_like(a), _at_least(least - 1, -a))
     return jnp.where(y == 0, jnp.zeros_like(a), y * _log1p(minus))
@@ -95,19 +95,19 @@ class BinaryCrossEntropy(Loss):
     def value(self, output: jax.Array, target: jax.Array) -> jax.Array:
         """Return −Σⱼ [yⱼ log aⱼ + (1 − yⱼ) log(1 − aⱼ)]."""
         a, y = self.check(output, target)
-        return self._value(a, y, _floor(a.dtype), jnp.finfo(a.dtype).epsneg)
+        return self._value(a, y, _floor(a.dtype), float(jnp.finfo(a.dtype).epsneg))
 
     @in_float32
-    def _value(self, a: jax.Array, y: jax.Array, floor: float, least: Any) -> jax.Array:
+    def _value(self, a: jax.Array, y: jax.Array, floor: float, least: float) -> jax.Array:
         return -jnp.sum(_times_log(y, _at_least(floor, a)) + _times_log1m(1 - y, a, least), axis=-1)
 
     def gradient(self, output: jax.Array, target: jax.Array) -> jax.Array:
         """Return (1 − y)/(1 − a) − y/a."""
         a, y = self.check(output, target)
-        return self._gradient(_present(a), y, jnp.finfo(a.dtype).epsneg)
+        return self._gradient(_present(a), y, float(jnp.finfo(a.dtype).epsneg))
 
     @in_float32
-    def _gradient(self, a: jax.Array, y: jax.Array, least: Any) -> jax.Array:
+    def _gradient(self, a: jax.Array, y: jax.Array, least: float) -> jax.Array:
         return _over(1 - y, _at_least(least, 1 - a)) - _over(y, a)
 
 
