@@ -26,6 +26,11 @@ CHOSEN_ELEMENTS = 500
 FORWARD_ELEMENTS = 64  # the elements along which forward mode is run
 LEVELS = 14  # halved steps of Richardson's extrapolation
 SIDE = 2.0**-28  # the relative distance at which the two sides of a kink are looked at
+SHORTER = 2.0**-20  # a second complex step is so much shorter, and has to give the same
+SAME_STEPS = 1e-13  # relative; two complex steps differ by powers of two, which round nothing
+SAME_DIFFERENCES = 1e-6  # relative; what two series of differences may differ by, besides their estimated errors
+
+VANISHING = 1e-270  # a complex step times less may underflow
 
 FAST = {"xla_backend_optimization_level": 0}
 
@@ -219,13 +224,16 @@ class Derivatives:
             for start, end, shape, leaf in zip(self.ends, self.ends[1:], self.shapes, leaves, strict=False)
         ]
 
-    def complex_steps(self, leaves: Any, side: Any) -> tuple[jax.Array, ...]:
-        """Return the derivatives by complex steps beside the point, where a step starts on a kink, and the values."""
+    def complex_steps(self, leaves: Any, side: Any, factor: Any = 1.0) -> tuple[jax.Array, ...]:
+        """Return the derivatives by complex steps beside the point, where a step starts on a kink, and the values.
+
+        ``factor`` shortens the steps.
+        """
         program = jax.make_jaxpr(self.reference)(*leaves)
         rows = len(self.places) + (0 if self.dense is None else 2)
         width = 8 * self.size + computed_bytes(program)
         return map_in_chunks(
-            lambda row: self._complex(program, leaves, self.tangents(row, leaves), side),
+            lambda row: self._complex(program, leaves, self.tangents(row, leaves), side, factor),
             rows, width, out_axes=(0, 0, 0),
         )  # fmt: skip
 
@@ -233,14 +241,17 @@ class Derivatives:
         """Return the derivatives by complex steps; the point itself is not computed, so that it does not round."""
         return self.complex_steps(leaves, None)[0]
 
-    def _complex(self, program: Any, leaves: Any, tangents: list[jax.Array], side: Any) -> tuple[jax.Array, ...]:
+    def _complex(
+        self, program: Any, leaves: Any, tangents: list[jax.Array], side: Any, factor: Any = 1.0
+    ) -> tuple[jax.Array, ...]:
         """Return the derivative along a direction by a complex step, whether it starts on a kink, and the value."""
+        step = factor * COMPLEX_STEP * _reduction(as_vector(leaves), as_vector(tangents))
         points = [
-            Complex(self._beside(leaf, tangent, side), COMPLEX_STEP * tangent)
+            Complex(self._beside(leaf, tangent, side), step * tangent)
             for leaf, tangent in zip(leaves, tangents, strict=True)
         ]
         results, edges = evaluate(program, points)
-        matrix = self.weighted([imaginary_of(each) for each in results]) / COMPLEX_STEP
+        matrix = self.weighted([imaginary_of(each) for each in results]) / step
         return matrix, edges.crossed, self.weighted([real_of(each) for each in results])
 
     @staticmethod
@@ -253,14 +264,18 @@ class Derivatives:
         scale = jnp.where(size > 0, size, jnp.where(most > 0, most, 1.0))
         return leaf + jnp.where(tangent != 0, side * scale * tangent, 0)
 
-    def samples(self, leaves: Any) -> tuple[jax.Array, ...]:
-        """Return the values (rows, levels, cotangents) above and below at halved steps, and the steps."""
+    def samples(self, leaves: Any, is_relative: Any) -> tuple[jax.Array, ...]:
+        """Return the values (rows, levels, cotangents) above and below at halved steps, and the steps.
+
+        Relative steps are at most half of what is moved, so that they do not reach over 0; others are of 1 or more.
+        """
         vector = as_vector(leaves)
 
         def along(row: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
             tangent = as_vector(self.tangents(row, leaves))
-            _, exponent = jnp.frexp(jnp.max(jnp.where(tangent != 0, jnp.maximum(0.75, jnp.abs(vector)), 0)))
-            steps = jnp.ldexp(0.5 ** np.arange(LEVELS), exponent)
+            least = jnp.where(is_relative & (vector != 0), 0.0, 0.75)
+            _, exponent = jnp.frexp(jnp.max(jnp.where(tangent != 0, jnp.maximum(least, jnp.abs(vector)), 0)))
+            steps = jnp.ldexp(0.5 ** np.arange(LEVELS), exponent - is_relative.astype(int))
 
             def values(step: jax.Array) -> jax.Array:
                 return self.weighted(self.reference(*self.split(vector + step * tangent, leaves)))
@@ -276,19 +291,23 @@ class Derivatives:
         why = self.compiled.get("no complex step", "")
         if not why:
             try:
-                matrix, crossed, value = self.run("complex_steps", leaves, 0.0)
+                matrix, crossed, value = self.run("complex_steps", leaves, 0.0, 1.0)
             except NoRuleError as error:
                 self.compiled["no complex step"] = why = str(error)
         if why:
             return self.by_differences(leaves, rounding, why)
-        return self._with_sides(leaves, matrix, crossed, value)
+        shorter = self.run("complex_steps", leaves, 0.0, SHORTER)[0]
+        with np.errstate(invalid="ignore", over="ignore"):
+            size = np.maximum(np.abs(matrix), np.abs(shorter))
+            same = (matrix == shorter) | (np.abs(matrix - shorter) <= SAME_STEPS * size + VANISHING)
+        return self._with_sides(leaves, np.where(same, matrix, np.nan), crossed, value)
 
     def _with_sides(
         self, leaves: Sequence[np.ndarray], matrix: np.ndarray, crossed: np.ndarray, value: np.ndarray
     ) -> Numerical:
         """Return the numerical derivative with its one-sided ones, which are looked at close to the point."""
-        (above, _, up), (below, _, down) = (self.run("complex_steps", leaves, side) for side in (SIDE, -SIDE))
-        nearer = [self.run("complex_steps", leaves, side)[0] for side in (SIDE / 2, -SIDE / 2)]
+        (above, _, up), (below, _, down) = (self.run("complex_steps", leaves, side, 1.0) for side in (SIDE, -SIDE))
+        nearer = [self.run("complex_steps", leaves, side, 1.0)[0] for side in (SIDE / 2, -SIDE / 2)]
         with np.errstate(invalid="ignore", over="ignore"):
             size = np.fmax(np.abs(above), np.abs(below))
             # Rounding does not repeat itself, a side of a kink does.
@@ -296,7 +315,8 @@ class Derivatives:
             jumps = steady & (np.abs(above - below) > 1e-3 * size)
             # A value that is written for one point alone, as x = 1 in a table of cases, has no derivative of its own.
             near = np.fmax(np.abs(up - value), np.abs(down - value)) <= 1e-6 * (size + np.abs(value))
-            alone = near & steady & (np.abs(above - below) <= 1e-6 * size) & (np.abs(matrix - above) > 1e-3 * size)
+            alone = near & steady & (np.abs(above - below) <= 1e-6 * size)
+            alone &= ~(np.abs(matrix - above) <= 1e-3 * size)
             beside = crossed[:, None] | alone | jumps
             # Where the two sides tell that it is none of its own, but not what it is, it is not known.
             far = [~(np.isfinite(side) & (np.abs(matrix - side) <= 1e-3 * size)) for side in (above, below)]
@@ -307,8 +327,25 @@ class Derivatives:
         return Numerical(matrix, np.zeros_like(matrix), low, high, "complex step", "")
 
     def by_differences(self, leaves: Sequence[np.ndarray], rounding: np.ndarray | None, why: str) -> Numerical:
-        """Return the numerical derivative by Richardson's extrapolation, and its one-sided ones at kinks."""
-        above, below, steps, center = self.run("samples", leaves)
+        """Return the numerical derivative by Richardson's extrapolation, and its one-sided ones at kinks.
+
+        Two series of differences have to agree: one that reaches far over 0 does not see a pole there.
+        """
+        near, far = (self._differences(leaves, rounding, why, is_relative) for is_relative in (True, False))
+        with np.errstate(invalid="ignore", over="ignore"):
+            size = np.maximum(np.abs(near.matrix), np.abs(far.matrix))
+            known = ~(near.error > SAME_DIFFERENCES * np.abs(near.matrix))
+            same = np.abs(near.matrix - far.matrix) <= near.error + far.error + SAME_DIFFERENCES * size
+            best = known | ~(far.error < near.error)
+            parts = (np.where(best, a, b) for a, b in zip(near[:4], far[:4], strict=True))
+            matrix, error, low, high = (np.where(known | same, part, np.nan) for part in parts)
+        return Numerical(matrix, error, low, high, "Richardson", why)
+
+    def _differences(
+        self, leaves: Sequence[np.ndarray], rounding: np.ndarray | None, why: str, is_relative: bool
+    ) -> Numerical:
+        """Return the numerical derivative by one series of differences."""
+        above, below, steps, center = self.run("samples", leaves, np.bool_(is_relative))
         whole = above.shape
         shape = whole[0], whole[2]
 
@@ -345,6 +382,34 @@ class Derivatives:
         (above, _), (below, _) = lax.map(at, steps), lax.map(at, -steps)
         return above, below, at(jnp.zeros(()))[1]
 
+    def first_reverse_beside(self, leaves: Any, pair: Any) -> tuple[jax.Array, jax.Array]:
+        """Return reverse mode's first derivatives along u at halved distances along v, on both sides."""
+        u = jnp.asarray(pair[0])
+
+        def first(there: list[jax.Array]) -> jax.Array:
+            results, pull = jax.vjp(self.function, *there)
+            return self._pulled(lambda parts: pull(parts), results, jnp.asarray(self.cotangents)) @ u
+
+        return self._beside_along(first, leaves, pair[1])
+
+    def first_forward_beside(self, leaves: Any, pair: Any) -> tuple[jax.Array, jax.Array]:
+        """Return forward mode's first derivatives along u at halved distances along v, on both sides."""
+        u = tuple(self.split(pair[0], leaves))
+        return self._beside_along(
+            lambda there: self.weighted(jax.jvp(self.function, tuple(there), u)[1]), leaves, pair[1]
+        )
+
+    def _beside_along(
+        self, first: Callable[[list[jax.Array]], jax.Array], leaves: Any, v: Any
+    ) -> tuple[jax.Array, jax.Array]:
+        steps = jnp.asarray(0.25 * 0.5 ** np.arange(LEVELS))
+        along = self.split(v, leaves)
+
+        def at(distance: jax.Array) -> jax.Array:
+            return first([leaf + distance * each for leaf, each in zip(leaves, along, strict=True)])
+
+        return lax.map(at, steps), lax.map(at, -steps)
+
     def second_forward(self, leaves: Any, pair: Any) -> jax.Array:
         """Return the second derivative along u and v by forward mode over forward mode."""
         u, v = (tuple(self.split(each, leaves)) for each in pair)
@@ -367,6 +432,12 @@ class Derivatives:
             return jnp.vdot(as_vector(jax.grad(first, range(len(self.shapes)))(*leaves)), jnp.asarray(v))
 
         return lax.map(one, jnp.asarray(self.cotangents))
+
+
+def _reduction(vector: jax.Array, tangent: jax.Array) -> jax.Array:
+    """Return a power of two, by which a step is so much shorter that it is small beside each number it moves."""
+    _, exponent = jnp.frexp(jnp.min(jnp.where((tangent != 0) & (vector != 0), jnp.abs(vector), 1.0), initial=1.0))
+    return jnp.ldexp(1.0, jnp.clip(exponent + 40, -900, 0))
 
 
 def as_vector(arrays: Sequence[Any]) -> jax.Array:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .derivatives import Numerical
+from .derivatives import VANISHING, Numerical
 from .elements import ROUNDING_FACTOR
 
 EPSILON = 2.0**-52
@@ -18,7 +18,7 @@ PROOF_SHARE = 1e-9  # an element is proved where what rounding explains is a sma
 DIFFERENCES_SHARE = 1e-6  # the same by differences, which are less precise
 ERROR_FACTOR = 8  # of the estimated error of an extrapolation
 SIDES_SHARE = 1e-6  # the two sides of a kink are taken at a distance
-VANISHING = 1e-270  # a complex step times less may underflow
+GROSS_SHARE = 1e-6  # what is wrong at a point of the check's own choosing is a larger part of the derivative
 LOST_SHARE = 0.25  # an element in a lower precision of which less than two bits are right is lost
 
 
@@ -29,6 +29,7 @@ class ElementVerdicts(NamedTuple):
     unproved: np.ndarray
     compared: np.ndarray  # False where the numerical derivative is not finite
     kinked: np.ndarray  # the two sides differ, so that the derivative is a convention
+    lost: np.ndarray  # wrong by rounding, without a right digit, though the derivative itself is well conditioned
 
     def any(self) -> bool:
         """Return whether an element is not proved."""
@@ -64,7 +65,30 @@ def judge_elements(tested: np.ndarray, numerical: Numerical, moved: np.ndarray |
     is_nan = np.isnan(tested) & compared
     wrong = compared & ~fine & (~explained | is_nan)
     unproved = compared & ~fine & explained & ~is_nan & ~determined & ~(high > low)
-    return ElementVerdicts(wrong, unproved, compared, kinked & compared)
+    return ElementVerdicts(wrong, unproved, compared, kinked & compared, np.zeros_like(wrong))
+
+
+def gross(judged: ElementVerdicts, tested: np.ndarray, exact: np.ndarray) -> ElementVerdicts:
+    """Return the verdicts at a point of the check's own choosing, where only a gross error is wrong.
+
+    There a function may be an approximation, whose derivative has fewer digits than the rule. A result that is not
+    differentiable in one argument is not judged in the others: 0 times its infinite derivative is NaN in them.
+    """
+    with np.errstate(invalid="ignore", over="ignore"):
+        small = np.abs(tested - exact) <= GROSS_SHARE * np.abs(exact)
+    known = judged.compared.all(axis=0, keepdims=True) & judged.compared.all(axis=1, keepdims=True)
+    return judged._replace(wrong=judged.wrong & known & ~small)
+
+
+def lost_digits(tested: np.ndarray, exact: np.ndarray, scale: np.ndarray, epsilon: float) -> np.ndarray:
+    """Return which elements have no right digit and are off by far more than last bits of the column or the scale.
+
+    ``scale`` is the magnitude of the function over that of its argument: a derivative that is far smaller, as in a
+    tail, is lost in last bits by its nature.
+    """
+    size, off = np.abs(exact), np.abs(tested - exact)
+    largest = np.max(np.where(np.isfinite(size), size, 0.0), axis=0, keepdims=True, initial=0.0)
+    return (off > LOST_SHARE * size) & (off > 1e3 * epsilon * np.maximum(scale, largest))
 
 
 def judge_low(
@@ -87,7 +111,8 @@ def judge_low(
         noise = 64 * epsilon * np.max(np.where(compared, np.abs(exact), 0.0), axis=0, initial=0.0)
         lost = (difference > LOST_SHARE * np.abs(exact)) & (np.abs(exact) > noise) & (np.abs(exact) > vanishing)
         wrong = compared & ((difference > bound) | ~np.isfinite(tested))
-    return ElementVerdicts(wrong, compared & ~wrong & lost, compared, np.zeros_like(compared))
+    nothing = np.zeros_like(compared)
+    return ElementVerdicts(wrong, compared & ~wrong & lost, compared, nothing, nothing)
 
 
 def describe(mask: np.ndarray, values: np.ndarray) -> str:

@@ -16,8 +16,12 @@ from ..errors import message
 from ..jaxprs import CONTROL, NoRuleError, place_of, visit, walk
 from .derivatives import Flat, flattened
 from .findings import DerivativeReport, Finding
+from .first_order import first_order
 from .judgement import Verdict
+from .low_precision import low_precision
 from .points import special_points
+from .properties import consistency, linearity, side_effects
+from .second_order import second_order
 from .subject import Examination, Point, Subject
 
 RULES = {"custom_jvp_call", "custom_vjp_call", "custom_vmap_call"}
@@ -97,25 +101,26 @@ def examine(
     if not examined.derivatives.count or not examined.derivatives.size:
         examined.add(Verdict.NOT_CHECKED, "the derivative", "no floating number is given or returned")
         return
-    examined.first_order(given)
+    first_order(examined, given)
     if any(finding.verdict is Verdict.MISMATCH for finding in examined.findings):
         examined.notes.append(f"the rest of {examined.subject.name}, until its first derivative is right")
         return
     if examined.routes:
-        examined.linearity(given)
+        linearity(examined, given)
         if order == 2:
-            examined.second_order(given)
+            second_order(examined, given)
         if low is not None:
-            examined.low_precision(given, low)
+            low_precision(examined, given, low)
         if consistent:
-            examined.consistency(given)
+            consistency(examined, given)
+            side_effects(examined, given)
     elif not examined.findings:
         examined.add(Verdict.NOT_CHECKED, "the derivative", "JAX differentiates it in neither mode")
     for point in points:
         if examined.routes:
-            examined.first_order(point)
+            first_order(examined, point)
             if low is not None:
-                examined.low_precision(point, low)
+                low_precision(examined, point, low)
 
 
 @contextmanager

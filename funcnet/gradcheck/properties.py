@@ -1,0 +1,118 @@
+"""Properties of a backward pass: linear in the cotangent, the same under ``vmap``, without ``jit``, and each time."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..jaxprs import place_of, walk
+from .derivatives import VANISHING
+from .element_verdicts import LAST_BITS
+from .elements import ROUNDING_FACTOR
+from .judgement import Verdict
+from .subject import NAMES, Examination, Point, as_numbers
+
+HUGE = 2.0**60  # a cotangent's factor, a power of two
+
+
+def linearity(examined: Examination, point: Point) -> None:
+    """Compare the backward pass of scaled, negated, added and zero cotangents with the scaled and added results."""
+    for route in examined.routes:
+        if route == "forward":
+            continue
+        run, c = examined.derivatives.run, examined.derivatives.cotangents
+        once, _ = run(route, point.leaves, c)
+        if not np.isfinite(once).all() or not c.size:
+            continue
+        check = f"linear in the cotangent ({NAMES[route]})"
+        zero, _ = run(route, point.leaves, 0 * c)
+        if np.isnan(zero).any() or zero.any():
+            examined.add(Verdict.MISMATCH, check, "it is not 0 for a cotangent of 0", point=point.words)
+            continue
+        next_one = np.roll(c, 1, axis=0)
+        cases = {
+            "for a huge cotangent": (HUGE * c, HUGE * once, HUGE),
+            "for a small cotangent": (c / HUGE, once / HUGE, 1 / HUGE),
+            "for a negated cotangent": (-c, -once, 1.0),
+            "for a sum of cotangents": (2 * c + 3 * next_one, 2 * once + 3 * np.roll(once, 1, axis=1), 5.0),
+        }
+        moved: Any = None
+        for words, (given, expected, scale) in cases.items():
+            got, _ = run(route, point.leaves, given)
+            size = np.abs(expected) + scale * np.abs(once) + scale * np.roll(np.abs(once), 1, axis=1)
+            if (np.abs(got - expected) <= LAST_BITS * size + VANISHING).all():
+                continue
+            if moved is None:
+                moved = examined.moves(route, point.leaves, c)
+            allowed = LAST_BITS * size + ROUNDING_FACTOR * scale * (moved + np.roll(moved, 1, axis=1))
+            if not (np.abs(got - expected) <= allowed).all():
+                examined.add(Verdict.MISMATCH, check, f"it is not linear {words}", point=point.words)
+                break
+        else:
+            examined.add(Verdict.OK, check)
+
+
+def consistency(examined: Examination, point: Point) -> None:
+    """Compare the backward pass under ``vmap``, without ``jit`` and a second time with the compiled one."""
+    route = next((each for each in ("hand", "reverse", "forward") if each in examined.routes), None)
+    if route is None:
+        return
+    derivatives, c = examined.derivatives, examined.derivatives.cotangents
+    points = [point.leaves, [0.75 * np.flip(leaf) for leaf in point.leaves]]
+    alone = [derivatives.run(route, leaves, c) for leaves in points]
+    moves = [examined.moves(route, leaves, c) for leaves in points]
+    ways = {
+        "vmap": (_mapped, points),
+        "no jit": (_eager, points),
+        "no jit, a second time": (_eager, points[:1]),
+        "jit, a second time": (lambda method, points, c: [derivatives.run(route, points[0], c)], points[:1]),
+    }
+    for words, (compute, given) in ways.items():
+        check = f"{NAMES[route]} under {words}"
+        try:
+            found = list(compute(getattr(derivatives, route), given, c))
+        except Exception as error:
+            examined.notes.append(f"under {words}, {examined.subject.name}: {type(error).__name__}: {str(error)[:120]}")
+            continue
+        if wrong := _first_difference(found, alone, moves):
+            examined.add(Verdict.MISMATCH, check, f"{wrong} is another one than under jit")
+            return
+        examined.add(Verdict.OK, check)
+
+
+def _first_difference(found: list[Any], alone: list[Any], moves: list[np.ndarray]) -> str:
+    """Return in words what differs, ``""`` where nothing does."""
+    for (got, results), (expected, outputs), moved in zip(found, alone, moves, strict=False):
+        if np.isfinite(expected).all():
+            allowed = 1e-12 * np.abs(expected) + ROUNDING_FACTOR * moved + 1e-14 * np.abs(expected).max(initial=0)
+            if not (np.abs(np.asarray(got) - expected) <= allowed + VANISHING).all():
+                return "the derivative"
+        a, b = as_numbers(results), as_numbers(outputs)
+        if np.isfinite(b).all() and not (np.abs(a - b) <= 1e-9 * np.abs(b).max(initial=0) + VANISHING).all():
+            return "the forward pass's output"
+    return ""
+
+
+def _mapped(method: Any, points: list[list[np.ndarray]], c: np.ndarray) -> Iterator[Any]:
+    stacked = [np.stack(each) for each in zip(*points, strict=True)]
+    found = jax.jit(jax.vmap(method, in_axes=(0, None)))(stacked, c)
+    for row in range(len(points)):
+        yield jax.tree.map(lambda each, row=row: each[row], found)
+
+
+def _eager(method: Any, points: list[list[np.ndarray]], c: np.ndarray) -> Iterator[Any]:
+    for leaves in points:
+        yield method([jnp.asarray(leaf) for leaf in leaves], c)
+
+
+def side_effects(examined: Examination, point: Point) -> None:
+    """Note the callbacks of a derivative that the function itself does not have."""
+    for route in examined.routes:
+        method = getattr(examined.derivatives, route)
+        program = jax.make_jaxpr(method)(point.leaves, examined.derivatives.cotangents)
+        for equation, _ in walk(program):
+            if "callback" in equation.primitive.name and "pure" not in equation.primitive.name:
+                words = f"{equation.primitive.name} in {place_of(equation)}".removesuffix(" in ")
+                examined.notes.append(f"side effects of {examined.subject.name} in {NAMES[route]}: {words}")

@@ -1,0 +1,88 @@
+"""Second derivatives along pairs of directions, by JAX in both modes, against numerical ones.
+
+The numerical one is the derivative, by differences at halved distances, of the first derivative by complex steps, or
+where an operation has no complex form, of the first derivative by JAX, which is proved before.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from .derivatives import LEVELS, random_numbers
+from .element_verdicts import DIFFERENCES_SHARE, ERROR_FACTOR
+from .elements import ROUNDING_FACTOR
+from .first_order import is_unavailable
+from .judgement import Verdict
+from .numerical import limits
+from .subject import Examination, Point
+
+PAIRS = 2
+CHECKS = {"reverse": "second order", "forward": "second order in forward mode"}
+
+
+def second_order(examined: Examination, point: Point) -> None:
+    """Compare second derivatives along two pairs of directions, in each mode that there is."""
+    random = np.random.default_rng(1)
+    pairs = [random_numbers(random, (2, examined.derivatives.size)) for _ in range(PAIRS)]
+    try:
+        numerical = [_numerical(examined, point, pair) for pair in pairs]
+    except Exception as error:
+        numerical = []
+        reason = f"no numerical one, {type(error).__name__}: {' '.join(str(error).split())[:160]}"
+        examined.notes.append(f"second order of {examined.subject.name}: {reason}")
+    if any(kinked for *_, kinked in numerical):
+        examined.notes.append(f"second order of {examined.subject.name}: the point is on a kink")
+        return
+    for route, check in CHECKS.items():
+        if route in examined.routes:
+            _compare(examined, f"second_{route}", check, point, pairs, numerical)
+
+
+def _numerical(examined: Examination, point: Point, pair: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
+    """Return the second derivatives (cotangents,) along a pair, their estimated error, and whether a kink is met."""
+    if examined.method == "complex step":
+        above, below, kinked = examined.derivatives.run("second_numerical", point.leaves, pair)
+    else:
+        route = "reverse" if "reverse" in examined.routes else "forward"
+        above, below = examined.derivatives.run(f"first_{route}_beside", point.leaves, pair)
+        kinked = False
+    steps = np.broadcast_to(0.25 * 0.5 ** np.arange(LEVELS), above.T.shape)
+    off = 4 * np.finfo(float).eps * np.nanmax(np.abs(above.T), axis=1, initial=0.0)[:, None] / steps
+    return *limits((above - below).T / (2 * steps), off, 4.0), bool(kinked)
+
+
+def _compare(
+    examined: Examination, name: str, check: str, point: Point, pairs: list[np.ndarray], numerical: list[Any]
+) -> None:
+    """Compare the second derivative by one mode."""
+    for place, pair in enumerate(pairs):
+        try:
+            found = examined.derivatives.run(name, point.leaves, pair)
+        except Exception as error:  # of any kind: the rule is the user's code
+            text = f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
+            if (name == "second_forward" and "reverse" in examined.routes) or is_unavailable(error):
+                examined.notes.append(f"{check} of {examined.subject.name}: it cannot be computed: {text}")
+            else:
+                examined.add(Verdict.MISMATCH, check, f"the first derivative has no derivative: it raises {text}")
+            return
+        if not numerical:
+            continue
+        limit, off, _ = numerical[place]
+        apart, allowed = np.abs(found - limit), ERROR_FACTOR * off + DIFFERENCES_SHARE * np.abs(limit)
+        bad = np.isfinite(limit) & np.isfinite(off) & ~(apart <= allowed)
+        if not bad.any():
+            continue
+        bad &= ~(apart <= allowed + ROUNDING_FACTOR * examined.moves(name, point.leaves, pair))
+        if not bad.any():
+            examined.add(Verdict.NOT_PROVED, check, "rounding explains the difference")
+            return
+        first = int(np.argmax(np.where(bad, np.nan_to_num(apart, nan=np.inf), -1)))
+        reason = "the derivative of the derivative is wrong, along a direction in which all arguments move"
+        examined.add(Verdict.MISMATCH, check, reason, got=float(found[first]), expected=float(limit[first]))
+        return
+    if numerical:
+        known = all(np.isfinite(limit).all() and np.isfinite(off).all() for limit, off, _ in numerical)
+        if known:
+            examined.add(Verdict.OK, check)
+        else:
+            examined.notes.append(f"{check} of {examined.subject.name}: its numerical answer is not finite here")
