@@ -69,7 +69,7 @@ def judge_elements(tested: np.ndarray, numerical: Numerical, moved: np.ndarray |
 
 
 def gross(judged: ElementVerdicts, tested: np.ndarray, exact: np.ndarray) -> ElementVerdicts:
-    """Return the verdicts at a point of the check's own choosing, where only a gross error is wrong.
+    """Return the verdicts at a point of the check's own choosing, where a gross error is wrong and nothing unproved.
 
     There a function may be an approximation, whose derivative has fewer digits than the rule. A result that is not
     differentiable in one argument is not judged in the others: 0 times its infinite derivative is NaN in them.
@@ -77,7 +77,7 @@ def gross(judged: ElementVerdicts, tested: np.ndarray, exact: np.ndarray) -> Ele
     with np.errstate(invalid="ignore", over="ignore"):
         small = np.abs(tested - exact) <= GROSS_SHARE * np.abs(exact)
     known = judged.compared.all(axis=0, keepdims=True) & judged.compared.all(axis=1, keepdims=True)
-    return judged._replace(wrong=judged.wrong & known & ~small)
+    return judged._replace(wrong=judged.wrong & known & ~small, unproved=np.zeros_like(judged.wrong))
 
 
 def lost_digits(tested: np.ndarray, exact: np.ndarray, scale: np.ndarray, epsilon: float) -> np.ndarray:

@@ -29,7 +29,7 @@ def first_order(examined: Examination, point: Point) -> None:
         if not np.isnan(value).any():
             zero_cotangent(examined, point)
         return
-    numerical = examined.numerical(point.leaves)
+    numerical = examined.numerical(point.leaves, is_measured=not point.is_special)
     for route in ("hand", "reverse", "forward"):
         if route == "forward" and not point.is_given and "reverse" in examined.routes:
             continue
@@ -76,14 +76,14 @@ def _compare(examined: Examination, route: str, point: Point, numerical: Numeric
         compare_outputs(examined, route, point, as_numbers(results))
     numerical = _in_rows(numerical, derivatives.forward_rows if route == "forward" else slice(None))
     judged = judge_elements(tested, numerical)
+    if point.is_special:  # rounding is measured for gross errors alone
+        judged = gross(judged, tested, numerical.matrix)
     if judged.any():
         judged = _with_rounding(examined, route, point, tested, numerical)
     if point.is_given:
         same = np.isnan(numerical.matrix) == np.isnan(tested)
         unknown = ~judged.compared & ~(same & (np.abs(tested) == np.inf))
         judged = judged._replace(unproved=judged.unproved | unknown)
-    if point.is_special:
-        judged = gross(judged, tested, numerical.matrix)
     add_findings(examined, NAMES[route], route, judged, tested, numerical.matrix, point)
 
 
@@ -98,6 +98,8 @@ def _with_rounding(
     """Return the verdicts with the measured rounding of the derivative and of the numerical one."""
     derivatives = examined.derivatives
     rows = derivatives.forward_rows if route == "forward" else slice(None)
+    if numerical.why and point.is_special:
+        numerical = _in_rows(examined.numerical(point.leaves), rows)
     moved = examined.moves(route, point.leaves, derivatives.cotangents)
     judged = judge_elements(tested, numerical, moved)
     if judged.wrong.any() and not numerical.why:
@@ -112,7 +114,7 @@ def _with_rounding(
                 beside = _in_rows(examined.numerical(leaves), rows)
                 lost &= np.abs(beside.matrix - numerical.matrix) + beside.error <= STEADY * np.abs(numerical.matrix)
             judged = judged._replace(wrong=judged.wrong | lost, unproved=judged.unproved & ~lost, lost=lost)
-    return judged
+    return gross(judged, tested, numerical.matrix) if point.is_special else judged
 
 
 def scale_of(examined: Examination, point: Point) -> np.ndarray:

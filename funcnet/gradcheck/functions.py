@@ -14,16 +14,19 @@ import numpy as np
 from ..checks import check_dtype
 from ..errors import message
 from ..jaxprs import CONTROL, NoRuleError, place_of, visit, walk
+from .coverage import Coverage
 from .derivatives import Flat, flattened
 from .findings import DerivativeReport, Finding
 from .first_order import first_order
 from .judgement import Verdict
 from .low_precision import low_precision
+from .mapping import marked_calls
 from .points import special_points
 from .properties import consistency, linearity, side_effects
 from .second_order import second_order
 from .subject import Examination, Point, Subject
 
+MOST_LEFT = 6  # cases that are named in a report
 RULES = {"custom_jvp_call", "custom_vjp_call", "custom_vmap_call"}
 
 
@@ -58,7 +61,9 @@ def check_function(
         order: 2, the default, for second derivatives too; 1 without them.
         dtype: the training dtype, such as ``"bfloat16"``; the default, None, is float32, or the lowest of the
             arguments' own; ``"float64"`` leaves the check in lower precision out.
-        search_points: also check at 0, at ties, in the tails, at infinity and at extreme numbers.
+        search_points: also check the first derivative at 0, at ties, in the tails, at infinity, at extreme numbers, and
+            at inputs that are searched, at which branches are taken and comparisons have outcomes, in the function and
+            in its derivatives, that they have not at the given arguments. The report says for which none is found.
         expected: reasons by argument, such as ``{"x": "straight-through"}``, where a derivative is intended to be
             another one; the report shows it as declared.
 
@@ -84,9 +89,10 @@ def check_function(
         has_rules = any(equation.primitive.name in RULES for equation, _ in walk(program))
         subject = Subject(name_of(function), flat.call, flat.call, flat.names, by_hand, None)
         examined = Examination(subject, leaves)
-        points = special_points(leaves, flat.names) if search_points else ()
-        examine(examined, Point(leaves, "", True), points, order, low, consistent=has_rules)
-        missed = [*_not_exercised(flat, leaves), *_branches(program, leaves), *examined.notes]
+        points = [*special_points(leaves, flat.names)] if search_points else []
+        examine(examined, Point(leaves, "", True), points, order, low, consistent=has_rules, search=search_points)
+        missed = [] if search_points else [*_not_exercised(flat, leaves), *_branches(program, leaves)]
+        missed += examined.notes
         if program.effects:
             missed.append(f"its side effects: {', '.join(sorted(map(str, program.effects)))}")
     found = [_with_stop(finding, program) for finding in examined.findings]
@@ -95,9 +101,26 @@ def check_function(
 
 
 def examine(
-    examined: Examination, given: Point, points: Any, order: int, low: np.dtype | None, *, consistent: bool
+    examined: Examination,
+    given: Point,
+    points: Sequence[Point],
+    order: int,
+    low: np.dtype | None,
+    *,
+    consistent: bool,
+    search: bool,
 ) -> None:
-    """Run the checks of one function at the given point, and those of first order at the others."""
+    """Run the checks of one function at the given point, and those of first order at the others.
+
+    Args:
+        examined: where findings and notes are added.
+        given: the point of all checks.
+        points: the points of the first derivative alone.
+        order: 2 for second derivatives too.
+        low: the training dtype, None for float64.
+        consistent: whether the derivative is compared under ``vmap`` and without ``jit``.
+        search: whether more points are looked for, at which cases are met that are not at the others.
+    """
     if not examined.derivatives.count or not examined.derivatives.size:
         examined.add(Verdict.NOT_CHECKED, "the derivative", "no floating number is given or returned")
         return
@@ -116,11 +139,35 @@ def examine(
             side_effects(examined, given)
     elif not examined.findings:
         examined.add(Verdict.NOT_CHECKED, "the derivative", "JAX differentiates it in neither mode")
-    for point in points:
+    for point in [*points, *(searched(examined, [given, *points]) if search else ())]:
         if examined.routes:
             first_order(examined, point)
             if low is not None:
                 low_precision(examined, point, low)
+
+
+def searched(examined: Examination, points: Sequence[Point]) -> list[Point]:
+    """Return points at which cases of the function and of its derivatives are met that they are not at the given ones.
+
+    The cases that no point is found for are noted.
+    """
+    derivatives = examined.derivatives
+
+    def program(*leaves: Any) -> list[jax.Array]:
+        found = derivatives.value(leaves)
+        for route in examined.routes[:2]:  # by hand and reverse, or the one there is
+            getattr(derivatives, route)(leaves, derivatives.cotangents)
+        return found
+
+    try:
+        coverage = Coverage(program, points[0].leaves)
+        found, left = coverage.search([point.leaves for point in points])
+    except NoRuleError as error:
+        examined.notes.append(f"cases, since the program cannot be followed: {error}")
+        return []
+    shown = [*left[:MOST_LEFT], *([f"{len(left) - MOST_LEFT} more cases"] if len(left) > MOST_LEFT else [])]
+    examined.notes += [f"{each}, of {examined.subject.name}" for each in shown]
+    return [Point(leaves, f"at a {words}", is_special=True) for leaves, words in found]
 
 
 @contextmanager
@@ -131,6 +178,7 @@ def numerics() -> Iterator[None]:
     except RuntimeError:  # JAX is set up without it
         cpu = None
     with (
+        marked_calls(),
         jax.enable_x64(True),
         jax.default_device(cpu),
         jax.numpy_dtype_promotion("standard"),

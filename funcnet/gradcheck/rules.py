@@ -1,6 +1,7 @@
 """``check_rules``: every custom derivative that a program meets, checked alone against the function that it is of."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,26 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..errors import message
-from ..jaxprs import CALLS, CONTROL, Visit, called_program, function_of, interpret, place_of, run, visit
+from ..jaxprs import (
+    CALLS,
+    CONTROL,
+    NoRuleError,
+    Visit,
+    called_program,
+    function_of,
+    interpret,
+    operand_names,
+    place_of,
+    run,
+    visit,
+)
+from .coverage import Coverage, depends
 from .derivatives import flattened, floating_results
 from .findings import DerivativeReport, Finding
+from .first_order import first_order
 from .functions import declared, examine, name_of, numerics, summary, training_dtype
 from .judgement import Verdict
+from .mapping import check_mapping, mapped_function
 from .points import special_points
 from .subject import Examination, Point, Subject
 
@@ -64,20 +80,40 @@ def check_rules(
     with numerics():
         flat, leaves = flattened("check_rules", function, args)
         low = training_dtype("check_rules", dtype, args)
-        found, missed = _met(flat.call, leaves, primitives)
+        _check_declarations(expected or {})
+        found, missed = _met_at_all(flat.call, leaves, primitives, search_points)
         in_low = _met_in(low, flat.call, leaves, primitives)
         findings: list[Finding] = []
         checked: list[str] = []
+        _refuse_unmet(found, expected or {})
         for key, met in found.items():
             examined = _check_one(met, in_low.get(key), order, low, search_points, expected or {})
             findings += examined.findings
             checked += summary(examined, low if key in in_low else None)
             missed += examined.notes
-    _refuse_unneeded(findings, expected or {})
     findings = declared("check_rules", findings, expected, lambda finding: finding.function.partition(" (")[0])
     if not findings:
         missed.append("the program meets no custom derivative")
     return DerivativeReport(name_of(function), tuple(findings), tuple(checked), tuple(dict.fromkeys(missed)))
+
+
+def _met_at_all(
+    call: Any, leaves: list[np.ndarray], primitives: bool, search_points: bool
+) -> tuple[dict[Any, list[Visit]], list[str]]:
+    """Return the rules that a program meets, also at points that take its other branches, and what is not exercised."""
+    found, missed = _met(call, leaves, primitives)
+    if not missed or not search_points:
+        return found, missed
+    try:
+        points, _ = Coverage(call, leaves).search([leaves], branches_alone=True)
+    except NoRuleError:  # the program cannot be followed
+        return found, missed
+    for there, _ in points:
+        more, still = _met(call, there, primitives)
+        missed = [words for words in missed if words in still]
+        for key, visits in more.items():
+            found.setdefault(key, []).extend(visits)
+    return found, missed
 
 
 def _met(call: Any, leaves: Any, primitives: bool) -> tuple[dict[Any, list[Visit]], list[str]]:
@@ -91,6 +127,8 @@ def _met(call: Any, leaves: Any, primitives: bool) -> tuple[dict[Any, list[Visit
         if name in RULES or name == "custom_vmap_call":
             if called_program(equation) is not None:
                 found.setdefault((name, *function_of(equation), shapes), []).append(visited)
+        elif mapped := mapped_function(equation, visited.operands):
+            found.setdefault((name, name_of(mapped[0].fun), str(mapped[2])), []).append(visited)
         elif primitives and name not in CONTROL | set(CALLS) and _differentiable(equation):
             found.setdefault((name, "", place_of(equation), shapes), []).append(visited)
 
@@ -128,28 +166,91 @@ def _check_one(
 ) -> Examination:
     """Check one rule at the values that it meets and at special points."""
     first = met[0]
-    equation = first.equation
-    places = [at for at, each in enumerate(first.operands) if jnp.issubdtype(jnp.result_type(each), jnp.floating)]
+    equation, operands = first.equation, first.operands
+    if mapped := mapped_function(equation, operands):
+        return _check_mapped(*mapped)
+    places = _floating(operands)
     name, names = _names(equation, places)
-    intended = expected.get(name.partition(" (")[0])
-    call = _caller(equation, first.operands, places, run)
-    plain = call
-    if callable(intended):
-        plain = _caller(equation, first.operands, places, lambda _, *operands: jax.tree.leaves(intended(*operands)))
+    call = _caller(equation, operands, places, run)
     in_low_precision = _caller(in_low[0].equation, in_low[0].operands, places, run) if in_low else None
-    subject = Subject(name, call, plain, names, None, in_low_precision)
+    subject = Subject(name, call, call, names, None, in_low_precision)
     points = [_point(each, places) for each in _some(met)]
     points[0] = points[0]._replace(is_given=True)
+    others = [*points[1:], *(special_points(points[0].leaves, names) if search_points else ())]
+    intended = expected.get(name.partition(" (")[0])
+    if callable(intended):
+        _refuse_right(Examination(subject, points[0].leaves), [points[0], *others])
+        plain = _caller(equation, operands, places, lambda _, *operands: jax.tree.leaves(intended(*operands)))
+        subject = subject._replace(reference=plain)
     examined = Examination(subject, points[0].leaves)
     if not places:
         return examined
     if equation.primitive.name == "custom_vmap_call":
-        _check_mapping(examined, call, _caller(equation, first.operands, places, _opened), points[0])
+        check_mapping(examined, call, _caller(equation, operands, places, _opened), points[0])
         return examined
-    others = [*points[1:], *(special_points(points[0].leaves, names) if search_points else ())]
-    own = low if in_low else None
-    examine(examined, points[0], others, order, own, consistent=equation.primitive.name in RULES)
+    is_rule = equation.primitive.name in RULES
+    examine(
+        examined,
+        points[0],
+        others,
+        order,
+        low if in_low else None,
+        consistent=is_rule,
+        search=search_points and is_rule,
+    )
+    if is_rule and not callable(intended) and not depends(called_program(equation), places):
+        examined.findings = [*map(_of_another_function, examined.findings)]
     return examined
+
+
+def _floating(operands: Sequence[Any]) -> list[int]:
+    return [at for at, each in enumerate(operands) if jnp.issubdtype(jnp.result_type(each), jnp.floating)]
+
+
+def _check_mapped(function: Any, operands: list[Any], structure: Any) -> Examination:
+    """Check the vmap rule of a function that the program maps, at one example."""
+    places = _floating(operands)
+
+    def caller(function: Callable[..., Any]) -> Any:
+        def call(*arrays: Any) -> list[jax.Array]:
+            given = list(operands)
+            for place, array in zip(places, arrays, strict=True):
+                given[place] = jnp.asarray(array)
+            args, kwargs = jax.tree.unflatten(structure, given)
+            return floating_results(function(*args, **kwargs))
+
+        return call
+
+    leaves = [np.asarray(operands[place]).astype(np.float64) for place in places]
+    names = tuple(f"operand {place}" for place in places)
+    subject = Subject(name_of(function.fun), caller(function), caller(function.fun), names, None, None)
+    examined = Examination(subject, leaves)
+    if places:
+        check_mapping(examined, subject.function, subject.reference, Point(leaves, "", is_given=True))
+    return examined
+
+
+def _refuse_right(examined: Examination, points: list[Point]) -> None:
+    """Raise if the rule is that of its own function: then no other function need be declared."""
+    for point in points:
+        first_order(examined, point)
+        if any(finding.verdict is Verdict.MISMATCH for finding in examined.findings):
+            return
+    name = repr(examined.subject.name.partition(" (")[0])
+    raise ValueError(
+        message("check_rules", f"expected= to name what differs, and nothing of {name} does", "another function")
+    )
+
+
+def _of_another_function(finding: Finding) -> Finding:
+    """Return a finding of what is wrong as not proved: the function does not use its arguments, so the rule is not its.
+
+    So ``jax.numpy.sinc`` writes down its derivatives at 0: as the derivatives of a constant.
+    """
+    if finding.verdict is not Verdict.MISMATCH:
+        return finding
+    reason = f"the function does not use its arguments, and the rule is another function's: {finding.reason}"
+    return replace(finding, verdict=Verdict.NOT_PROVED, reason=reason)
 
 
 def _caller(equation: Any, operands: list[Any], places: list[int], compute: Callable[..., Any]) -> Any:
@@ -187,44 +288,33 @@ def _names(equation: Any, places: list[int]) -> tuple[str, tuple[str, ...]]:
     """Return the name of the function that a rule is of, with its file and line, and those of its floating operands."""
     program = called_program(equation)
     if program is None:
-        return f"{equation.primitive.name} ({place_of(equation)})", tuple(f"operand {place}" for place in places)
+        at = place_of(equation)
+        name = f"{equation.primitive.name} ({at})" if at else equation.primitive.name
+        return name, tuple(f"operand {place}" for place in places)
     name, place = function_of(equation)
-    given = getattr(program, "jaxpr", program).debug_info.arg_names or ()
-    count = len(equation.invars)
-    names = [*given] if len(given) == count else [f"operand {at}" for at in range(count)]
     words = f"{name} ({Path(place.rpartition(':')[0]).name}:{place.rpartition(':')[2]})" if ":" in place else name
-    return words, tuple(str(names[at]) for at in places)
+    names = operand_names(equation)
+    return words, tuple(names[at] for at in places)
 
 
-def _check_mapping(examined: Examination, mapped: Any, alone: Any, point: Point) -> None:
-    """Compare a function's own rule for ``vmap`` with the function, row by row."""
-    other = [0.75 * np.flip(leaf) + 0.5 for leaf in point.leaves]
-    stacked = [np.stack(pair) for pair in zip(point.leaves, other, strict=True)]
-    cases = [[0] * len(stacked)] + [
-        [0 if at == place else None for at in range(len(stacked))] for place in range(len(stacked))
-    ]
-    for axes in cases if len(stacked) > 1 else cases[:1]:
-        given = [leaf if axis is None else pair for leaf, pair, axis in zip(point.leaves, stacked, axes, strict=True)]
-        try:
-            got = jax.vmap(mapped, in_axes=tuple(axes))(*given)
-        except Exception as error:
-            examined.add(Verdict.MISMATCH, "under vmap", f"its rule raises {type(error).__name__}: {str(error)[:160]}")
-            return
-        rows = [[pair[row] if axis == 0 else pair for pair, axis in zip(given, axes, strict=True)] for row in (0, 1)]
-        right = [np.stack(each) for each in zip(*(alone(*row) for row in rows), strict=True)]
-        if not all(np.allclose(a, b, rtol=1e-12, atol=1e-13) for a, b in zip(got, right, strict=True)):
-            examined.add(
-                Verdict.MISMATCH, "under vmap", "its vmap rule returns another output than the function, row by row"
-            )
-            return
-    examined.add(Verdict.OK, "under vmap")
+def _check_declarations(expected: Mapping[str, Any]) -> None:
+    for key, declaration in expected.items():
+        if not isinstance(declaration, str) and not callable(declaration):
+            text = f"expected[{key!r}] to be a reason or a function"
+            raise TypeError(message("check_rules", text, type(declaration).__name__))
 
 
-def _refuse_unneeded(findings: list[Finding], expected: Mapping[str, Any]) -> None:
-    names = dict.fromkeys(finding.function.partition(" (")[0] for finding in findings)
+def _refuse_unmet(found: Mapping[Any, list[Visit]], expected: Mapping[str, Any]) -> None:
+    names = [_name_of_met(met[0]) for met in found.values()]
     for key in expected:
         if key not in names:
-            listed = ", ".join(names) or "none is met"
+            listed = ", ".join(dict.fromkeys(names)) or "none is met"
             raise ValueError(
                 message("check_rules", f"expected= to name a function with a rule, one of {listed}", repr(key))
             )
+
+
+def _name_of_met(met: Visit) -> str:
+    mapped = mapped_function(met.equation, met.operands)
+    name = name_of(mapped[0].fun) if mapped else _names(met.equation, [])[0]
+    return name.partition(" (")[0]

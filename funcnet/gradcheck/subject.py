@@ -78,10 +78,10 @@ class Examination:
             self.shaken[key] = Shaken(flat, *arrays)
         return self.shaken[key]
 
-    def numerical(self, leaves: list[np.ndarray]) -> Numerical:
-        """Return the numerical derivative, with the rounding of differences where they are needed."""
+    def numerical(self, leaves: list[np.ndarray], *, is_measured: bool = True) -> Numerical:
+        """Return the numerical derivative; where it is by differences, with their measured or their least rounding."""
         numerical = self.derivatives.numerical(leaves)
-        if numerical.why:
+        if numerical.why and is_measured:
             moved = self.moves("weighted_reference", leaves)
             numerical = self.derivatives.numerical(leaves, moved)
         self.method = numerical.method

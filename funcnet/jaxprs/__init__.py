@@ -17,7 +17,7 @@ from .equations import (
     walk,
 )
 from .interpreter import interpret, run, unrolled
-from .visiting import Visit, function_of, place_of, visit
+from .visiting import Visit, function_of, operand_names, place_of, visit
 
 __all__ = [
     "CALLS",
@@ -33,6 +33,7 @@ __all__ = [
     "is_known",
     "multiply_adds",
     "name_of",
+    "operand_names",
     "operations",
     "place_of",
     "rule_of",

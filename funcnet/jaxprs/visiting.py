@@ -37,6 +37,26 @@ def function_of(equation: Any) -> tuple[str, str]:
     return name or info.func_name, place
 
 
+def operand_names(equation: Any) -> list[str]:
+    """Return the names of a called function's arguments, such as ``"params['w']"``, one for each operand.
+
+    Those of a ``jax.custom_vjp`` are not kept by JAX: they are those of its forward function.
+
+    >>> (equation,) = jax.make_jaxpr(jax.nn.relu)(1.0).eqns
+    >>> operand_names(equation)
+    ['x']
+    """
+    program = called_program(equation)
+    kept = getattr(program, "jaxpr", program).debug_info.arg_names
+    if not kept and "fwd_jaxpr_thunk" in equation.params:
+        kept = getattr(getattr(equation.params["fwd_jaxpr_thunk"], "debug_info", None), "arg_names", None)
+    names, count = [str(name) for name in kept or ()], len(equation.invars)
+    if not names or len(names) > count:
+        return [f"operand {at}" for at in range(count)]
+    constants = [f"constant {at}" for at in range(count - len(names))]  # what the function closes over
+    return [*constants, *names]
+
+
 class Visit:
     """What ``visit`` reports: an equation, its operands' values and the operations around it, outermost first."""
 

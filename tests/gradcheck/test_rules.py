@@ -33,7 +33,7 @@ def test_a_planted_rule_is_found_and_its_function_is_named(kind, context):
 def test_special_points_find_what_the_given_ones_do_not_show():
     rule = dict(planted.rules())["large arguments"]
     report = fn.check_rules(rule, planted.X, planted.W, order=1, dtype="float64")
-    assert "reverse mode in operand 0 at 30" in str(report)
+    assert "reverse mode in x at 30" in str(report)
 
 
 def test_a_right_rule_is_proved_and_what_is_not_run_is_told():
