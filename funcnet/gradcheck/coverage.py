@@ -5,6 +5,7 @@ A case is a branch of a ``cond``, one of the three outcomes of a comparison (bel
 the arguments at random and sets them to the numbers that the program holds, as the 3 of ``x > 3``.
 """
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -100,6 +101,11 @@ class Coverage:
                     bases.append(candidate)
                     done |= met
         return found, [f"no {case.words}" for case, is_done in zip(self.cases, done, strict=True) if not is_done]
+
+    def between(self) -> list[float]:
+        """Return a number between each two of those that the program holds, next to each other."""
+        ordered = sorted(self.numbers)
+        return [0.5 * (low + high) for low, high in itertools.pairwise(ordered)]
 
     def _changed(self, leaves: list[np.ndarray], random: np.random.Generator) -> list[np.ndarray]:
         """Return arrays with some of them changed at random."""
@@ -207,7 +213,7 @@ def _depends(program: Any, operands: Sequence[bool], seen: Callable[[Any], None]
 
     def apply(equation: Any, inputs: list[Any]) -> Sequence[bool] | None:
         given = [each is True for each in inputs]
-        if any(given):
+        if given[0] if equation.primitive.name == "cond" else any(given):
             seen(equation)
         if scan := scan_of(equation):
             return _loop(scan.body, given, scan.consts, scan.carried)

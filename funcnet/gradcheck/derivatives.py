@@ -97,6 +97,10 @@ def _names(function: Callable[..., Any], args: tuple[Any, ...]) -> list[str]:
     return plain[: len(args)] + [f"argument {place}" for place in range(len(plain), len(args))]
 
 
+class RuleError(TypeError):
+    """A rule's forward pass has results of another structure, shape or dtype than the function."""
+
+
 class Numerical(NamedTuple):
     """A numerical derivative, with what is known of its precision."""
 
@@ -191,7 +195,19 @@ class Derivatives:
     def reverse(self, leaves: Any, cotangents: Any) -> tuple[jax.Array, Any]:
         """Return the derivative by JAX's reverse mode, and the results that it computes on the way."""
         results, pull = jax.vjp(self.function, *leaves)
+        self._check_structure(self.function, leaves, results)
         return self.rows(self._pulled(lambda parts: pull(parts), results, cotangents)), results
+
+    @staticmethod
+    def _check_structure(function: Callable[..., list[jax.Array]], leaves: Any, results: Sequence[Any]) -> None:
+        """Raise ``RuleError`` if a rule's forward pass returns other shapes or dtypes than the function."""
+        expected, got = (
+            [f"{each.dtype}{list(each.shape)}" for each in some]
+            for some in (jax.eval_shape(function, *leaves), results)
+        )
+        if expected != got:
+            text = f"the rule's forward pass returns {', '.join(got)}, the function {', '.join(expected)}"
+            raise RuleError(text)
 
     def hand(self, leaves: Any, cotangents: Any) -> tuple[jax.Array, Any]:
         """Return the derivative by the hand-written backward pass, and no results."""
@@ -204,6 +220,7 @@ class Derivatives:
 
         def one(row: jax.Array) -> tuple[jax.Array, Any]:
             results, tangents = jax.jvp(self.function, tuple(leaves), tuple(self.tangents(row, leaves)))
+            self._check_structure(self.function, leaves, results)
             return self.weighted(tangents), results
 
         matrix, results = lax.map(one, jnp.asarray(self.forward_rows))

@@ -56,7 +56,7 @@ def add_findings(
             known = True
             if not point.is_special:
                 found, at = _bad(judged.unproved, rows, places - start, leaf, tested, exact)
-                found["reason"] = _why_unproved(examined, route, found["reason"], at, exact, point)
+                found["reason"] = _why_unproved(examined, route, found["reason"], at, tested, exact, point)
                 examined.add(Verdict.NOT_PROVED, check, **found, **facts)
         elif judged.compared[rows].any() or not point.is_special:
             kinks = int(judged.kinked[rows].any(axis=1).sum())
@@ -116,9 +116,15 @@ def _with_mistake(where: str, rows: Any, leaf: np.ndarray, tested: Any, exact: A
 
 
 def _why_unproved(
-    examined: Examination, route: str, where: str, at: tuple[int, int], exact: np.ndarray, point: Point
+    examined: Examination,
+    route: str,
+    where: str,
+    at: tuple[int, int],
+    tested: np.ndarray,
+    exact: np.ndarray,
+    point: Point,
 ) -> str:
-    if not np.isfinite(exact[at]):
+    if not np.isfinite(exact[at]) or np.isnan(tested[at]):
         return f"the derivative is infinite or does not exist, or no numerical answer is reliable, {where}"
     cause = examined.cause(route, at, point.leaves, examined.derivatives.cotangents) if route in NAMES else ""
     if not cause and examined.method == "Richardson":

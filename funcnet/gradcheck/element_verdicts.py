@@ -71,13 +71,19 @@ def judge_elements(tested: np.ndarray, numerical: Numerical, moved: np.ndarray |
 def gross(judged: ElementVerdicts, tested: np.ndarray, exact: np.ndarray) -> ElementVerdicts:
     """Return the verdicts at a point of the check's own choosing, where a gross error is wrong and nothing unproved.
 
-    There a function may be an approximation, whose derivative has fewer digits than the rule. A result that is not
-    differentiable in one argument is not judged in the others: 0 times its infinite derivative is NaN in them.
+    There a function may be an approximation, whose derivative has fewer digits than the rule.
     """
     with np.errstate(invalid="ignore", over="ignore"):
         small = np.abs(tested - exact) <= GROSS_SHARE * np.abs(exact)
-    known = judged.compared.all(axis=0, keepdims=True) & judged.compared.all(axis=1, keepdims=True)
-    return judged._replace(wrong=judged.wrong & known & ~small, unproved=np.zeros_like(judged.wrong))
+    return judged._replace(wrong=judged.wrong & is_known(judged) & ~small, unproved=np.zeros_like(judged.wrong))
+
+
+def is_known(judged: ElementVerdicts) -> np.ndarray:
+    """Return which elements are compared, and with them their row and column.
+
+    Where a result is not differentiable in one argument, 0 times its infinite derivative is NaN in the others.
+    """
+    return np.all(judged.compared, axis=0, keepdims=True) & np.all(judged.compared, axis=1, keepdims=True)
 
 
 def lost_digits(tested: np.ndarray, exact: np.ndarray, scale: np.ndarray, epsilon: float) -> np.ndarray:
@@ -88,7 +94,7 @@ def lost_digits(tested: np.ndarray, exact: np.ndarray, scale: np.ndarray, epsilo
     """
     size, off = np.abs(exact), np.abs(tested - exact)
     largest = np.max(np.where(np.isfinite(size), size, 0.0), axis=0, keepdims=True, initial=0.0)
-    return (off > LOST_SHARE * size) & (off > 1e3 * epsilon * np.maximum(scale, largest))
+    return (size > 0) & (off > LOST_SHARE * size) & (off > 1e3 * epsilon * np.maximum(scale, largest))
 
 
 def judge_low(

@@ -21,7 +21,7 @@ from .first_order import first_order
 from .judgement import Verdict
 from .low_precision import low_precision
 from .mapping import marked_calls
-from .points import special_points
+from .points import filled, special_points
 from .properties import consistency, linearity, side_effects
 from .second_order import second_order
 from .subject import Examination, Point, Subject
@@ -149,7 +149,8 @@ def examine(
 def searched(examined: Examination, points: Sequence[Point]) -> list[Point]:
     """Return points at which cases of the function and of its derivatives are met that they are not at the given ones.
 
-    The cases that no point is found for are noted.
+    Points between the numbers that the program holds are added: two cases may have to be met at once. The cases that no
+    point is found for are noted.
     """
     derivatives = examined.derivatives
 
@@ -167,7 +168,10 @@ def searched(examined: Examination, points: Sequence[Point]) -> list[Point]:
         return []
     shown = [*left[:MOST_LEFT], *([f"{len(left) - MOST_LEFT} more cases"] if len(left) > MOST_LEFT else [])]
     examined.notes += [f"{each}, of {examined.subject.name}" for each in shown]
-    return [Point(leaves, f"at a {words}", is_special=True) for leaves, words in found]
+    return [
+        *(Point(leaves, f"at a {words}", is_special=True) for leaves, words in found),
+        *(filled(points[0].leaves, value) for value in coverage.between()),
+    ]
 
 
 @contextmanager

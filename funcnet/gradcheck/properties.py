@@ -14,6 +14,7 @@ from .elements import ROUNDING_FACTOR
 from .judgement import Verdict
 from .subject import NAMES, Examination, Point, as_numbers
 
+EFFECTS = {"io_callback", "debug_callback", "debug_print"}
 HUGE = 2.0**60  # a cotangent's factor, a power of two
 
 
@@ -113,6 +114,6 @@ def side_effects(examined: Examination, point: Point) -> None:
         method = getattr(examined.derivatives, route)
         program = jax.make_jaxpr(method)(point.leaves, examined.derivatives.cotangents)
         for equation, _ in walk(program):
-            if "callback" in equation.primitive.name and "pure" not in equation.primitive.name:
+            if equation.primitive.name in EFFECTS:
                 words = f"{equation.primitive.name} in {place_of(equation)}".removesuffix(" in ")
                 examined.notes.append(f"side effects of {examined.subject.name} in {NAMES[route]}: {words}")

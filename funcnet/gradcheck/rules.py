@@ -105,15 +105,16 @@ def _met_at_all(
     if not missed or not search_points:
         return found, missed
     try:
-        points, _ = Coverage(call, leaves).search([leaves], branches_alone=True)
+        coverage = Coverage(call, leaves)
+        points, left = coverage.search([leaves], branches_alone=True)
     except NoRuleError:  # the program cannot be followed
         return found, missed
     for there, _ in points:
-        more, still = _met(call, there, primitives)
-        missed = [words for words in missed if words in still]
-        for key, visits in more.items():
+        for key, visits in _met(call, there, primitives)[0].items():
             found.setdefault(key, []).extend(visits)
-    return found, missed
+    searched = {case.words for case in coverage.cases}
+    others = [words for words in missed if f"input that takes {words.removesuffix(' is not taken')}" not in searched]
+    return found, [*others, *left]
 
 
 def _met(call: Any, leaves: Any, primitives: bool) -> tuple[dict[Any, list[Visit]], list[str]]:

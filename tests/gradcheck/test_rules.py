@@ -7,6 +7,7 @@ import pytest
 from jax import lax
 
 import funcnet as fn
+from funcnet.jaxprs import operand_names
 from tests.gradcheck import planted
 
 FAST = {"order": 1, "dtype": "float64", "search_points": False}
@@ -17,7 +18,7 @@ SAMPLE = {
         "scan",
     ): "linear in the cotangent (reverse mode) met in scan: it is not linear for a huge cotangent",
     ("another forward value", "vmap"): "the rule's forward pass returns another output than the function",
-    ("wrong under vmap", "plain"): "its vmap rule returns another output than the function, row by row",
+    ("wrong under vmap", "vmap"): "its vmap rule returns another output than the function, row by row",
 }
 
 
@@ -64,6 +65,34 @@ def test_intended_differences_are_declared_by_name_and_refused_where_there_are_n
     assert proved.ok, str(proved)
     with pytest.raises(ValueError, match="expected= to name a function with a rule, one of relu, got 'gelu'"):
         fn.check_rules(jax.nn.relu, x, expected={"gelu": "another convention"}, **FAST)
+    with pytest.raises(TypeError, match=r"expected\['relu'\] to be a reason or a function, got int$"):
+        fn.check_rules(jax.nn.relu, x, expected={"relu": 3}, **FAST)
+    for needless in ("straight-through", lambda x: x):
+        with pytest.raises(ValueError, match=r"expected= to name what differs, and nothing of 'relu' does, got "):
+            fn.check_rules(jax.nn.relu, x, expected={"relu": needless}, **FAST)
+
+
+def test_a_rule_of_another_function_than_a_constant_is_not_proved():
+    @jax.custom_jvp
+    def one(x):
+        return jnp.ones_like(x)
+
+    one.defjvps(lambda tangent, y, x: tangent * 3.0)
+    report = fn.check_rules(one, np.array([0.5]), **FAST)
+    assert report.verdict.name == "NOT_PROVED"
+    assert "the function does not use its arguments, and the rule is another function's: " in str(report)
+
+
+def test_operands_are_named_by_the_arguments():
+    @jax.custom_vjp
+    def scaled(x, params):
+        return x * params["scale"]
+
+    scaled.defvjp(lambda x, params: (x * params["scale"], (x, params)), lambda kept, g: (g, {"scale": g}))
+    (equation,) = jax.make_jaxpr(scaled)(1.0, {"scale": 2.0}).eqns
+    assert operand_names(equation) == ["x", "params['scale']"]
+    (equation,) = jax.make_jaxpr(lambda x: jax.nn.relu(x))(1.0).eqns
+    assert operand_names(equation) == ["x"]
 
 
 def test_the_rules_of_jax_itself_are_checked_on_demand():

@@ -1,0 +1,76 @@
+"""Second derivatives, with and without complex steps, in both modes."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from funcnet.gradcheck.functions import numerics
+from funcnet.gradcheck.judgement import Verdict
+from funcnet.gradcheck.second_order import second_order
+from funcnet.gradcheck.subject import Examination, Point, Subject
+
+X = np.array([0.7, 1.3])
+
+
+def by_jvp(plain, slope):
+    function = jax.custom_jvp(plain)
+    function.defjvps(lambda tangent, y, x: tangent * slope(x))
+    return function
+
+
+def by_vjp(plain, slope):
+    function = jax.custom_vjp(plain)
+    function.defvjp(lambda x: (plain(x), x), lambda x, g: (g * slope(x),))
+    return function
+
+
+def sine(x):
+    return jnp.sin(x)
+
+
+def log_gamma(x):  # it has no complex form
+    return lax.lgamma(x)
+
+
+def unknown(x):
+    raise TypeError("no such thing")
+
+
+def without_second(x):
+    """The cosine, whose derivative raises an error."""
+    return by_jvp(jnp.cos, unknown)(x)
+
+
+SLOPES = {sine: jnp.cos, log_gamma: lax.digamma}
+CASES = [(by_jvp, log_gamma), (by_vjp, sine)]
+
+
+def checked(function, plain):
+    examined = Examination(Subject("f", lambda x: [function(x)], lambda x: [plain(x)], ("x",), None, None), [X])
+    point = Point([X], "", is_given=True)
+    examined.routes = ["reverse", "forward"] if isinstance(function, jax.custom_jvp) else ["reverse"]
+    examined.method = "complex step" if plain is sine else "Richardson"
+    second_order(examined, point)
+    return {finding.check: finding for finding in examined.findings if finding.check.startswith("second order")}
+
+
+@pytest.mark.parametrize(("way", "plain"), CASES)
+def test_a_lost_second_derivative_is_found_and_a_right_one_is_proved(way, plain):
+    checks = ["second order", "second order in forward mode"][: 2 if way is by_jvp else 1]
+    with numerics():
+        right = checked(way(plain, SLOPES[plain]), plain)
+        wrong = checked(way(plain, lambda x: lax.stop_gradient(SLOPES[plain](x))), plain)
+    assert [*right] == checks
+    assert {finding.verdict for finding in right.values()} == {Verdict.OK}
+    assert [*wrong] == checks
+    assert {finding.verdict for finding in wrong.values()} == {Verdict.MISMATCH}
+    assert all(finding.got == 0 and finding.expected != 0 for finding in wrong.values())
+
+
+def test_a_first_derivative_that_cannot_be_differentiated_is_wrong():
+    with numerics():
+        found = checked(by_vjp(sine, without_second), sine)
+    assert found["second order"].verdict is Verdict.MISMATCH
+    assert "the first derivative has no derivative: it raises TypeError: no such thing" in found["second order"].reason
