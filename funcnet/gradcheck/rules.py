@@ -60,7 +60,8 @@ def check_rules(
         primitives: also check JAX's own rules of the operations that the program meets.
         order: 2, the default, for second derivatives too; 1 without them.
         dtype: the training dtype, as in ``check_function``.
-        search_points: False to check only at the values that are met.
+        search_points: False to check only at the values that are met; without special points, and without the search
+            for inputs at which other branches are taken and comparisons have other outcomes.
         expected: intended differences by the function's name: a reason, as in ``{"my_round": "straight-through"}``, or
             a function whose derivative is intended, as in ``{"my_round": lambda x: x}``, which the rule is then checked
             against.

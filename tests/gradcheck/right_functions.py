@@ -232,3 +232,24 @@ def of_optax():
             yield f"optax.{name} alone", loss, (output,)
         else:
             yield f"optax.{name}", lambda o, loss=loss, t=target: loss(o, t.astype(o.dtype)), (output,)
+
+
+def with_rules():
+    """Yield functions of JAX, optax and funcnet that call custom derivatives, which are right at special points too."""
+    import optax
+
+    special = jax.scipy.special
+    for name in ["relu", "relu6", "softplus", "log_sigmoid", "hard_sigmoid", "hard_silu", "mish"]:
+        yield f"nn.{name}", getattr(jax.nn, name), (Z[0],)
+    for name in ["log_ndtr", "entr", "logit"]:
+        yield f"special.{name}", getattr(special, name), (UNIT[0],)
+    for name in ["xlogy", "xlog1py", "rel_entr", "kl_div"]:
+        yield f"special.{name}", getattr(special, name), (POSITIVE[0], UNIT[0])
+    yield "jnp.logaddexp", jnp.logaddexp, (Z[0], UNIT[0])
+    yield "jnp.logaddexp2", jnp.logaddexp2, (Z[0], UNIT[0])
+    for name in ["log_cosh", "sigmoid_binary_cross_entropy", "sigmoid_focal_loss", "safe_softmax_cross_entropy"]:
+        yield f"optax.{name}", getattr(optax, name), (Z[0], UNIT[0])
+    yield "safe norm", safe_norm, (VECTOR,)
+    yield "log1pexp", log1pexp, (Z[0],)
+    for each in registry.ACTIVATIONS:
+        yield f"fn.{each!r}", each.value if hasattr(each, "value") else each, (Z[0],)

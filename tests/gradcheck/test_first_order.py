@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from jax import lax
 
-import funcnet as fn
 from funcnet.gradcheck.first_order import first_order
 from funcnet.gradcheck.functions import numerics
 from funcnet.gradcheck.low_precision import low_precision
@@ -74,7 +73,6 @@ GIVEN = [
      "the derivative is infinite or does not exist, or no numerical answer is reliable"),
     ("tiny argument", jnp.log, [1e-30, 1e-200], "OK", ""),
     ("pole beside", ruled(lax.lgamma, lax.digamma), [1e-9], "OK", ""),
-    ("wrong at a tiny argument", ruled(jnp.log, lambda x: 1.001 / x), [1e-30], "MISMATCH", "1.001 times"),
     ("all digits are lost", ruled(lax.lgamma, lambda x: (1e17 * x + lax.digamma(x)) - 1e17 * x), [2.5], "MISMATCH",
      "rounding loses all digits in its only element (cancellation: "),
     ("lost in a tail", ruled(jnp.expm1, lambda x: jnp.expm1(x) + 1), [-40.0], "NOT_PROVED", "rounding explains"),
@@ -120,8 +118,3 @@ def test_what_is_lost_in_the_training_dtype_though_it_is_well_conditioned_is_wro
     wrong = [finding for finding in examined.findings if finding.verdict.name == "MISMATCH"]
     assert [finding.check for finding in wrong] == ["reverse mode in float32"]
     assert text in wrong[0].reason
-
-
-def test_the_rules_of_jax_are_not_called_wrong_where_a_derivative_is_infinite():
-    report = fn.check_rules(jax.scipy.special.xlogy, np.array([0.5]), np.array([2.0]), order=1, dtype="float64")
-    assert report.ok, str(report)
