@@ -27,6 +27,8 @@ FORWARD_ELEMENTS = 64  # the elements along which forward mode is run
 LEVELS = 14  # halved steps of Richardson's extrapolation
 SIDE = 2.0**-28  # the relative distance at which the two sides of a kink are looked at
 SHORTER = 2.0**-20  # a second complex step is so much shorter, and has to give the same
+NO_SIDE = 1e-2  # relative; a one-sided derivative by differences is known to less, or there is none
+EXTREME = 1e12  # numbers beyond it, and below its inverse, are not moved by differences
 SAME_STEPS = 1e-13  # relative; two complex steps differ by powers of two, which round nothing
 SAME_DIFFERENCES = 1e-6  # relative; what two series of differences may differ by, besides their estimated errors
 
@@ -390,8 +392,19 @@ class Derivatives:
             low = np.where(kinked, np.fmin(left, right), matrix)
             high = np.where(kinked, np.fmax(left, right), matrix)
             error = np.where(kinked, unsure, error)
+            # A jump, or a point at infinity, has no derivative on one of its sides.
+            jumps = ~(unsure <= NO_SIDE * (np.abs(left) + np.abs(right) + np.abs(matrix)) + 1e-9 * np.abs(at[:, 0]))
+            error = np.where(jumps | ~np.isfinite(by[:, 0]), np.inf, error)
+            error = np.where(np.repeat(self._is_extreme(leaves), shape[1]), np.inf, error)
         matrix, error, low, high = (each.reshape(shape) for each in (matrix, error, low, high))
         return Numerical(matrix, error, low, high, "Richardson", why)
+
+    def _is_extreme(self, leaves: Sequence[np.ndarray]) -> np.ndarray:
+        """Return in which directions extreme numbers move, beside which differences do not see a function's scale."""
+        size = np.abs(np.concatenate([np.ravel(leaf) for leaf in leaves]))
+        extreme = (size > EXTREME) | ((size > 0) & (size < 1 / EXTREME))
+        alone = extreme[self.places]
+        return alone if self.dense is None else np.append(alone, [extreme.any()] * 2)
 
     def second_numerical(self, leaves: Any, pair: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
         """Return first derivatives along u at halved distances along v (levels, cotangents), and kinks met."""

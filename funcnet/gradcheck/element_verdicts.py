@@ -5,6 +5,7 @@ the numerical derivative to a few last bits, or to the measured rounding where t
 Where rounding explains a difference that is larger, nothing is proved.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -68,14 +69,26 @@ def judge_elements(tested: np.ndarray, numerical: Numerical, moved: np.ndarray |
     return ElementVerdicts(wrong, unproved, compared, kinked & compared, np.zeros_like(wrong))
 
 
-def gross(judged: ElementVerdicts, tested: np.ndarray, exact: np.ndarray) -> ElementVerdicts:
+def gross(judged: ElementVerdicts, tested: np.ndarray, numerical: Numerical, info: np.finfo) -> ElementVerdicts:
     """Return the verdicts at a point of the check's own choosing, where a gross error is wrong and nothing unproved.
 
-    There a function may be an approximation, whose derivative has fewer digits than the rule.
+    There a function may be an approximation, whose derivative has fewer digits than the rule, and at extreme numbers a
+    square on the way to a tiny or huge derivative may be 0 or infinite. Differences have to be precise to tell.
     """
+    exact, size = numerical.matrix, np.abs(numerical.matrix)
     with np.errstate(invalid="ignore", over="ignore"):
-        small = np.abs(tested - exact) <= GROSS_SHARE * np.abs(exact)
-    return judged._replace(wrong=judged.wrong & is_known(judged) & ~small, unproved=np.zeros_like(judged.wrong))
+        small = np.abs(tested - exact) <= GROSS_SHARE * size
+        small |= (np.abs(tested) <= float(info.tiny)) & (size <= math.sqrt(float(info.tiny)))
+        overflows = ~(np.abs(tested) <= float(info.max) / 4) & (size >= math.sqrt(float(info.max)))
+        largest = np.max(np.where(np.isfinite(size), size, 0.0), axis=0, keepdims=True, initial=0.0)
+        vague = ERROR_FACTOR * numerical.error > 1e-3 * np.maximum(size, 1e-3 * largest)
+    known = is_known(judged._replace(compared=judged.compared & ~overflows & ~vague))
+    return judged._replace(wrong=judged.wrong & known & ~small, unproved=np.zeros_like(judged.wrong))
+
+
+def as_numerical(exact: np.ndarray) -> Numerical:
+    """Return an exact derivative as ``Numerical``."""
+    return Numerical(exact, np.zeros_like(exact), exact, exact, "", "")
 
 
 def is_known(judged: ElementVerdicts) -> np.ndarray:

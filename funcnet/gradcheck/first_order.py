@@ -15,6 +15,7 @@ from .subject import NAMES, Examination, Point, as_numbers
 
 # What JAX says where a derivative does not exist by its nature, as that of a loop in reverse mode.
 UNAVAILABLE = ("forward-mode", "everse-mode", "Linearization failed", "not implemented", "not support", "pallas")
+FLOAT64 = np.finfo(np.float64)
 STEADY = 0.05  # a derivative is well conditioned if last bits of its arguments change it by less
 OF_RULES = ("ustom VJP", "ustom JVP", "custom_vjp", "custom_jvp", "JVP rule")
 
@@ -77,7 +78,7 @@ def _compare(examined: Examination, route: str, point: Point, numerical: Numeric
     numerical = _in_rows(numerical, derivatives.forward_rows if route == "forward" else slice(None))
     judged = judge_elements(tested, numerical)
     if point.is_special:  # rounding is measured for gross errors alone
-        judged = gross(judged, tested, numerical.matrix)
+        judged = gross(judged, tested, numerical, FLOAT64)
     if judged.any():
         judged = _with_rounding(examined, route, point, tested, numerical)
     if point.is_given:
@@ -113,7 +114,7 @@ def _with_rounding(
                 beside = _in_rows(examined.numerical(leaves), rows)
                 lost &= np.abs(beside.matrix - numerical.matrix) + beside.error <= STEADY * np.abs(numerical.matrix)
             judged = judged._replace(wrong=judged.wrong | lost, unproved=judged.unproved & ~lost, lost=lost)
-    return gross(judged, tested, numerical.matrix) if point.is_special else judged
+    return gross(judged, tested, numerical, FLOAT64) if point.is_special else judged
 
 
 def scale_of(examined: Examination, point: Point) -> np.ndarray:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .element_findings import add_findings
-from .element_verdicts import LOST_SHARE, ElementVerdicts, gross, judge_low, lost_digits
+from .element_verdicts import LOST_SHARE, ElementVerdicts, as_numerical, gross, judge_low, lost_digits
 from .first_order import STEADY, nudged, scale_of
 from .judgement import Verdict
 from .subject import NAMES, Examination, Point, as_numbers
@@ -42,7 +42,7 @@ def low_precision(examined: Examination, point: Point, dtype: Any) -> None:
     exact, tested, info = exact[:rows], tested[:rows], jnp.finfo(dtype)
     judged = judge_low(tested, exact, info)
     if point.is_special:  # rounding is measured for gross errors alone
-        judged = gross(judged, tested, exact)
+        judged = gross(judged, tested, as_numerical(exact), info)
     if judged.any():
         with jax.enable_x64(False):
             moved = examined.moves(route, low, cotangents)[:rows]
@@ -50,7 +50,7 @@ def low_precision(examined: Examination, point: Point, dtype: Any) -> None:
     if judged.unproved.any() and point.is_given:
         judged = _with_lost(examined, judged, route, tested, exact, held, float(info.eps))
     if point.is_special:
-        judged = gross(judged, tested, exact)
+        judged = gross(judged, tested, as_numerical(exact), info)
     _add(examined, check, route, judged, tested, exact, point, (low, cotangents))
 
 

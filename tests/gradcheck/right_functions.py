@@ -31,7 +31,7 @@ ON_POSITIVE = "log log1p log2 log10 sqrt cbrt reciprocal"
 ON_UNIT = "arcsin arccos arctanh"
 SPECIAL = (
     "erf erfc gammaln digamma i0 i1 i0e i1e expit ndtr log_ndtr entr logit erfinv ndtri multigammaln.2 gamma "
-    "bessel_jn.0 spence expi exp1"
+    "bessel_jn.0 spence expi"  # the second derivative of exp1 raises a TypeError on JAX 0.10
 )
 PAIRS = "arctan2 hypot logaddexp logaddexp2 maximum minimum multiply subtract divide power fmod heaviside float_power"
 SPECIAL_PAIRS = "xlogy xlog1py rel_entr kl_div betaln beta gammainc"
