@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from .points import special_points
 from .subject import Examination, Point, Subject
 
 RULES = {"custom_jvp_call", "custom_vjp_call"}
+REACHING = (0.0, 0.5, -0.5, 1.0, -1.0, 30.0, -30.0, 1e4, -1e4, 1e30, -1e30)  # inputs that show what a rule meets
 MOST_MET = 3  # points of one rule
 
 
@@ -88,7 +90,8 @@ def check_rules(
         checked: list[str] = []
         _refuse_unmet(found, expected or {})
         for key, met in found.items():
-            examined = _check_one(met, in_low.get(key), order, low, search_points, expected or {})
+            reached = partial(_reached, flat.call, leaves, primitives, key)
+            examined = _check_one(met, in_low.get(key), order, low, search_points, expected or {}, reached)
             findings += examined.findings
             checked += summary(examined, low if key in in_low else None)
             missed += examined.notes
@@ -165,8 +168,9 @@ def _check_one(
     low: np.dtype | None,
     search_points: bool,
     expected: Mapping[str, Any],
+    reached: Callable[[], list[tuple[float, float]]],
 ) -> Examination:
-    """Check one rule at the values that it meets and at special points."""
+    """Check one rule at the values that it meets and at special points, as far as the program reaches there."""
     first = met[0]
     equation, operands = first.equation, first.operands
     if mapped := mapped_function(equation, operands):
@@ -191,18 +195,41 @@ def _check_one(
         check_mapping(examined, call, _caller(equation, operands, places, _opened), points[0])
         return examined
     is_rule = equation.primitive.name in RULES
-    examine(
-        examined,
-        points[0],
-        others,
-        order,
-        low if in_low else None,
-        consistent=is_rule,
-        search=search_points and is_rule,
-    )
+    own, search = low if in_low else None, search_points and is_rule
+    examine(examined, points[0], others, order, own, consistent=is_rule, search=search)
+    wrong = [finding.point for finding in examined.findings if finding.verdict is Verdict.MISMATCH]
+    if wrong and all(wrong):  # at points of the check's own choosing alone
+        within = [*points[1:], *_within(others[len(points) - 1 :], reached())]
+        if len(within) < len(others):
+            examined = Examination(subject, points[0].leaves)
+            examine(examined, points[0], within, order, own, consistent=is_rule, search=False)
+            examined.notes.append(f"arguments of {name} beyond those that the program gives it")
     if is_rule and not callable(intended) and not depends(called_program(equation), places):
         examined.findings = [*map(_of_another_function, examined.findings)]
     return examined
+
+
+def _reached(call: Any, leaves: list[np.ndarray], primitives: bool, key: Any) -> list[tuple[float, float]]:
+    """Return the least and the largest number that a rule meets in each floating operand, at extreme inputs."""
+    met: list[Visit] = []
+    for value in REACHING:
+        met += _met(call, [np.full_like(leaf, value) for leaf in leaves], primitives)[0].get(key, [])
+    met += _met(call, leaves, primitives)[0].get(key, [])
+    ranges = []
+    for place in _floating(met[0].operands) if met else ():
+        numbers = np.concatenate([np.ravel(np.asarray(each.operands[place], np.float64)) for each in met])
+        finite = numbers[np.isfinite(numbers)]
+        ranges.append((finite.min(initial=np.inf), finite.max(initial=-np.inf)))
+    return ranges
+
+
+def _within(points: Sequence[Point], ranges: list[tuple[float, float]]) -> list[Point]:
+    """Return the points whose arrays lie within the ranges."""
+    return [
+        point
+        for point in points
+        if all(((low <= leaf) & (leaf <= high)).all() for leaf, (low, high) in zip(point.leaves, ranges, strict=True))
+    ]
 
 
 def _floating(operands: Sequence[Any]) -> list[int]:
