@@ -104,12 +104,14 @@ def _unit(epsilon: float, dtype: Any) -> float:
     """Return the power of two by which centred values are multiplied, so that the squares of large ones are numbers.
 
     Of float32 with ε = 1e-5, they may be 9e12 times as large as without it. Squares that become too small have no part
-    in a variance to which ε is added.
+    in a variance to which ε is added. In float64, squares overflow from 1e154 on only, and the factor is 1.
 
-    >>> _unit(1e-5, jnp.float32) == 2.0**-43, _unit(1e-35, jnp.float32)
-    (True, 1.0)
+    >>> _unit(1e-5, jnp.float32) == 2.0**-43, _unit(1e-35, jnp.float32), _unit(1e-5, jnp.float64)
+    (True, 1.0, 1.0)
     """
     info = jnp.finfo(dtype)
+    if info.bits == 64:
+        return 1.0
     least = math.log2(float(info.tiny) / float(info.eps) / epsilon) / 2
     return 2.0 ** min(math.ceil(least), 0)
 
