@@ -1,64 +1,23 @@
 """``check_gradients``: the hand-written, the automatic and the numerical gradient of any network, compared."""
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks import check_key, check_known, check_number, check_param_arrays, check_part, host_array
+from ..checks import check_dtype, check_key, check_known, check_number, check_param_arrays, check_part, host_array
 from ..errors import message
-from ..jaxprs import NoRuleError
 from ..layer import Layer, Params, check_contained_layers
 from ..losses import Loss
 from ..objective import Batch, Objective
 from ..penalties import Penalty
-from .judgement import NO_GRADIENTS, ArrayGradients, Tolerances, Verdict, judge, largest
-from .likely_mistake import explain, wrong_parts, wrong_shapes
-from .numerical import NumericalGradient, complex_step_gradient, richardson_gradient, sample
-from .report import GradientReport, GradientRow
-from .rounding import EPSILON, rounding_of
+from .comparing import Comparing
+from .report import GradientReport
 
 WHERE = "check_gradients"
-EXACT_TOLERANCE = 3e-14  # the automatic gradient and the complex step differ from the derivative by rounding alone
-RICHARDSON_TOLERANCE = 1e-10
-ROUNDING_FACTOR = 16  # a few runs with changed last bits do not find the largest change
 MOST_ELEMENTS = 10_000_000  # of parameters and inputs
-PARTS_CORRECT = "each part is correct alone, as JAX differentiates it: look at how they are put together"
-
-# What everything below is given: an objective, parameters, data and a key, all in float64.
-Given = tuple[Objective, Params, Batch, jax.Array | None]
-
-
-def gradients(route: str, given: Given) -> tuple[Params, jax.Array | None]:
-    """Return (∂C/∂params, ∂C/∂x) by the route "hand" or "automatic"."""
-    objective, params, batch, key = given
-    if route == "hand":
-        return objective.by_hand(params, batch, key)[1]
-    return objective.automatic(params, batch, key, in_x=True)[1]
-
-
-def numerically(method: Callable[..., Any], statistics: tuple[int, ...], given: Given) -> Any:
-    """Return what a method of numerical differentiation makes of the cost, a function of its arrays but statistics."""
-    objective, params, batch, key = given
-    leaves, structure = jax.tree.flatten((params, batch.x))
-    places = [place for place in range(len(leaves)) if place not in statistics]
-
-    def cost(*trained: jax.Array) -> jax.Array:
-        arrays = dict(enumerate(leaves)) | dict(zip(places, trained, strict=True))
-        params, x = jax.tree.unflatten(structure, arrays.values())
-        return objective.value(params, batch._replace(x=x), key)[0]
-
-    return method(cost, [leaves[place] for place in places])
-
-
-# Both run once or a few times, so that most of their time is compilation.
-compiled_gradients = jax.jit(gradients, static_argnums=0, compiler_options={"xla_backend_optimization_level": 0})
-compiled_numerically = jax.jit(
-    numerically, static_argnums=(0, 1), compiler_options={"xla_backend_optimization_level": 1}
-)
 
 
 def check_element_count(where: str, count: int) -> None:
@@ -85,6 +44,8 @@ def check_gradients(
     weights: Any = None,
     penalty: Penalty | None = None,
     tolerance: float | None = None,
+    dtype: Any = None,
+    expected: Mapping[str, Any] | None = None,
 ) -> GradientReport:
     """Return a report that compares three independent answers for every element of ∂C/∂params and of ∂C/∂x.
 
@@ -97,21 +58,31 @@ def check_gradients(
     All is computed in float64 on the CPU, whatever the dtypes are, and no configuration is changed. ``print(report)``
     shows a table and says in words what a mismatch means; ``report.ok`` says whether all gradients agree. A gradient
     that is so ill-conditioned that rounding explains the differences, as before the log of a saturated sigmoid, is not
-    proved, and not ``ok`` either. Running statistics, and parameters of frozen layers, are listed as not trained.
+    proved, and not ``ok`` either; the report names the operation. Running statistics, and parameters of frozen layers,
+    are listed as not trained. Besides, ``backward`` has to be linear in dy, ``apply`` has to return ``forward``'s
+    output, a function with a rule of its own for ``jax.vmap`` the same under it, and the gradients by hand have to be
+    right in the training dtype too. The report says what the data do not show, such as a branch that is not taken.
 
     Args:
         network: the network, a layer.
         loss: the loss of its output.
         params: the network's parameters, of floating dtypes.
         x: the input (batch, ...), floating. The numerical gradient runs the network once for each element of ``params``
-            and ``x``, at most 10,000,000: take few samples, and a small version of a large network.
+            and ``x``, at most 10,000,000. Where that takes long, for a sample of elements and along random directions;
+            the report says how many, and what could escape.
         y: the targets (batch, ...), as the loss takes them.
         key: a JAX random key for training, as dropout needs it; None, the default, for evaluation.
         weights: the samples' weights (batch,), None where all count alike.
         penalty: a penalty that is added to the cost, None for none.
         tolerance: how large the largest difference over the largest magnitude in each array may be. The default, None,
-            is 3e-14, and 1e-10 for Richardson. A difference that rounding on the way to a gradient explains is allowed
-            too.
+            holds each element to 64 last bits of its own, and to the rounding that is measured for it; for Richardson
+            to 1e-10 of the largest in its row and column, or to the error of the extrapolation.
+        dtype: the training dtype, such as ``"bfloat16"``, in which the gradients by hand are compared with those in
+            float64. The default, None, is the lowest dtype of ``params`` and ``x``, or float32; ``"float64"`` leaves
+            this out.
+        expected: intended differences by the name of a layer as the report prints it, or of the loss: a reason, as in
+            ``{"Round()": "straight-through"}``, with which the gradient by hand is taken as it is, or a function whose
+            derivative is intended, of x, or of (params, x) where the layer has parameters.
 
     Raises:
         TypeError, ValueError: an argument cannot be checked; the message names it.
@@ -146,117 +117,20 @@ def check_gradients(
         check_element_count(WHERE, sum(array.size for array in doubled) + batch.x.size)
         key = key if key is None or cpu is None else jax.device_put(key, cpu)
         given = Objective(network, loss, penalty), jax.tree.unflatten(structure, doubled), batch, key
+        low, is_own = _training_dtype(dtype, leaves, x)
         with np.errstate(invalid="ignore", over="ignore"):  # the report says where a gradient is not finite
-            return _report(given, tolerance)
+            return Comparing(given, tolerance, low, is_own, expected or {}).report()
 
 
-def _report(given: Given, tolerance: float | None) -> GradientReport:
-    """Return the report on checked data in float64."""
-    objective, params, batch, _ = given
-    fixed = objective.statistics(params, batch) if objective.network.keeps_statistics else ()
-    statistics = tuple(place for place, is_fixed in enumerate(jax.tree.leaves(fixed)) if is_fixed)
-    notes: list[str] = []
-    method, numerical = _numerical_gradient(given, statistics, notes)
-    cost = float(numerical.cost)
-    if not np.isfinite(cost):
-        raise ValueError(message(WHERE, f"a finite cost: does the output suit {objective.loss}?", cost))
-    automatic = _automatic_gradient(given, notes)
-    hand, mistakes = _hand_gradient(given)
-    arrays = [*jax.tree.leaves(params), batch.x]
-    found = _by_array(arrays, statistics, hand, automatic, numerical)
-
-    differences = method == "Richardson"
-    tolerances = Tolerances(
-        exact=tolerance or EXACT_TOLERANCE,
-        numerical=tolerance or (RICHARDSON_TOLERANCE if differences else EXACT_TOLERANCE),
-        difference=1e-12 * abs(cost) if differences else 0.0,
-        cancelled=64 * EPSILON * largest(numerical.gradient),
-        skips_kinks=differences,
-    )
-    judged = [judge(each, tolerances) for each in found]
-    if (automatic or hand) and any(each.reason for each in judged):
-        rounding = _rounding("automatic" if automatic else "hand", given, notes)
-        judged = [judge(each, tolerances, ROUNDING_FACTOR * moved) for each, moved in zip(found, rounding, strict=True)]
-    if automatic and not mistakes and any(each.verdict is Verdict.MISMATCH for each in judged):
-        mistakes = wrong_shapes(*given) or wrong_parts(*given, tolerances.exact) or [PARTS_CORRECT]
-
-    places = [*(keys for keys, _ in jax.tree_util.tree_leaves_with_path(params)), None]
-    rows = []
-    for keys, array, each, judgement in zip(places, arrays, found, judged, strict=True):
-        suspect = judgement.suspect
-        mistake = "" if suspect is None else explain(*suspect, samples=len(batch.x), parameter=array)
-        facts = judgement._asdict() | each._asdict()
-        rows.append(GradientRow(objective.network, keys, array.shape, mistake, **facts))
-    if zero := ", ".join(row.name for row in rows if row.verdict is Verdict.OK and not row.size):
-        notes.append(f"zero everywhere, so that nothing is proved: the gradient in {zero}")
-    kinks = int(numerical.kinks)
-    return GradientReport(tuple(rows), method, kinks, cost, tolerances.numerical, tuple(mistakes), tuple(notes))
-
-
-def _numerical_gradient(given: Given, statistics: tuple[int, ...], notes: list[str]) -> tuple[str, NumericalGradient]:
-    """Return the method and the numerical gradient; note why there is no complex step."""
-    try:
-        found = compiled_numerically(complex_step_gradient, statistics, given)
-        return "complex step", NumericalGradient(*map(np.asarray, found))
-    except NoRuleError as error:
-        notes.append(f"no complex step: the operation {error} has no complex form")
-        return "Richardson", richardson_gradient(compiled_numerically(sample, statistics, given))
-
-
-def _automatic_gradient(given: Given, notes: list[str]) -> list[np.ndarray] | None:
-    """Return the automatic gradient's arrays; None where JAX cannot differentiate the network, and note why."""
-    try:
-        return [*map(np.asarray, jax.tree.leaves(compiled_gradients("automatic", given)))]
-    except (ValueError, NotImplementedError) as error:  # as for a while loop; the forward pass itself has worked
-        notes.append(f"no automatic gradient: {str(error).partition('. ')[0].splitlines()[0]}")
-        return None
-
-
-def _hand_gradient(given: Given) -> tuple[list[np.ndarray] | None, list[str]]:
-    """Return the hand-written gradient's arrays, or None and which parts return another structure, shape or dtype."""
-    _, params, batch, _ = given
-    structure: Any
-    try:
-        found, structure = jax.tree.flatten(compiled_gradients("hand", given))
-    except Exception:  # a gradient of another shape may make the backward pass of the layers below fail
-        if mistakes := wrong_shapes(*given):
-            return None, mistakes
-        raise
-    expected, expected_structure = jax.tree.flatten((params, batch.x))
-    forms, expected_forms = ([(each.shape, each.dtype) for each in arrays] for arrays in (found, expected))
-    if structure == expected_structure and forms == expected_forms:
-        return [*map(np.asarray, found)], []
-    return None, wrong_shapes(*given) or [PARTS_CORRECT]
-
-
-def _rounding(route: str, given: Given, notes: list[str]) -> list[float]:
-    """Return the change that rounding makes in each array of the gradients; 0 where it is not known, and note why."""
-    try:
-        return rounding_of(partial(gradients, route), given)
-    except NoRuleError as error:
-        notes.append(f"no allowance for rounding: whether the operation {error} rounds is not known")
-        _, params, batch, _ = given
-        return [0.0] * len(jax.tree.leaves((params, batch.x)))
-
-
-def _by_array(
-    arrays: list[Any],
-    statistics: tuple[int, ...],
-    hand: list[np.ndarray] | None,
-    automatic: list[np.ndarray] | None,
-    numerical: NumericalGradient,
-) -> list[ArrayGradients]:
-    """Return the gradients in each array: the numerical one is a vector of all arrays but the running statistics."""
-    ends = np.cumsum([0 if place in statistics else array.size for place, array in enumerate(arrays)])[:-1]
-    missing: list[None] = [None] * len(arrays)
-    vectors = np.split(numerical.gradient, ends), np.split(numerical.kinked, ends)
-    columns = zip(arrays, hand or missing, automatic or missing, *vectors, strict=True)
-    return [
-        NO_GRADIENTS
-        if place in statistics
-        else ArrayGradients(by_hand, by_jax, derivative.reshape(array.shape), kinked.reshape(array.shape))
-        for place, (array, by_hand, by_jax, derivative, kinked) in enumerate(columns)
-    ]
+def _training_dtype(dtype: Any, leaves: list[Any], x: Any) -> tuple[np.dtype | None, bool]:
+    """Return the training dtype, None for float64, and whether the data are in it."""
+    given = [jnp.result_type(leaf) for leaf in (*(leaf for _, leaf in leaves), x) if hasattr(leaf, "dtype")]
+    floating = [each for each in given if jnp.issubdtype(each, jnp.floating)]
+    least = np.dtype(min(floating, key=lambda each: jnp.finfo(each).bits, default=np.dtype(np.float64)))
+    if dtype is not None:
+        chosen = np.dtype(check_dtype(WHERE, dtype))
+        return (None if chosen.itemsize > 4 else chosen), chosen == least
+    return (np.dtype(np.float32), False) if least.itemsize > 4 else (least, True)
 
 
 def _double_batch(x: Any, y: Any, weights: Any) -> Batch:

@@ -3,6 +3,10 @@
 A rule gets the operands of one primitive, of which at least one is ``Complex``, and returns its results. Real parts
 are taken as the real program takes them: what a step of 1e-30 adds to them, its square, is far below their
 rounding. So every comparison goes the way that the code goes, and the real part is computed once for all steps.
+
+Imaginary parts are kept in units of the step, so that they neither underflow nor overflow before the derivative does:
+an operation that is evaluated at a complex number takes a step of its own, a power of two of which ``STEP`` is the
+largest imaginary part, and divides by it.
 """
 
 import math
@@ -16,9 +20,11 @@ from jax import lax
 
 from ..jaxprs import NoRuleError
 
+STEP = 2.0**-100  # about 1e-30: its square is below all rounding
+
 
 class Complex(NamedTuple):
-    """The complex array re + i im; both parts are float64 and of one shape."""
+    """The array re + i h im for a vanishing step h; both parts are float64, or complex128, and of one shape."""
 
     re: jax.Array
     im: jax.Array
@@ -35,25 +41,27 @@ Rule = Callable[[Any, dict[str, Any], list[Any], list[Edge]], Any]  # (bind, par
 
 
 def real_of(operand: Any) -> Any:
-    """Return the real part of an operand, in float64 where it is floating; integers, booleans and keys as they are."""
+    """Return the part of an operand without the step, in float64 if it is floating; integers and keys as they are."""
     if isinstance(operand, Complex):
         return operand.re
-    floating = jnp.issubdtype(jnp.result_type(operand), jnp.floating)
-    return jnp.asarray(operand, jnp.float64) if floating else operand
+    dtype = jnp.result_type(operand)
+    if jnp.issubdtype(dtype, jnp.complexfloating):
+        return jnp.asarray(operand, jnp.complex128)
+    return jnp.asarray(operand, jnp.float64) if jnp.issubdtype(dtype, jnp.floating) else operand
 
 
 def imaginary_of(operand: Any) -> Any:
-    """Return the imaginary part of an operand, 0 where it is real; integers, booleans and keys as they are."""
+    """Return what the step multiplies, 0 where an operand has none; integers, booleans and keys as they are."""
     if isinstance(operand, Complex):
         return operand.im
     real = real_of(operand)
-    return jnp.zeros_like(real) if jnp.issubdtype(jnp.result_type(real), jnp.floating) else real
+    return jnp.zeros_like(real) if jnp.issubdtype(jnp.result_type(real), jnp.inexact) else real
 
 
 def as_complex(operand: Any) -> Any:
     """Return a floating operand as ``Complex``; integers, booleans and keys as they are."""
-    floating = isinstance(operand, Complex) or jnp.issubdtype(jnp.result_type(operand), jnp.floating)
-    return Complex(real_of(operand), imaginary_of(operand)) if floating else operand
+    inexact = isinstance(operand, Complex) or jnp.issubdtype(jnp.result_type(operand), jnp.inexact)
+    return Complex(real_of(operand), imaginary_of(operand)) if inexact else operand
 
 
 def _linear(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> Any:
@@ -66,11 +74,11 @@ def _linear(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[
 
 def _bilinear(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> Complex:
     """f(a + ib, c + id) = f(a, c) + i (f(a, d) + f(b, c)): products, matrix products, convolutions."""
-    of_float64 = {"preferred_element_type", "out_dtype"}.intersection(params)
-    params = params | {name: jnp.dtype(jnp.float64) for name in of_float64 if params[name] is not None}
-    f = partial(bind, **params)
     left, right = operands
     a, c = real_of(left), real_of(right)
+    wide = {"preferred_element_type", "out_dtype"}.intersection(params)
+    params = params | {name: jnp.result_type(a, c) for name in wide if params[name] is not None}
+    f = partial(bind, **params)
     parts = [f(left.im, c)] if isinstance(left, Complex) else []
     parts += [f(a, right.im)] if isinstance(right, Complex) else []
     return Complex(f(a, c), sum(parts[1:], parts[0]))
@@ -83,9 +91,24 @@ def _gather(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[
 
 
 def _analytic(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> Complex:
-    """f(z) by the primitive's own complex form."""
-    z = [lax.complex(real_of(operand), imaginary_of(operand)) for operand in operands]
-    return Complex(bind(*map(real_of, operands), **params), lax.imag(bind(*z, **params)))
+    """f(z) by the primitive's own complex form, for a function whose argument has a scale of its own, such as sin."""
+    (z,) = operands
+    if jnp.iscomplexobj(z.re):
+        raise NoRuleError("a function of a complex number")
+    _, exponent = jnp.frexp(z.im)
+    at = lax.complex(z.re, STEP * jnp.ldexp(z.im, -exponent))
+    return Complex(bind(z.re, **params), jnp.ldexp(lax.imag(bind(at, **params)) / STEP, exponent))
+
+
+def _quotient(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> Complex:
+    """d(a/c) = (da − (a/c) dc)/c."""
+    above, below = operands
+    a, c = real_of(above), real_of(below)
+    value = bind(a, c, **params)
+    im = above.im if isinstance(above, Complex) else jnp.zeros_like(value)
+    if isinstance(below, Complex):
+        im = im - value * below.im
+    return Complex(value, im / c)
 
 
 def _textbook(derivative: Callable[[jax.Array, jax.Array], jax.Array]) -> Rule:
@@ -100,6 +123,13 @@ def _textbook(derivative: Callable[[jax.Array, jax.Array], jax.Array]) -> Rule:
         return Complex(value, derivative(z.re, value) * z.im)
 
     return rule
+
+
+def _integer_power(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> Complex:
+    """d(zⁿ) = n z^(n−1) dz."""
+    (z,), n = operands, params["y"]
+    slope = n * lax.integer_pow(z.re, n - 1) if n else jnp.zeros_like(z.re)
+    return Complex(bind(z.re, **params), slope * z.im)
 
 
 def _power(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> Complex:
@@ -142,8 +172,11 @@ def _sign(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Ed
 
 
 def _absolute(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> Complex:
-    """|z| = z sign(re z); at 0 the mean of both sides, 0."""
+    """|z| = z sign(re z); at 0 the mean of both sides, 0. Of a complex number, d|z| = Re(z̄ dz)/|z|."""
     (z,) = operands
+    if jnp.iscomplexobj(z.re):
+        value = bind(z.re, **params)
+        return Complex(value, jnp.real(jnp.conj(z.re) * z.im) / value)
     _on_edge(edges, z, jnp.zeros_like(z.re))
     return Complex(bind(z.re, **params), z.im * jnp.sign(z.re))
 
@@ -178,18 +211,109 @@ def _clamp(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[E
 
 def _reduced_extreme(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> Complex:
     """Return the extreme over some axes by the real part; the mean of those that share it."""
-    (z,) = operands
+    (z,), axes = operands, params["axes"]
     value = bind(z.re, **params)
-    chosen = (z.re == jnp.expand_dims(value, params["axes"])).astype(jnp.float64)
-    return Complex(value, jnp.sum(chosen * z.im, params["axes"]) / jnp.sum(chosen, params["axes"]))
+    chosen = z.re == jnp.expand_dims(value, axes)
+    shared = jnp.sum(chosen, axes).astype(jnp.float64)
+    mean = jnp.sum(jnp.where(chosen, z.im, 0), axes) / shared
+    apart = chosen & (z.im != jnp.expand_dims(mean, axes))
+    edges.append(Edge(shared > 1, (shared > 1) & jnp.any(apart, axes)))
+    return Complex(value, mean)
 
 
 def _converted(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> Any:
-    """Return the operand unchanged for a floating dtype, complex and exact; convert its real part to an integer."""
+    """Return the operand unchanged for a floating dtype, exact; convert its real part to an integer."""
     (z,) = operands
     if jnp.issubdtype(params["new_dtype"], jnp.complexfloating):
-        raise NoRuleError("convert_element_type to a complex dtype")
+        return Complex(z.re.astype(jnp.complex128), z.im.astype(jnp.complex128))
     return z if jnp.issubdtype(params["new_dtype"], jnp.floating) else bind(z.re, **params)
+
+
+def _parts(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> Complex:
+    """Take or join the real and the imaginary part of a complex value: linear over the real numbers."""
+    re = bind(*map(real_of, operands), **params)
+    return Complex(re, bind(*map(imaginary_of, operands), **params))
+
+
+def _product(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> Complex:
+    """Return the product over some axes, or along one, by the products before and after each element."""
+    (z,) = operands
+    value = bind(z.re, **params)
+    if "axes" in params:
+        axes = params["axes"]
+        kept = [axis for axis in range(z.re.ndim) if axis not in axes]
+        re, im = (jnp.transpose(part, (*kept, *axes)) for part in z)
+        re, im = (part.reshape(*(z.re.shape[axis] for axis in kept), -1) for part in (re, im))
+        return Complex(value, jnp.sum(im * _others(re), axis=-1))
+    axis, reverse = params["axis"], params["reverse"]
+
+    def step(carry: Any, row: Any) -> Any:
+        (re, im), (a, b) = carry, row
+        carry = re * a, re * b + im * a
+        return carry, carry[1]
+
+    rows = tuple(jnp.moveaxis(part, axis, 0) for part in z)
+    _, im = lax.scan(step, (jnp.ones_like(rows[0][0]), jnp.zeros_like(rows[0][0])), rows, reverse=reverse)
+    return Complex(value, jnp.moveaxis(im, 0, axis))
+
+
+def _others(values: jax.Array) -> jax.Array:
+    """Return, for each element along the last axis, the product of the others."""
+    one = jnp.ones_like(values[..., :1])
+    before = jnp.cumprod(jnp.concatenate([one, values[..., :-1]], axis=-1), axis=-1)
+    return before * jnp.flip(jnp.cumprod(jnp.flip(jnp.concatenate([values[..., 1:], one], axis=-1), -1), axis=-1), -1)
+
+
+def _sorted(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> list[Any]:
+    """Sort by the real parts; equal neighbours with different steps are an edge."""
+    if params["num_keys"] != 1:
+        raise NoRuleError("sort by several keys")
+    axis = params["dimension"]
+    places = lax.broadcasted_iota(jnp.int32, real_of(operands[0]).shape, axis)
+    *results, order = bind(*map(real_of, operands), places, **params)
+    found = [
+        Complex(re, jnp.take_along_axis(operand.im, order, axis)) if isinstance(operand, Complex) else re
+        for re, operand in zip(results, operands, strict=True)
+    ]
+    _ties_along(found[0], axis, edges)
+    return found
+
+
+def _ties_along(values: Any, axis: int, edges: list[Edge]) -> None:
+    """Record where neighbours along an axis are equal."""
+    if isinstance(values, Complex):
+        one, next_one = (
+            Complex(*(lax.slice_in_dim(part, start, part.shape[axis] - 1 + start, axis=axis) for part in values))
+            for start in (0, 1)
+        )
+        _on_edge(edges, one, next_one)
+
+
+def _top(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> list[Any]:
+    """Return the largest by the real parts; equal neighbours with different steps are an edge."""
+    (z,), axis = operands, params["axis"]
+    values, places = bind(z.re, **params)
+    found = Complex(values, jnp.take_along_axis(z.im, places, axis))
+    _ties_along(found, axis, edges)
+    return [found, places]
+
+
+def _arc_tangent(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> Complex:
+    """d atan2(y, x) = (x dy − y dx)/(x² + y²), by a scale that does not overflow."""
+    y, x = map(real_of, operands)
+    scale = jnp.maximum(jnp.abs(y), jnp.abs(x))
+    sine, cosine = y / scale, x / scale
+    along = cosine * imaginary_of(operands[0]) - sine * imaginary_of(operands[1])
+    return Complex(bind(y, x, **params), along / scale / (sine * sine + cosine * cosine))
+
+
+def _remainder(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> Complex:
+    """d rem(a, c) = da − trunc(a/c) dc."""
+    a, c = map(real_of, operands)
+    value = bind(a, c, **params)
+    turns = jnp.round((a - value) / c)
+    edges.append(Edge(value == 0, value == 0))
+    return Complex(value, imaginary_of(operands[0]) - turns * imaginary_of(operands[1]))
 
 
 def _unchanged(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> Any:
@@ -199,12 +323,10 @@ def _unchanged(bind: Any, params: dict[str, Any], operands: list[Any], edges: li
 LINEAR_OPERATIONS = (
     "add add_any sub neg reshape transpose broadcast_in_dim squeeze slice "
     "dynamic_slice dynamic_update_slice concatenate stack unstack pad rev scatter-add scatter split select_n "
-    "reduce_sum cumsum reduce_window_sum copy device_put optimization_barrier sharding_constraint tile"
+    "reduce_sum cumsum reduce_window_sum copy device_put optimization_barrier sharding_constraint tile fft"
 )
 BILINEAR_OPERATIONS = "mul dot_general conv_general_dilated"
-ANALYTIC_OPERATIONS = (
-    "div exp exp2 log log1p log2 sqrt rsqrt sin cos tan asin acos atan asinh acosh atanh integer_pow square"
-)
+ANALYTIC_OPERATIONS = "exp2 log1p sin cos tan asin acos atan asinh acosh atanh"
 OPERATIONS_ON_REAL_PARTS = "eq ne argmax argmin floor ceil round is_finite"
 
 RULES: dict[str, Rule] = {
@@ -223,6 +345,21 @@ RULES: dict[str, Rule] = {
     "abs": _absolute,
     "sign": _sign,
     "pow": _power,
+    "div": _quotient,
+    "integer_pow": _integer_power,
+    **dict.fromkeys(("real", "imag", "complex", "conj"), _parts),
+    **dict.fromkeys(("reduce_prod", "cumprod"), _product),
+    "sort": _sorted,
+    "top_k": _top,
+    "atan2": _arc_tangent,
+    "rem": _remainder,
+    # Of any scale: a complex step has to be small beside the argument.
+    "exp": _textbook(lambda z, e: e),
+    "sqrt": _textbook(lambda z, r: 0.5 / r),
+    "rsqrt": _textbook(lambda z, r: -0.5 * r / z),
+    "log": _textbook(lambda z, v: 1 / z),
+    "log2": _textbook(lambda z, v: 1 / (math.log(2) * z)),
+    "square": _textbook(lambda z, v: 2 * z),
     # In the value, as the functions are used: a form in z would differ where the value rounds to 1.
     "logistic": _textbook(lambda z, s: s * (1 - s)),
     "tanh": _textbook(lambda z, t: (1 - t) * (1 + t)),

@@ -238,4 +238,7 @@ def _nudged(value: Any, direction: jax.Array, *, size: Any = None, whole: bool =
     if whole:
         size = jnp.max(jnp.abs(value), initial=0).astype(value.dtype)
     size = value if size is None else size
-    return value + jnp.asarray(jnp.finfo(value.dtype).eps, value.dtype) * direction.astype(value.dtype) * size
+    info = jnp.finfo(value.dtype)
+    moved = value + jnp.asarray(info.eps, value.dtype) * direction.astype(value.dtype) * size
+    # A normal number stays one, since a program may rely on its floor.
+    return jnp.where((jnp.abs(moved) < info.tiny) & (jnp.abs(value) >= info.tiny), value, moved)

@@ -1,31 +1,26 @@
-"""The likely mistake behind a wrong gradient: what its numbers look like, and which part of the network made it.
+"""The likely mistake behind a wrong gradient: what its numbers look like, in words."""
 
-``explain`` compares the wrong array with the correct one. ``wrong_parts`` and ``wrong_shapes`` look at each layer's
-``backward``, the loss's and the penalty's ``gradient`` alone, given the correct input, so that one mistake shows in one
-part and not in all layers below.
-"""
-
+import math
 from collections.abc import Iterator
-from functools import reduce
-from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from ..activations import linear
-from ..layer import Layer, Params
-from ..layers import flattened
-from ..objective import Batch, Objective
-from .judgement import ArrayGradients, Tolerances, judge
-from .report import layer_name, owner_of, parameter_name
+from .element_verdicts import describe
 
 # A pattern explains a difference where it leaves at most this part of it unexplained.
 UNEXPLAINED_SHARE = 1e-3
+MOST_ROOT = 1024  # up to which a factor is looked for among the roots of integers, as of a layer's width
 
 
 def explain(
-    wrong: np.ndarray, right: np.ndarray, tolerance: float, *, samples: int, parameter: np.ndarray | None
+    wrong: np.ndarray,
+    right: np.ndarray,
+    tolerance: float,
+    *,
+    samples: int,
+    parameter: np.ndarray | None,
+    mask: np.ndarray | None = None,
+    values: np.ndarray | None = None,
 ) -> str:
     """Return in words how a gradient differs from the correct one, of the same shape.
 
@@ -35,6 +30,8 @@ def explain(
         tolerance: relative; smaller differences are not counted among the wrong elements.
         samples: how many samples the batch has, which is the factor that a forgotten mean leaves behind.
         parameter: what the gradient is of, None for the gradient of an output or an input.
+        mask: which elements are wrong, None where the tolerance decides.
+        values: what the gradient is of in every case, to say where it is wrong; None where that is not known.
 
     >>> right = np.array([1.0, -2.0, 3.0])
     >>> explain(8 * right, right, 1e-13, samples=8, parameter=None)
@@ -48,9 +45,10 @@ def explain(
         _transposed(wrong, right),
         _penalty(wrong - right, parameter),
         _shifted(wrong - right),
-        _somewhere(wrong, right, tolerance),
+        _somewhere(wrong, right, tolerance, mask, values),
     )
-    return next(words for pattern in patterns for words in pattern)
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        return next(words for pattern in patterns for words in pattern)
 
 
 def _not_finite(wrong: np.ndarray, right: np.ndarray) -> Iterator[str]:
@@ -72,19 +70,41 @@ def _factor(wrong: np.ndarray, right: np.ndarray, counts: dict[str, int]) -> Ite
     left = np.abs(wrong - factor * right).max()
     if left <= UNEXPLAINED_SHARE * abs(factor - 1) * np.abs(right).max():
         if right.size == 1:
-            yield f"{factor:.15g} times the correct gradient{_cause(factor, counts)}"
+            yield f"{_digits(factor)} times the correct gradient{_cause(factor, counts)}"
         elif np.count_nonzero(right) > 1:
-            yield f"{factor:.15g} times the correct gradient everywhere{_cause(factor, counts)}"
+            yield f"{_digits(factor)} times the correct gradient everywhere{_cause(factor, counts)}"
+
+
+def _digits(ratio: float) -> str:
+    """Return a ratio with four digits, of one close to 1 as many as show how it differs.
+
+    >>> _digits(-2.34795387260344), _digits(1 + 1e-12)
+    ('-2.348', '1.000000000001')
+    """
+    apart = abs(abs(ratio) - 1)
+    extra = -math.floor(math.log10(apart)) if 0 < apart < 1 else 0
+    return f"{ratio:.{max(4, min(extra + 3, 15))}g}"
 
 
 def _cause(factor: float, counts: dict[str, int]) -> str:
-    """Return the well-known mistakes that give such a factor, ``""`` where there are none."""
+    """Return the well-known mistakes that give such a factor, ``""`` where there are none.
+
+    Where several give the same one, none of them is said to be it.
+    """
+    size = abs(factor)
     causes = [(2.0, "the ½ of a square is missing"), (0.5, "the 2 of a square's derivative is missing")]
     for name, count in counts.items():
         causes += [(count, f"a mean over {name}, {count}, is missing")]
         causes += [(1 / count, f"a mean over {name}, {count}, is taken twice")]
-    likely = [words for value, words in causes if value != 1 and abs(abs(factor) - value) <= 1e-6 * value]
-    parts = ["a wrong sign"] * (factor < 0) + [" or ".join(likely)] * bool(likely)
+    likely = [words for value, words in causes if value != 1 and abs(size - value) <= 1e-6 * value]
+    square = max(size, 1 / size) ** 2 if size else 0.0
+    is_root = abs(square - round(square)) <= 1e-6 * square and 2 <= round(square) <= MOST_ROOT
+    # A mean over as many as that is a better guess than a root.
+    is_whole = math.isqrt(round(square)) ** 2 == round(square) if is_root else False
+    if is_root and (round(square) == 4 if is_whole else not likely):
+        likely.append(f"a scale of √{round(square)} is {'missing' if size > 1 else 'taken twice'}")
+    hedge = "perhaps " if len(likely) > 1 or (likely and "√" in likely[0]) else ""
+    parts = ["a wrong sign"] * (factor < 0) + [hedge + " or ".join(likely)] * bool(likely)
     return f": {', and '.join(parts)}" if parts else ""
 
 
@@ -114,157 +134,22 @@ def _shifted(difference: np.ndarray) -> Iterator[str]:
         yield f"off by the constant {mean:.6g} everywhere: a constant term is missing, or there is an extra one"
 
 
-def _somewhere(wrong: np.ndarray, right: np.ndarray, tolerance: float) -> Iterator[str]:
+def _somewhere(
+    wrong: np.ndarray, right: np.ndarray, tolerance: float, mask: np.ndarray | None, values: np.ndarray | None
+) -> Iterator[str]:
     difference = np.abs(wrong - right)
-    worth_naming = max(tolerance * np.abs(right).max(), difference.max() / 100)
-    places = np.argwhere(difference > min(worth_naming, 0.99 * difference.max()))
+    if mask is None:
+        worth_naming = max(tolerance * np.abs(right).max(), difference.max() / 100)
+        mask = difference > min(worth_naming, 0.99 * difference.max())
+    places = np.argwhere(mask)
     first, where = tuple(places[0]), places[0].tolist()
     got, expected = wrong[first], right[first]
-    ratio = f"{got / expected:.15g} times the correct value" if expected else f"{got:.6g} instead of 0"
+    ratio = f"{_digits(got / expected)} times the correct value" if expected else f"{got:.4g} instead of 0"
     elements = f"wrong in {len(places)} of {right.size} elements"
-    if len(places) <= max(1, right.size // 2):
-        yield f"{elements}, first at {where}: {ratio} there"
-    else:
+    place = "" if values is None else describe(mask, values)
+    if place.startswith(("all of", "where")):
+        elements += f", {place}"
+    elif len(places) > max(1, right.size // 2):
         cause = "a term is missing or another function's derivative is taken"
         yield f"{elements} without a pattern: {cause}; {ratio} at {where}"
-
-
-class Part(NamedTuple):
-    """One layer of the network, with what its ``forward`` is given."""
-
-    name: str
-    layer: Layer
-    params: Params
-    x: jax.Array
-    key: jax.Array | None
-    weights: jax.Array | None
-    statistics: Params  # a bool for each leaf of the parameters: whether it is a running statistic
-
-    def forward(self, params: Params, x: jax.Array) -> tuple[jax.Array, Any]:
-        """Return the layer's output and cache."""
-        return self.layer.call(params, x, key=self.key, weights=self.weights)
-
-
-def parts_of(objective: Objective, params: Params, batch: Batch, key: jax.Array | None) -> tuple[list[Part], jax.Array]:
-    """Return the layers of a network, those of nested ``Sequential`` networks one by one, and the network's output."""
-    parts, x = [], batch.x
-    statistics = objective.statistics(params, batch)
-    for path, layer, layer_params, fixed in flattened(objective.network, params, statistics):
-        layer_key = None if key is None else reduce(jax.random.fold_in, path, key)  # the key that Sequential derives
-        part = Part(layer_name(layer, path), layer, layer_params, x, layer_key, batch.weights, fixed)
-        x, _ = part.forward(layer_params, x)
-        parts.append(part)
-    return parts, x
-
-
-def wrong_parts(
-    objective: Objective, params: Params, batch: Batch, key: jax.Array | None, tolerance: float
-) -> list[str]:
-    """Return in words which parts of the hand-written gradient differ from the automatic gradient of that part alone.
-
-    Args:
-        objective: the cost; its penalty's strength is not traced, because messages print it.
-        params: the parameters.
-        batch: the data.
-        key: the key of the network.
-        tolerance: relative; a larger error in an array is a mistake.
-    """
-    names: list[str] = []
-
-    @jax.jit
-    def compared(params: Params, batch: Batch, key: jax.Array | None) -> list[list[Any]]:
-        found = list(_compared(objective, params, batch, key))
-        names.extend(name for name, *_ in found)
-        return [arrays for _, *arrays in found]
-
-    tolerances = Tolerances(exact=tolerance, numerical=tolerance, difference=0.0, cancelled=0.0, skips_kinks=False)
-    mistakes = []
-    found = jax.tree.map(np.asarray, compared(params, batch, key))
-    for name, (hand, right, parameter) in zip(names, found, strict=True):
-        judged = judge(ArrayGradients(hand, right, right, np.zeros(right.shape, bool)), tolerances)
-        if judged.suspect is not None:
-            words = explain(*judged.suspect, samples=len(batch.x), parameter=parameter)
-            mistakes.append(f"{name}: {words}")
-    return mistakes
-
-
-def _compared(
-    objective: Objective, params: Params, batch: Batch, key: jax.Array | None
-) -> Iterator[tuple[str, Any, Any, Any]]:
-    """Yield (name, by hand, automatic, parameter) from the cost down: penalty, loss, layers from the last to the first.
-
-    The parameter is what the gradient is of, None for an output or an input.
-    """
-    network, loss, penalty = objective.network, objective.loss, objective.penalty
-    if penalty is not None:
-        by_hand, right = penalty.gradient(params), jax.grad(penalty.value)(params)
-        for (keys, hand), other, leaf in zip(*_leaves(by_hand, right, params), strict=True):
-            layer, path, name = owner_of(network, keys)
-            yield f"{penalty}.gradient, {name} of {layer_name(layer, path)}", hand, other, leaf
-    parts, output = parts_of(objective, params, batch, key)
-    # With the identity as the network, the gradients in the input are those of the loss alone.
-    loss_alone, unweighted = Objective(linear, loss), Batch(output, batch.y)
-    _, (_, by_hand) = loss_alone.by_hand((), unweighted)
-    _, (_, right) = loss_alone.automatic((), unweighted, in_x=True)
-    yield f"{loss}.gradient", by_hand, right, None
-    dy: Any
-    _, (_, dy) = loss_alone.automatic((), batch._replace(x=output), in_x=True)
-    for part in reversed(parts):
-        _, cache = part.forward(part.params, part.x)
-        by_hand, dx = part.layer.backward(part.params, cache, dy)
-        _, pull = jax.vjp(lambda params, x, part=part: part.forward(params, x)[0], part.params, part.x)
-        right, dy = pull(dy)
-        leaves = _leaves(by_hand, right, part.params, part.statistics)
-        for (keys, hand), other, leaf, fixed in zip(*leaves, strict=True):
-            if not fixed:
-                yield f"{part.name}.backward, gradient in {parameter_name(keys)}", hand, other, leaf
-        yield f"{part.name}.backward, dx", dx, dy, None
-
-
-def wrong_shapes(objective: Objective, params: Params, batch: Batch, key: jax.Array | None) -> list[str]:
-    """Return in words which hand-written gradients do not have the structure, shapes and dtypes that they should have.
-
-    Every layer's ``backward`` is traced with an output's gradient for which all three are correct.
-    """
-    mistakes: list[str] = []
-
-    def trace(params: Params, batch: Batch, key: jax.Array | None) -> None:
-        parts, output = parts_of(objective, params, batch, key)
-        if (penalty := objective.penalty) is not None:
-            mistakes.extend(_unlike(f"{penalty}.gradient", penalty.gradient(params), params))
-        gradient = objective.loss.gradient(output, batch.y)
-        mistakes.extend(_unlike(f"{objective.loss}.gradient", gradient, output, array=True))
-        for part in reversed(parts):
-            y, cache = part.forward(part.params, part.x)
-            returned, name = part.layer.backward(part.params, cache, jnp.zeros_like(y)), f"{part.name}.backward"
-            if isinstance(returned, tuple) and len(returned) == 2:
-                gradients, dx = returned
-                mistakes.extend(_unlike(name, gradients, part.params))
-                mistakes.extend(_unlike(f"{name}: dx", dx, part.x, array=True))
-            else:
-                got = f"a tuple of {len(returned)}" if isinstance(returned, tuple) else type(returned).__name__
-                mistakes.append(f"{name}: expected the pair (gradients, dx), got {got}")
-
-    jax.eval_shape(trace, params, batch, key)
-    return mistakes
-
-
-def _unlike(where: str, gradients: Any, of: Any, *, array: bool = False) -> Iterator[str]:
-    """Yield in words how gradients differ in structure, shape and dtype from the parameters, or from an array."""
-    got, expected = (str(jax.tree.structure(tree)).removeprefix("PyTreeDef")[1:-1] for tree in (gradients, of))
-    if got != expected:
-        form = "an array" if array else f"gradients of the parameters' structure {expected}"
-        yield f"{where}: expected {form}, got {got}"
-        return
-    for (keys, gradient), leaf in zip(*_leaves(gradients, of), strict=True):
-        place = where if array else f"{where}: gradient in {parameter_name(keys)}"
-        shape, dtype = jnp.shape(gradient), jnp.result_type(gradient)
-        if shape != leaf.shape:
-            flipped = ", the transpose" if len(shape) > 1 and shape == leaf.shape[::-1] else ""
-            yield f"{place}: expected shape {leaf.shape}, got {shape}{flipped}"
-        elif dtype != leaf.dtype:
-            yield f"{place}: expected dtype {leaf.dtype}, got {dtype}"
-
-
-def _leaves(tree: Any, *others: Any) -> tuple[list[Any], ...]:
-    return jax.tree_util.tree_leaves_with_path(tree), *map(jax.tree.leaves, others)
+    yield f"{elements}, first at {where}: {ratio} there"

@@ -2,7 +2,7 @@
 
 Complex steps, ∂f/∂θₖ = Im f(θ + i h eₖ)/h: no difference of nearly equal numbers is taken, so h may be so small that no
 truncation error is left. The function's program (its jaxpr) is run with complex numbers by the rules of
-``complex_rules``. Loops of a known number of iterations and branches stay what they are, on pairs of arrays. Squire,
+``complex_rules``. Loops and branches stay what they are, on pairs of arrays. Squire,
 Trapp, "Using Complex Variables to Estimate Derivatives of Real Functions" (1998); Martins, Sturdza, Alonso, "The
 complex-step derivative approximation" (2003).
 
@@ -21,14 +21,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.flatten_util import ravel_pytree
 
 from ..jaxprs import Scan, interpret, is_known, rule_of, run, scan_of, walk
 from .complex_rules import RULES, Complex, Edge, as_complex, real_of
 
-# About 1e-30: its square is below all rounding, and its product with a probability of 1e-270 is not 0 yet. A power of
-# two, so that dividing by it rounds nothing.
-COMPLEX_STEP = 2.0**-100
+COMPLEX_STEP = 1.0  # imaginary parts are in units of the step, which ``complex_rules`` takes
 CHUNK_BYTES = 2**25  # bytes of intermediate values at once, about what a processor's cache holds
 
 # Of Richardson's extrapolation.
@@ -38,37 +35,137 @@ EPSILON = 2.0**-52
 # An element lies on a kink where the derivatives of its two sides differ by more than both of these limits.
 KINK_SHARE = 1e-4  # The limit as a part of the largest derivative.
 KINK_COST_SHARE = 1e-10  # The limit as a part of the cost. The small steps divide the rounding of the cost.
+SIDE = 2.0**-28  # the relative distance at which the two sides of a kink are looked at
 
 
 class NumericalGradient(NamedTuple):
-    """A numerical gradient of a function of several arrays, as one vector, and the kinks that were met."""
+    """A numerical gradient of a function of several arrays, one number for each direction."""
 
     cost: Any  # the function's value
-    gradient: Any  # (elements,) float64
-    kinked: Any  # (elements,) bool: the step along this element starts on the edge of a comparison
+    gradient: Any  # (directions,) float64
+    kinked: Any  # (directions,) bool: the step along this direction starts on the edge of a comparison
     kinks: Any  # how many values, or elements where values cannot be seen, lie on an edge
+    low: Any  # (directions,) the smaller derivative of the two sides; the gradient itself away from kinks
+    high: Any  # (directions,) the larger one
+    error: Any  # (directions,) an estimate of the error of extrapolation, 0 for complex steps
 
 
-def complex_step_gradient(function: Callable[..., jax.Array], leaves: Sequence[jax.Array]) -> NumericalGradient:
+class Directions(NamedTuple):
+    """Along what a function of several arrays is differentiated: single elements, and arrays as wholes.
+
+    Args:
+        elements: (n,) positions of elements in the vector of all arrays.
+        arrays: (m,) numbers of arrays.
+        shifts: (m,) by how many elements the random numbers of that array are rolled, for another direction.
+        numbers: random numbers of each array's shape; an empty tuple where no whole array is moved.
+    """
+
+    elements: Any
+    arrays: Any
+    shifts: Any
+    numbers: Any
+
+    @property
+    def number(self) -> int:
+        """How many directions there are."""
+        return len(self.elements) + len(self.arrays)
+
+    def along(self, at: jax.Array, leaves: Sequence[jax.Array]) -> list[jax.Array]:
+        """Return the direction of a number, an array for each of the function's arrays."""
+        starts = np.cumsum([0, *(leaf.size for leaf in leaves)])
+        elements = jnp.asarray(self.elements)
+        single = len(elements) > 0
+        element = elements[jnp.minimum(at, len(elements) - 1)] if single else -1
+        if len(self.arrays):
+            element = jnp.where(at < len(elements), element, -1)
+        found = [
+            jnp.where(jnp.arange(leaf.size) == element - start, 1.0, 0.0).reshape(leaf.shape)
+            for leaf, start in zip(leaves, starts, strict=False)
+        ]
+        if not len(self.arrays):
+            return found
+        whole = jnp.maximum(at - len(elements), 0)
+        array, shift = jnp.asarray(self.arrays)[whole], jnp.asarray(self.shifts)[whole]
+        return [
+            one
+            + jnp.where((at >= len(elements)) & (array == number), jnp.roll(random.ravel(), shift), 0.0).reshape(
+                one.shape
+            )
+            for number, (one, random) in enumerate(zip(found, map(jnp.asarray, self.numbers), strict=True))
+        ]
+
+    def of(self, gradients: Sequence[np.ndarray]) -> np.ndarray:
+        """Return the derivatives along the directions that a gradient's arrays give."""
+        vector = np.concatenate([each.ravel() for each in gradients]) if gradients else np.zeros(0)
+        wholes = [
+            np.vdot(np.roll(self.numbers[array].ravel(), shift), gradients[array].ravel())
+            for array, shift in zip(self.arrays, self.shifts, strict=True)
+        ]
+        return np.concatenate([vector[self.elements], np.asarray(wholes)])
+
+
+def every_element(leaves: Sequence[Any]) -> Directions:
+    """Return the directions of all elements."""
+    none = np.zeros(0, np.int64)
+    return Directions(np.arange(sum(leaf.size for leaf in leaves)), none, none, ())
+
+
+def complex_step_gradient(
+    function: Callable[..., jax.Array],
+    leaves: Sequence[jax.Array],
+    directions: Directions | None = None,
+    side: Any = None,
+) -> NumericalGradient:
     """Return the ``NumericalGradient`` of a scalar function of float64 arrays.
 
     Pure JAX, in 64-bit mode; ``NoRuleError`` while tracing where a primitive has no complex form.
+
+    Args:
+        function: the function.
+        leaves: its arrays.
+        directions: along what it is differentiated; None, the default, for all elements.
+        side: the relative distance along each direction at which it is differentiated; None for the point itself.
     """
     program = jax.make_jaxpr(function)(*leaves)
-    starts = np.cumsum([0, *(leaf.size for leaf in leaves)])
+    directions = every_element(leaves) if directions is None else directions
 
-    def along(element: jax.Array) -> tuple[jax.Array, ...]:
+    def along(at: jax.Array) -> tuple[jax.Array, ...]:
+        tangents = directions.along(at, leaves)
         points = [
-            Complex(leaf, jnp.where(jnp.arange(leaf.size) == element - start, COMPLEX_STEP, 0.0).reshape(leaf.shape))
-            for leaf, start in zip(leaves, starts, strict=False)
+            Complex(_beside(leaf, tangent, side), COMPLEX_STEP * tangent)
+            for leaf, tangent in zip(leaves, tangents, strict=True)
         ]
         (cost,), edges = evaluate(program, points)
         derivative = cost.im / COMPLEX_STEP if isinstance(cost, Complex) else jnp.zeros(())
         return real_of(cost), derivative, edges.crossed, edges.met
 
     # Of one direction, and only its imaginary parts: the real ones are shared.
-    width = 8 * int(starts[-1]) + computed_bytes(program)
-    return NumericalGradient(*map_in_chunks(along, int(starts[-1]), width, out_axes=(None, 0, 0, None)))
+    width = 8 * sum(leaf.size for leaf in leaves) + computed_bytes(program)
+    shared = None if side is None else 0  # beside the point, each direction is at a point of its own
+    cost, gradient, kinked, kinks = map_in_chunks(along, directions.number, width, out_axes=(shared, 0, 0, shared))
+    if side is not None:
+        kinks = jnp.sum(kinks)
+    return NumericalGradient(cost, gradient, kinked, kinks, gradient, gradient, jnp.zeros_like(gradient))
+
+
+def _beside(leaf: jax.Array, tangent: jax.Array, side: Any) -> jax.Array:
+    """Return an array moved a little way along a direction, by each element's own scale."""
+    if side is None:
+        return leaf
+    size = jnp.abs(leaf)
+    most = jnp.max(size, initial=0.0)
+    scale = jnp.where(size > 0, size, jnp.where(most > 0, most, 1.0))
+    return leaf + side * scale * tangent
+
+
+def with_sides(found: NumericalGradient, above: NumericalGradient, below: NumericalGradient) -> NumericalGradient:
+    """Return a gradient by complex steps with its one-sided derivatives where the step starts on an edge."""
+    low, high = np.fmin(above.gradient, below.gradient), np.fmax(above.gradient, below.gradient)
+    # Kinks may cancel, as in max(x, 0) + log(1 + e^(−|x|)).
+    size = np.maximum(np.maximum(np.abs(low), np.abs(high)), np.abs(found.gradient))
+    kinked = found.kinked & (high - low > 1e-6 * size)
+    low, high = (np.where(kinked, side, found.gradient) for side in (low, high))
+    return found._replace(kinked=kinked, low=low, high=high)
 
 
 def map_in_chunks(
@@ -106,6 +203,8 @@ def evaluate(program: Any, operands: Sequence[Any]) -> tuple[list[Any], Edge]:
             return _scan(scan, inputs, edges)
         if equation.primitive.name == "cond" and is_known(equation):
             return _cond(equation.params["branches"], inputs, edges)
+        if equation.primitive.name == "while" and is_known(equation):
+            return _while(equation.params, inputs, edges)
         rule = rule_of(equation, RULES)
         if rule is None:
             return None
@@ -128,6 +227,26 @@ def _scan(scan: Scan, operands: list[Any], edges: list[Edge]) -> list[Any]:
     carry, (outputs, met) = lax.scan(iteration, [*map(as_complex, first)], rows, scan.length, scan.reverse)
     edges.append(met)
     return [*carry, *outputs]
+
+
+def _while(params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> list[Any]:
+    """Run the loop with a complex carry, for as many iterations as the real parts say."""
+    fixed = params["cond_nconsts"], params["cond_nconsts"] + params["body_nconsts"]
+    of_test, of_body, first = operands[: fixed[0]], operands[fixed[0] : fixed[1]], operands[fixed[1] :]
+
+    def goes_on(carry: Any) -> Any:
+        return evaluate(params["cond_jaxpr"], [*map(real_of, [*of_test, *carry[0]])])[0][0]
+
+    def iteration(carry: Any) -> Any:
+        values, (met, crossed) = carry
+        _, tested = evaluate(params["cond_jaxpr"], [*of_test, *values])
+        results, found = _all_complex(params["body_jaxpr"], [*of_body, *values])
+        return results, Edge(met + tested.met + found.met, crossed + tested.crossed + found.crossed)
+
+    none = Edge(jnp.zeros((), int), jnp.zeros((), bool))
+    results, met = lax.while_loop(goes_on, iteration, ([*map(as_complex, first)], none))
+    edges.append(met)
+    return [*results]
 
 
 def _cond(branches: Sequence[Any], operands: list[Any], edges: list[Edge]) -> list[Any]:
@@ -158,28 +277,40 @@ class Samples(NamedTuple):
     steps: Any  # (elements, levels) h
 
 
-def sample(function: Callable[..., jax.Array], leaves: Sequence[jax.Array]) -> Samples:
+def sample(
+    function: Callable[..., jax.Array], leaves: Sequence[jax.Array], directions: Directions | None = None
+) -> Samples:
     """Return the values of a scalar function of float64 arrays at halved steps; pure JAX, in 64-bit mode."""
     program = jax.make_jaxpr(function)(*leaves)
-    theta, as_leaves = ravel_pytree([*leaves])
+    directions = every_element(leaves) if directions is None else directions
 
-    def along(element: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-        _, exponent = jnp.frexp(jnp.maximum(0.75, jnp.abs(theta[element])))
+    def along(at: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+        tangents = directions.along(at, leaves)
+        sizes = [
+            jnp.max(jnp.where(tangent != 0, jnp.maximum(0.75, jnp.abs(leaf)), 0.0), initial=0.0)
+            for leaf, tangent in zip(leaves, tangents, strict=True)
+        ]
+        _, exponent = jnp.frexp(jnp.max(jnp.stack(sizes)))
         halved = RICHARDSON_FIRST_STEP * 0.5 ** np.arange(RICHARDSON_LEVELS)
         steps = jnp.ldexp(halved, exponent)  # powers of two: multiplying by them rounds nothing
 
         def values(step: jax.Array) -> tuple[jax.Array, jax.Array]:
-            direction = jnp.where(jnp.arange(theta.size) == element, step, 0.0)
-            return function(*as_leaves(theta + direction)), function(*as_leaves(theta - direction))
+            above, below = (
+                [leaf + sign * step * tangent for leaf, tangent in zip(leaves, tangents, strict=True)]
+                for sign in (1.0, -1.0)
+            )
+            return function(*above), function(*below)
 
         return *jax.vmap(values)(steps), steps
 
-    width = 2 * RICHARDSON_LEVELS * (8 * theta.size + computed_bytes(program))
-    return Samples(function(*leaves), *map_in_chunks(along, theta.size, width, out_axes=(0, 0, 0)))
+    width = 2 * RICHARDSON_LEVELS * (8 * sum(leaf.size for leaf in leaves) + computed_bytes(program))
+    return Samples(function(*leaves), *map_in_chunks(along, directions.number, width, out_axes=(0, 0, 0)))
 
 
-def richardson_gradient(samples: Samples) -> NumericalGradient:
+def richardson_gradient(samples: Samples, moved: float = 0.0) -> NumericalGradient:
     """Return the gradient from a function's values; a kink exactly at the point has two one-sided derivatives.
+
+    ``moved`` is how far rounding moves a value, where that is more than its last bit.
 
     >>> with jax.enable_x64(True):
     ...     samples = sample(lambda x: jnp.sum(jnp.exp(x) + jnp.abs(x)), [jnp.array([0.0, 1.0])])
@@ -188,13 +319,16 @@ def richardson_gradient(samples: Samples) -> NumericalGradient:
     [ True False] 3.718281828459
     """
     cost, above, below, steps = map(np.asarray, samples)
-    rounding = EPSILON * np.abs(cost) / steps
+    rounding = max(EPSILON * np.abs(cost), moved) / steps
     with np.errstate(invalid="ignore", over="ignore"):  # far from the point the function may not exist
-        gradient = extrapolate((above - below) / (2 * steps), rounding, 4.0)
-        right, left = (extrapolate(side / steps, rounding, 2.0) for side in (above - cost, cost - below))
-        gap = np.abs(right - left)
+        gradient, error = limits((above - below) / (2 * steps), rounding, 4.0)
+        (right, of_right), (left, of_left) = (
+            limits(side / steps, rounding, 2.0) for side in (above - cost, cost - below)
+        )
+        gap, unsure = np.abs(right - left), of_right + of_left
     kinked = gap > max(KINK_SHARE * np.abs(gradient).max(initial=0.0), KINK_COST_SHARE * np.abs(cost))
-    return NumericalGradient(cost, gradient, kinked, kinked.sum())
+    low, high = (np.where(kinked, edge(right, left), gradient) for edge in (np.fmin, np.fmax))
+    return NumericalGradient(cost, gradient, kinked, kinked.sum(), low, high, np.where(kinked, unsure, error))
 
 
 def extrapolate(differences: np.ndarray, rounding: np.ndarray, ratio: float) -> np.ndarray:

@@ -10,22 +10,24 @@ import numpy as np
 from ..layer import Layer
 from ..layers.chain import Chain
 from .findings import GradientError
-from .judgement import Reason, Suspect, Verdict
+from .judgement import ADVICE, Reason, Suspect, Verdict
+
+MOST_NAMED = 4  # rows that follow from a mistake
 
 
 @dataclass(frozen=True)
 class GradientRow:
     """How the three gradients in one parameter, or in the input, agree.
 
-    The errors are the largest difference over the largest magnitude in the array; NaN where one of the two is not
-    finite, or could not be computed. Running statistics, and parameters of frozen layers, have a row
-    too, without gradients.
+    The errors are the largest difference over the largest magnitude in the array, or over that of the arrays beside it
+    where it is 0 to rounding; NaN where one of the two is not finite, or could not be computed. Running statistics, and
+    parameters of frozen layers, have a row too, without gradients.
     """
 
     network: Layer = field(repr=False)
     keys: tuple[Any, ...] | None  # the place among the network's parameters, None for the input
     shape: tuple[int, ...]
-    mistake: str  # the likely mistake behind a mismatch, in words; "" where there is none
+    mistake: str  # the likely mistake behind a mismatch, or the operation that rounds, in words; "" where there is none
     verdict: Verdict
     reason: Reason | None  # why the verdict is not OK
     suspect: Suspect | None = field(repr=False, compare=False)  # the gradient that is wrong, where there is a mismatch
@@ -43,7 +45,7 @@ class GradientRow:
     @property
     def ok(self) -> bool:
         """Whether the gradients agree; running statistics have none, and are ok."""
-        return self.verdict in (Verdict.OK, Verdict.NOT_TRAINED)
+        return self.verdict in (Verdict.OK, Verdict.NOT_TRAINED, Verdict.DECLARED)
 
     @property
     def layer(self) -> str:
@@ -66,6 +68,8 @@ class GradientRow:
         if self.reason is None:
             return ""
         words = f"{self.reason}: {self.mistake}" if self.mistake else str(self.reason)
+        if advice := ADVICE.get(self.reason):
+            words = f"{words}; {advice}"
         if self.verdict is Verdict.MISMATCH and self.kinks:
             elements = int(np.prod(self.shape))
             words += f" ({self.kinks} of its {elements} elements lie on a kink, where a derivative is a convention)"
@@ -91,11 +95,21 @@ class GradientReport:
     tolerance: float  # of the errors with the numerical gradient
     faults: tuple[str, ...]  # the parts of the backward pass that are wrong by themselves
     notes: tuple[str, ...]  # what else is worth knowing, such as why there is no complex step
+    checked: tuple[str, ...] = ()  # what was compared and how closely
+    not_exercised: tuple[str, ...] = ()  # what the data do not show, such as a branch that is not taken
+
+    @property
+    def verdict(self) -> Verdict:
+        """MISMATCH where a gradient is wrong, else NOT_PROVED where one is not proved, else OK."""
+        if self.faults:
+            return Verdict.MISMATCH
+        met = {row.verdict for row in self.rows}
+        return next((each for each in (Verdict.MISMATCH, Verdict.NOT_PROVED) if each in met), Verdict.OK)
 
     @property
     def ok(self) -> bool:
-        """Whether all gradients agree."""
-        return not self.faults and all(row.ok for row in self.rows)
+        """Whether all gradients agree, or differ as declared."""
+        return self.verdict is Verdict.OK
 
     def require(self) -> None:
         """Raise ``GradientError`` with the report's text unless all gradients agree."""
@@ -116,16 +130,47 @@ class GradientReport:
         return f"<pre>{escape(str(self))}</pre>"
 
     def __str__(self) -> str:
-        elements = sum(row.numerical.size for row in self.rows if row.numerical is not None)
-        lines = [f"{elements} derivatives in float64: by hand, automatic and numerical ({self.method})", *self._table()]
-        lines += [f"kinks met: {self.kinks}", *self.notes]
-        wrong = [f"  {row.name}: {row.meaning}" for row in self.rows if not row.ok]
-        lines += ["what the mismatches mean:", *wrong] if wrong else []
-        lines += ["where they come from, each part checked alone:"] if self.faults else []
-        lines += [f"  {fault}" for fault in self.faults]
-        where = f"in {len(wrong)} of {len(self.rows)} arrays" if wrong else "as the parts above say"
-        answer = "agree" if self.ok else f"DO NOT AGREE {where}"
-        return "\n".join([*lines, f"the gradients {answer}"])
+        lines = [f"{self.verdict}: {self._headline()}", *self._start(), *self._table(), f"kinks met: {self.kinks}"]
+        lines += [f"declared: {row.name}: {row.mistake}" for row in self.rows if row.verdict is Verdict.DECLARED]
+        on_kinks = [row for row in self.rows if row.verdict is Verdict.OK and row.kinks]
+        if on_kinks:
+            named = ", ".join(f"{row.kinks} of {int(np.prod(row.shape))} elements of {row.name}" for row in on_kinks)
+            lines.append(f"a convention at a kink, between the derivatives of its two sides: {named}")
+        lines += self.notes
+        lines += [f"compared: {each}" for each in self.checked]
+        return "\n".join([*lines, *(f"not exercised: {each}" for each in self.not_exercised)])
+
+    def _headline(self) -> str:
+        count = sum(row.numerical.size for row in self.rows if row.numerical is not None)
+        of = f"{count} derivatives, by hand, automatic and numerical ({self.method})"
+        if self.ok:
+            return f"{of}, agree" + (
+                " or are declared" if any(r.verdict is Verdict.DECLARED for r in self.rows) else ""
+            )
+        wrong = [row for row in self.rows if row.verdict is self.verdict]
+        if self.verdict is Verdict.NOT_PROVED:
+            return f"nothing is wrong in {of}, but {len(wrong)} of {len(self.rows)} arrays are not proved"
+        where = f"in {len(wrong)} of {len(self.rows)} arrays" if wrong else "as below"
+        return f"{of}, DO NOT AGREE {where}"
+
+    def _start(self) -> list[str]:
+        """Return the lines that say where to start, and fold what follows from it."""
+        wrong = [row for row in self.rows if row.verdict in (Verdict.MISMATCH, Verdict.NOT_PROVED)]
+        wrong.sort(key=lambda row: row.verdict is not Verdict.MISMATCH)
+        if self.faults:
+            lines, follow = [f"start here: {self.faults[0]}", *(f"and: {each}" for each in self.faults[1:])], wrong
+        elif wrong:
+            lines, follow = [f"start here: {wrong[0].name}: {wrong[0].meaning}"], wrong[1:]
+        else:
+            return []
+        by_meaning: dict[str, list[str]] = {}
+        for row in follow:
+            words = row.meaning if row.verdict is Verdict.NOT_PROVED else str(row.reason)
+            by_meaning.setdefault(words, []).append(row.name)
+        for words, names in by_meaning.items():
+            more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+            lines.append(f"  also, which may follow from it: {', '.join(names[:MOST_NAMED])}{more}: {words}")
+        return lines
 
     def _table(self) -> list[str]:
         """Return the table's lines, with columns as wide as they need to be."""

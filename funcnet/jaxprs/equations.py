@@ -15,9 +15,9 @@ Rule = TypeVar("Rule")
 _PARAMETERS = (
     (  # none
         "",
-        "abs acos acosh add add_any and asin asinh atan atan2 atanh ceil cholesky clamp copy digamma div "
-        "dynamic_update_slice cosh eq erf erf_inv erfc floor ge gt is_finite le lgamma lt lu max min ne neg nextafter "
-        "not one_minus_square optimization_barrier or polynomial pow random_fold_in random_unwrap rem "
+        "abs acos acosh add add_any and asin asinh atan atan2 atanh ceil cholesky clamp complex copy digamma div "
+        "dynamic_update_slice cosh eq erf erf_inv erfc floor ge gt imag is_finite le lgamma lt lu max min ne neg "
+        "nextafter not one_minus_square optimization_barrier or polynomial pow random_fold_in random_unwrap real rem "
         "select_n shift_left shift_right_arithmetic shift_right_logical sign sinh square stop_gradient sub xor",
     ),
     ("accuracy", "cbrt cos erfc exp exp2 expm1 log log1p log2 logistic rsqrt sin sqrt tan tanh"),
@@ -64,6 +64,7 @@ _PARAMETERS = (
     ("fft_lengths fft_type", "fft"),
     ("ft_in ft_out jaxpr length reverse unroll", "scan"),
     ("impl", "random_seed random_wrap"),
+    ("input_dtype", "conj"),
     ("jaxpr length num_carry num_consts reverse unroll", "scan"),
     ("limit_indices start_indices strides", "slice"),
     ("name", "name"),

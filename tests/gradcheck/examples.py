@@ -53,21 +53,21 @@ class Looped(Unparametrized):
         return jax.lax.while_loop(lambda c: c[0] < 3, lambda c: (c[0] + 1, jnp.sin(c[1])), (0, x))[1], x
 
 
-class ArcTangent(Unparametrized):
-    """A function that complex steps have no rule for."""
+class Gamma(Unparametrized):
+    """1 − e^(−x²) as an incomplete gamma function, which complex steps have no rule for."""
 
     def forward(self, params, x, *, key=None):
-        return jnp.arctan2(x, jnp.ones_like(x)), x
+        return jax.lax.igamma(jnp.ones_like(x), x * x), x
 
     def backward(self, params, cache, dy):
-        return (), dy / (1 + cache * cache)
+        return (), dy * 2 * cache * jnp.exp(-cache * cache)
 
 
-class SortedRelu(Unparametrized):
-    """A kink that only differences can see: max(x, 0) as the larger of both by sorting."""
+class CumulativeRelu(Unparametrized):
+    """A kink that only differences can see: max(x, 0) as a cumulative maximum, which complex steps have no rule for."""
 
     def forward(self, params, x, *, key=None):
-        return jnp.sort(jnp.stack([jnp.zeros_like(x), x]), axis=0)[1], x
+        return jax.lax.cummax(jnp.stack([jnp.zeros_like(x), x]), axis=0)[1], x
 
     def backward(self, params, cache, dy):
         return (), dy * fn.relu.derivative(cache)

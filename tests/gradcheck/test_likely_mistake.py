@@ -16,9 +16,14 @@ NOT_FINITE = np.where(RIGHT > 2.6, np.inf, RIGHT)
         (-RIGHT, "-1 times the correct gradient everywhere: a wrong sign"),
         (
             2 * RIGHT,
-            "2 times the correct gradient everywhere: the ½ of a square is missing",
+            "2 times the correct gradient everywhere: perhaps the ½ of a square is missing or a scale of √4 is missing",
         ),
-        (0.5 * RIGHT, "0.5 times the correct gradient everywhere: the 2 of a square's derivative is missing"),
+        (
+            0.5 * RIGHT,
+            "0.5 times the correct gradient everywhere: perhaps the 2 of a square's derivative is missing or a scale "
+            "of √4 is taken twice",
+        ),
+        (RIGHT / np.sqrt(5), "0.4472 times the correct gradient everywhere: perhaps a scale of √5 is taken twice"),
         (8 * RIGHT, "8 times the correct gradient everywhere: a mean over the batch, 8, is missing"),
         (
             -8 * RIGHT,
@@ -42,7 +47,9 @@ def test_what_is_wrong_is_said_in_words(wrong, words):
 
 def test_two_causes_of_one_factor_are_both_named():
     words = explain(2 * RIGHT, RIGHT, 1e-13, samples=2, parameter=None)
-    assert words.endswith(": the ½ of a square is missing or a mean over the batch, 2, is missing")
+    assert words.endswith(
+        ": perhaps the ½ of a square is missing or a mean over the batch, 2, is missing or a scale of √4 is missing"
+    )
 
 
 def test_a_transposed_matrix_in_the_others_shape_is_recognized():
@@ -70,4 +77,7 @@ def test_a_right_gradient_of_zero_or_not_finite():
 
 def test_a_single_element_has_a_factor():
     words = explain(np.array(-2.0), np.array(1.0), 0.1, samples=8, parameter=None)
-    assert words == "-2 times the correct gradient: a wrong sign, and the ½ of a square is missing"
+    assert words == (
+        "-2 times the correct gradient: a wrong sign, and perhaps the ½ of a square is missing "
+        "or a scale of √4 is missing"
+    )

@@ -11,7 +11,7 @@ WRONG = {
     "wrong sign": ("weight", "-1 times the correct gradient everywhere: a wrong sign"),
     "factor n": ("bias", "5 times the correct gradient everywhere: a mean over the batch, 5, is missing"),
     "factor 1/n": ("bias", "0.2 times the correct gradient everywhere: a mean over the batch, 5, is taken twice"),
-    "factor 2": ("weight", "2 times the correct gradient everywhere: the ½ of a square is missing"),
+    "factor 2": ("weight", "2 times the correct gradient everywhere: perhaps the ½ of a square is missing or"),
     "missing": ("bias", "zero everywhere: a term is missing, or nothing is passed on"),
     "misplaced": ("weight", "the transpose of the correct gradient"),
     "decay": ("weight", "off by 0.1 times the parameter itself: there is an extra penalty term"),
