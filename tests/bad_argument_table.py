@@ -763,6 +763,7 @@ def gradients():
         weights=real(WEIGHTS, valid=("None",)),
         penalty=A_PENALTY,
         tolerance=number(1e-9, valid=("None", "large", "1e-50", "1e50")),
+        dtype=dtype(jnp.float32, valid=("None",)),
     )
     yield uses(
         "summary",

@@ -106,6 +106,9 @@ def check_gradients(
         check_number(WHERE, "tolerance", tolerance, lambda value: (value > 0) & np.isfinite(value), "above 0")
         check_known(WHERE, "tolerance", tolerance)
         tolerance = float(np.asarray(tolerance))
+    if expected is not None and not _is_declaration(expected):
+        wanted = "expected to be a dict of names, each with a reason in words or a function"
+        raise TypeError(message(WHERE, wanted, type(expected).__name__))
     try:
         cpu = jax.local_devices(backend="cpu")[0]
     except RuntimeError:  # JAX is set up without it
@@ -120,6 +123,12 @@ def check_gradients(
         low, is_own = _training_dtype(dtype, leaves, x)
         with np.errstate(invalid="ignore", over="ignore"):  # the report says where a gradient is not finite
             return Comparing(given, tolerance, low, is_own, expected or {}).report()
+
+
+def _is_declaration(expected: Any) -> bool:
+    return isinstance(expected, Mapping) and all(
+        isinstance(name, str) and (isinstance(each, str) or callable(each)) for name, each in expected.items()
+    )
 
 
 def _training_dtype(dtype: Any, leaves: list[Any], x: Any) -> tuple[np.dtype | None, bool]:

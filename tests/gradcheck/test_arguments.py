@@ -54,6 +54,8 @@ def test_data_have_rows_dtypes_and_values_that_fit():
     negative = np.array([-1.0, 1, 1, 1, 1])
     refused(ValueError, "weights to be at least 0, and one of them above 0, got values from -1 to 1$", weights=negative)
     refused(ValueError, "tolerance above 0, got 0$", tolerance=0)
+    for expected in (["Round()"], {"Round()": 3}, {3: "why"}):
+        refused(TypeError, "expected to be a dict of names, each with a reason in words or a f", expected=expected)
     refused(TypeError, r"key made by jax.random.key\(seed\), got 3: use", key=3)
 
 

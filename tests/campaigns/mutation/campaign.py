@@ -31,8 +31,21 @@ def verdict(mutant, cache):
             "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "0",
         }
         command = [sys.executable, "-W", "ignore", "-m", "tests.campaigns.mutation.checks"]
+        if mutant is not None and mutant.tests:
+            command = tests_of(mutant, folder)
+            environment["PYTHONPATH"] = folder
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    return done.returncode != 0, (done.stderr.strip() or "all checks pass").splitlines()[-1]
+    words = done.stderr.strip() or next((line for line in done.stdout.splitlines() if line.startswith("FAILED")), "")
+    return done.returncode != 0, (words or "all checks pass").splitlines()[-1]
+
+
+def tests_of(mutant, folder):
+    """Copy the tests beside the package in a folder, and return the command that runs those of the mutant."""
+    shutil.copytree(ROOT / "tests", Path(folder) / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    names = [f"tests/gradcheck/test_{name}.py" for name in mutant.tests.split() if "/" not in name]
+    names += [f"tests/gradcheck/{name}" for name in mutant.tests.split() if "/" in name]
+    return [sys.executable, "-m", "pytest", "-q", "-x", "-n", "0", "-p", "no:cacheprovider", *names]
 
 
 def main():

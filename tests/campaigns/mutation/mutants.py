@@ -10,6 +10,7 @@ class Mutant(NamedTuple):
     old: str  # an expression, or a whole statement
     new: str  # an expression, or one or several statements
     bug: str
+    tests: str = ""  # the test files that must catch it, in tests/gradcheck; "" where the checks must
 
 
 # fmt: off
@@ -110,5 +111,50 @@ MUTANTS = [
     Mutant("Objective.statistics.learned", "new is not old", "new is old", "statistics: taken for what is trained"),
     Mutant("Step.__call__", "network.learn(params, cache)", "params", "statistics: not learned"),
     Mutant("Chain.forward", "layer.call(layer_params, x, key=self.key_of(index, key), weights=weights)", "layer.call(layer_params, x, key=self.key_of(index, key))", "weights that do not reach the layers"),
+    # the checker of gradients, caught by its own tests
+    Mutant("_compare", "apart <= np.maximum(LAST_BITS * size, NEGLIGIBLE * largest(exact))", "apart <= LAST_BITS * largest(exact)", "judge: the largest of the array for the element", "judgement"),
+    Mutant("_compare", "apart <= np.maximum(LAST_BITS * size, NEGLIGIBLE * largest(exact))", "apart <= 1000 * LAST_BITS * size", "judge: an allowance too large", "judgement"),
+    Mutant("_compare", "~fine & ~(apart <= allowed)", "~fine & (apart > 1e6 * allowed)", "judge: a million times the rounding", "judgement"),
+    Mutant("_compare", "~fine & ~wrong & ~determined", "~fine & wrong & ~determined", "judge: nothing is unproved", "judgement"),
+    Mutant("_compare", "np.maximum(low - tested, tested - high)", "low - tested", "judge: above both sides is within", "judgement"),
+    Mutant("_compare", "np.where(compared, apart, 0.0)", "np.where(compared, 0.0, apart)", "judge: the mask the wrong way round", "judgement"),
+    Mutant("_compare", "np.where(np.isnan(apart), np.inf, apart)", "np.where(np.isnan(apart), 0.0, apart)", "judge: NaN is no difference", "judgement"),
+    Mutant("_compare", "(allowed <= share * size) | (allowed <= local_share * local) | is_zero", "(allowed <= share * size) | is_zero | (allowed <= largest(exact))", "judge: all is determined", "judgement"),
+    Mutant("_compare", "apart <= tolerances.largest * largest(tested, exact)", "apart <= tolerances.largest", "judge: a tolerance that is not relative", "judgement"),
+    Mutant("_compare", "apart <= DIFFERENCES_TOLERANCE * local", "apart <= 1e3 * DIFFERENCES_TOLERANCE * local", "judge: differences allowed too much", "judgement"),
+    Mutant("_comparisons", "np.where(kinked, hand, automatic)", "hand", "judge: hand compared with itself", "judgement"),
+    Mutant("_comparisons", "with_numerical(automatic, rounding.automatic)", "with_numerical(hand, rounding.automatic)", "judge: a swapped argument", "judgement"),
+    Mutant("_comparisons", "moved + own + ERROR_FACTOR * error", "moved + own", "judge: the error of extrapolation dropped", "judgement"),
+    Mutant("_wrong_gradient", "Suspect(hand, automatic, exact.wrong if np.any(exact.wrong) else by_hand.wrong)", "Suspect(automatic, hand, exact.wrong if np.any(exact.wrong) else by_hand.wrong)", "judge: wrong and right swapped", "judgement mistakes"),
+    Mutant("_wrong_gradient", "if wrong_by_jax:\n    return Reason.AUTOMATIC, Suspect(automatic, numerical if hand is None else hand, by_jax.wrong)", "pass", "judge: the automatic one is never wrong", "judgement"),
+    Mutant("without_comparison", "each.verdict is Verdict.OK and each.kinks", "each.verdict is Verdict.OK and not each.kinks", "judge: kinks hide", "judgement"),
+    Mutant("local_size", "np.minimum.reduce(np.broadcast_arrays(*along))", "np.maximum.reduce(np.broadcast_arrays(*along))", "judge: the larger of row and column", "../../funcnet/gradcheck/judgement.py"),
+    Mutant("_error", "size <= LOCAL_SHARE * beside", "size < 0", "judge: an error of 1 of a gradient of 0", "judgement"),
+    Mutant("_factor", "np.vdot(right, wrong) / np.vdot(right, right)", "np.vdot(right, wrong) / np.vdot(wrong, wrong)", "mistake: the factor's inverse", "likely_mistake"),
+    Mutant("_transposed", "np.swapaxes(right, -1, -2)", "right", "mistake: nothing is transposed", "likely_mistake"),
+    Mutant("_digits", "extra + 3", "extra - 3", "mistake: too few digits", "likely_mistake"),
+    Mutant("_penalty", "factor < 0", "factor > 0", "mistake: missing for extra", "likely_mistake"),
+    Mutant("_quotient", "im - value * below.im", "im + value * below.im", "complex step: a sign in the quotient", "numerical"),
+    Mutant("_bilinear", "sum(parts[1:], parts[0])", "parts[0]", "complex step: half of the product rule", "numerical"),
+    Mutant("_integer_power", "n * lax.integer_pow(z.re, n - 1)", "lax.integer_pow(z.re, n - 1)", "complex step: n forgotten", "numerical"),
+    Mutant("_power", "value * jnp.log(jnp.where(a > 0, a, jnp.ones_like(a))) * exponent.im", "value * exponent.im", "complex step: no log", "numerical"),
+    Mutant("_analytic", "jnp.ldexp(z.im, -exponent)", "jnp.ldexp(z.im, exponent)", "complex step: a scale the wrong way", "numerical"),
+    Mutant("_absolute", "z.im * jnp.sign(z.re)", "z.im", "complex step: no sign", "numerical"),
+    Mutant("_extreme", "0.5 * (im + other)", "im", "complex step: one side of a tie", "numerical"),
+    Mutant("_reduced_extreme", "jnp.sum(jnp.where(chosen, z.im, 0), axes) / shared", "jnp.sum(jnp.where(chosen, z.im, 0), axes)", "complex step: a tie counted twice", "numerical"),
+    Mutant("_gather", "params | {'fill_value': 0}", "params", "complex step: the fill value has a step", "holes"),
+    Mutant("_sign", "_on_edge(edges, operands[0], jnp.zeros_like(operands[0].re))", "pass", "complex step: no edge at sign's jump", "numerical complex_control"),
+    Mutant("limits", "ratio**order - 1", "ratio**order", "Richardson: a wrong constant", "numerical"),
+    Mutant("limits", "ratio**order - 1", "ratio ** (order + 1) - 1", "Richardson: the next order's constant", "numerical"),
+    Mutant("richardson_gradient", "(above - below) / (2 * steps)", "(above - below) / steps", "Richardson: half the step", "numerical"),
+    Mutant("with_sides", "np.fmin(above.gradient, below.gradient)", "above.gradient", "kinks: one side twice", "check"),
+    Mutant("_scan", "results[: scan.carried], (results[scan.carried :], met)", "carry, (results[scan.carried :], met)", "complex step: a carry that stays", "complex_control"),
+    Mutant("_departures", "both - (2 * a + 3 * b)", "0 * both", "linearity: sums not compared", "holes"),
+    Mutant("_departures", "huge / HUGE - a", "0 * huge", "linearity: a huge dy not compared", "holes"),
+    Mutant("other_outputs", "not _is_same(applied, part.forward(part.params, part.x)[0])", "False", "apply never compared", "holes"),
+    Mutant("wrong_under_vmap", "not all(_is_same(found[row], right) for found, right in zip(mapped, expected, strict=True))", "False", "vmap never compared", "holes"),
+    Mutant("Code._within", "yield value.__code__", "return", "cache: what a function calls is not in the key", "holes"),
+    Mutant("nudged", "direction.astype(np.float64) - 1", "1000 * (direction.astype(np.float64) - 1)", "rounding: a thousand last bits", "mistakes"),
+    Mutant("Comparing.with_cause", "low or causes or ['']", "['']", "rounding: no operation named", "holes"),
 ]
 # fmt: on
