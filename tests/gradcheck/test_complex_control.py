@@ -127,3 +127,9 @@ def test_a_layer_with_a_loop_is_proved_to_rounding():
     assert report.ok, str(report)
     assert (report.method, report.notes) == ("complex step", ())
     assert report.worst <= 1e-14
+
+
+def test_the_jump_of_a_sign_is_an_edge():
+    found = complex_step_gradient(lambda x: jnp.sum(x * jnp.sign(x)), [jnp.array([0.0, 0.0, 2.0])])
+    assert int(found.kinks) == 2
+    assert found.kinked.tolist() == [True, True, False]

@@ -59,8 +59,14 @@ def huge_elsewhere(factor, size):
     return check(forward, backward, {"w": W, "b": RANDOM.normal(size=3) / size})
 
 
-def clipped():
-    return check(lambda w, x: x @ w, lambda w, x, dy: (product_of(x, c := jnp.clip(dy, -1, 1)), c @ w.T), W, X, 0.1 * Y)
+def not_linear(change, target=0.1 * Y):
+    """Check y = xw, whose backward pass changes dy."""
+
+    def backward(w, x, dy):
+        changed = change(dy)
+        return product_of(x, changed), changed @ w.T
+
+    return check(lambda w, x: x @ w, backward, W, X, target)
 
 
 @jax.custom_vjp
@@ -131,7 +137,9 @@ def mapped():
 WRONG = {
     "huge elsewhere": (lambda: huge_elsewhere(1e-6, 1e9), (Verdict.NOT_PROVED, Verdict.MISMATCH), "w of Own"),
     "huger elsewhere": (lambda: huge_elsewhere(1e-3, 1e12), (Verdict.NOT_PROVED, Verdict.MISMATCH), "cancellation"),
-    "clipped dy": (clipped, Verdict.MISMATCH, "not linear in dy"),
+    "clipped dy": (lambda: not_linear(lambda dy: jnp.clip(dy, -1, 1)), Verdict.MISMATCH, "not linear in dy"),
+    "huge dy": (lambda: not_linear(lambda dy: jnp.clip(dy, -1e20, 1e20)), Verdict.MISMATCH, "dy, of a huge dy: "),
+    "positive dy": (lambda: not_linear(jax.nn.relu, 0 * Y - 9), Verdict.MISMATCH, "dy, of a sum of gradients: "),
     "kinks hide": (kinks_hide, Verdict.MISMATCH, "kink"),
     "outlier target": (outlier, Verdict.MISMATCH, "Own("),
     "apply is another function": (other_apply, Verdict.MISMATCH, "apply returns another output than forward"),
