@@ -7,7 +7,7 @@ import pytest
 from jax import lax
 
 import funcnet as fn
-from funcnet.gradcheck.numerical import complex_step_gradient
+from funcnet.gradcheck.numerical import SIDE, complex_step_gradient, with_sides
 from tests.gradcheck.examples import Scanned, problem
 
 RANDOM = np.random.default_rng(3)
@@ -133,3 +133,13 @@ def test_the_jump_of_a_sign_is_an_edge():
     found = complex_step_gradient(lambda x: jnp.sum(x * jnp.sign(x)), [jnp.array([0.0, 0.0, 2.0])])
     assert int(found.kinks) == 2
     assert found.kinked.tolist() == [True, True, False]
+
+
+def test_the_two_sides_of_a_kink_bound_its_derivative():
+    def function(x):
+        return jnp.sum(jnp.array([1.0, -1.0, 2.0]) * jnp.maximum(x, 0.0))
+
+    at = [jnp.array([0.0, 0.0, 2.0])]
+    found = with_sides(*(complex_step_gradient(function, at, None, side) for side in (None, SIDE, -SIDE)))
+    assert found.kinked.tolist() == [True, True, False]
+    assert (found.low.tolist(), found.high.tolist()) == ([0, -1, 2], [1, 0, 2])

@@ -147,7 +147,7 @@ MUTANTS = [
     Mutant("limits", "ratio**order - 1", "ratio**order", "Richardson: a wrong constant", "numerical"),
     Mutant("limits", "ratio**order - 1", "ratio ** (order + 1) - 1", "Richardson: the next order's constant", "numerical"),
     Mutant("richardson_gradient", "(above - below) / (2 * steps)", "(above - below) / steps", "Richardson: half the step", "numerical"),
-    Mutant("with_sides", "np.fmin(above.gradient, below.gradient)", "above.gradient", "kinks: one side twice", "check"),
+    Mutant("with_sides", "np.fmin(above.gradient, below.gradient)", "above.gradient", "kinks: one side twice", "complex_control"),
     Mutant("_scan", "results[: scan.carried], (results[scan.carried :], met)", "carry, (results[scan.carried :], met)", "complex step: a carry that stays", "complex_control"),
     Mutant("_departures", "both - (2 * a + 3 * b)", "0 * both", "linearity: sums not compared", "holes"),
     Mutant("_departures", "huge / HUGE - a", "0 * huge", "linearity: a huge dy not compared", "holes"),
