@@ -26,15 +26,6 @@ from .judgement import (
     without_comparison,
 )
 from .likely_mistake import explain
-from .numerical import (
-    SIDE,
-    NumericalGradient,
-    complex_step_gradient,
-    richardson_gradient,
-    sample,
-    with_sides,
-)
-from .parts import ByParts, by_parts, parts_of, wrong_parts, wrong_shapes
 from .network_properties import (
     first_not_finite,
     not_exercised,
@@ -45,6 +36,15 @@ from .network_properties import (
     wrong_under_vmap,
     zero_slices,
 )
+from .numerical import (
+    SIDE,
+    NumericalGradient,
+    complex_step_gradient,
+    richardson_gradient,
+    sample,
+    with_sides,
+)
+from .parts import ByParts, by_parts, parts_of, wrong_parts, wrong_shapes
 from .report import GradientReport, GradientRow, layer_name, owner_of
 from .routes import (
     Given,

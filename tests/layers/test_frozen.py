@@ -32,7 +32,11 @@ def parameters():
 ROUTES = itertools.cycle([fn.autodiff, fn.backprop])  # what an optimizer does with gradients does not depend on it
 
 
-@pytest.mark.parametrize(("optimizer", "route"), list(zip(OPTIMIZERS, ROUTES, strict=False)), ids=str)
+def name_of(part):
+    return getattr(part, "name", getattr(part, "__name__", type(part).__name__))
+
+
+@pytest.mark.parametrize(("optimizer", "route"), list(zip(OPTIMIZERS, ROUTES, strict=False)), ids=name_of)
 def test_a_hundred_steps_leave_every_bit(optimizer, route):
     params = parameters()
     result = fit(
