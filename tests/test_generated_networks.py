@@ -21,8 +21,8 @@ import numpy as np
 import pytest
 
 import funcnet as fn
-from funcnet.gradcheck.rounding import rounding_of
 from tests import registry
+from tests.changed_bits import rounding_of
 from tests.extended import IS_LONGER, LONG, extended
 from tests.registry import JUMP
 

@@ -1,8 +1,9 @@
 """How far rounding alone can move each element of a program's results, and which operation moves it the most.
 
-It is Monte Carlo arithmetic as in ``rounding``, element by element and within loops: each operation that rounds is
-moved by a last bit, up, down or not at all, at random. So what is cancelled, what is computed in float32 and what a
-loop piles up are measured where they are. Parker, "Monte Carlo Arithmetic" (1997).
+It is Monte Carlo arithmetic, element by element and within loops: each operation that rounds is moved by a last bit,
+up, down or not at all, at random. A sum of many terms is moved by a last bit of the sum of their magnitudes, since its
+order is free. So what is cancelled, what is computed in float32 and what a loop piles up are measured where they are.
+Parker, "Monte Carlo Arithmetic" (1997).
 """
 
 import math

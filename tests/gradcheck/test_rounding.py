@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import funcnet as fn
-from funcnet.gradcheck.rounding import EPSILON, rounding_of
+from tests.changed_bits import EPSILON, rounding_of
 from tests.gradcheck.examples import problem
 
 

@@ -19,7 +19,7 @@ from funcnet.gradcheck import complex_rules, rounding
 from funcnet.gradcheck.numerical import complex_step_gradient
 from funcnet.graph import rules
 from funcnet.jaxprs import NoRuleError
-from tests import extended
+from tests import changed_bits, extended
 from tests.operations import CASES, OF_BATCHES, operation_of
 
 # Operations that not every version of JAX has, or uses in the cases.
@@ -94,16 +94,16 @@ def test_extended_precision_computes_what_an_operation_does(name):
 @pytest.mark.parametrize("name", cases_of(rounding.EXACT_OPERATIONS | rounding.ROUNDED_OPERATIONS))
 def test_what_rounds_moves_its_result_and_what_is_exact_does_not(name):
     function, arguments = case(name)
-    (moved,) = rounding.rounding_of(function, *arguments)
+    (moved,) = changed_bits.rounding_of(function, *arguments)
     rounded = operations_in(function, arguments) & rounding.ROUNDED_OPERATIONS
     values = np.asarray(jax.jit(function)(*arguments))
     assert (moved > 0) == (bool(rounded) and values.any())
-    assert moved <= 64 * rounding.EPSILON * np.abs(values).max(initial=1)
+    assert moved <= 64 * changed_bits.EPSILON * np.abs(values).max(initial=1)
 
 
 PURPOSES = {
     "complex step": (set(complex_rules.RULES), lambda function, x: complex_step_gradient(function, [x])),
-    "rounding": (rounding.EXACT_OPERATIONS | rounding.ROUNDED_OPERATIONS, rounding.rounding_of),
+    "rounding": (rounding.EXACT_OPERATIONS | rounding.ROUNDED_OPERATIONS, changed_bits.rounding_of),
     "graph": (
         set(rules.RULES) | rules.PIECEWISE_CONSTANT,
         lambda function, x: differentiated(graph.trace(function, x), x),
