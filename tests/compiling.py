@@ -12,6 +12,7 @@ by side gains nothing where two processes test. XLA reads these flags from the e
 """
 
 import atexit
+import ctypes
 import gc
 import math
 import os
@@ -19,6 +20,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import jax
@@ -70,6 +72,13 @@ def resident_bytes():
         return math.inf
 
 
+def return_free_memory():
+    """Return to the system what the process no longer uses: glibc keeps half a gigabyte by itself, and the programs of
+    every following module would be dropped."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+
+
 def pytest_collection_modifyitems(items):
     items.sort(key=is_quick, reverse=True)
 
@@ -81,6 +90,7 @@ def compilation(request):
     if [quick] != KEPT or resident_bytes() > MOST_MEMORY:
         jax.clear_caches()
         gc.collect()
+        return_free_memory()
     KEPT[:] = [quick]
     jax.config.update("jax_compilation_cache_dir", os.environ[FOLDER])
     compilation_cache.reset_cache()  # otherwise JAX goes on with the folder of a test that set another

@@ -23,6 +23,8 @@ from ..callbacks.display import say
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _LONGEST_WAIT = 0.02  # seconds between two looks at a program that runs
+_MARK = b"\0"  # no signal has this number
+_LONGEST_CATCHING_UP = 5.0  # seconds
 _GRACE = 0.4  # seconds in which the main thread can react to a second signal, before the process ends
 
 
@@ -105,6 +107,7 @@ class _Watcher:
         writing.setblocking(False)
         self._writing = writing
         self._watched: tuple[Listener, int] | None = None  # and where the signals' numbers were written before
+        self._caught_up = threading.Event()  # set when a mark of the main thread is read
         threading.Thread(target=self._read, name="funcnet-signals", daemon=True).start()
 
     @contextmanager
@@ -116,8 +119,19 @@ class _Watcher:
         try:
             yield
         finally:
-            self._watched = earlier
             signal.set_wakeup_fd(before)
+            try:
+                if listener.heard is not None:  # the thread may not have read it yet
+                    self._catch_up()
+            finally:
+                self._watched = earlier
+
+    def _catch_up(self) -> None:
+        """Wait until the thread has read all signals that were written."""
+        self._caught_up.clear()
+        with suppress(OSError):
+            self._writing.send(_MARK)
+            self._caught_up.wait(_LONGEST_CATCHING_UP)
 
     def _read(self) -> None:
         counts: dict[Listener, int] = {}
@@ -127,8 +141,10 @@ class _Watcher:
             listener, before = self._watched
             if before not in (-1, self._writing.fileno()):  # such as that of an event loop
                 with suppress(OSError):
-                    os.write(before, data)
+                    os.write(before, data.replace(_MARK, b""))
             for number in data:
+                if number == _MARK[0]:
+                    self._caught_up.set()
                 if number in _SIGNALS:
                     counts = {listener: counts.get(listener, 0) + 1}
                     listener.watch(number, counts[listener])
