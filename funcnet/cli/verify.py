@@ -95,9 +95,11 @@ def _check_function(options: argparse.Namespace) -> int:
     random = np.random.default_rng(options.seed)
     args = [_random_array(text, random) for text in options.args]
     try:
-        np.dtype(jnp.dtype(options.dtype or "float32"))
-    except TypeError as error:
-        raise UsageError(f"--dtype: expected the name of a dtype, got {options.dtype!r}") from error
+        is_floating = jnp.issubdtype(jnp.dtype(options.dtype or "float32"), jnp.floating)
+    except TypeError:
+        is_floating = False
+    if not is_floating:
+        raise UsageError(f"--dtype: expected the name of a floating dtype, got {options.dtype!r}")
     try:
         door = fn.check_rules if options.rules else fn.check_function
         report = door(function, *args, dtype=options.dtype)
@@ -119,7 +121,7 @@ def _named(text: str) -> Any:
         found: Any = import_module(module)
         for name in path.split("."):
             found = getattr(found, name)
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # of any kind: the module is the user's code
         raise UsageError(f"expected the name of a function, got {text!r}: {error}") from error
     if not callable(found):
         raise UsageError(f"expected the name of a function, got {text!r}, of type {type(found).__name__}")
@@ -136,9 +138,12 @@ def _random_array(text: str, random: np.random.Generator) -> Any:
     if match is None or dtype is None:
         raise UsageError(f"--args: expected a dtype and a shape, such as float32[5,3], got {text!r}")
     shape = tuple(int(size) for size in match[2].replace(" ", "").split(",") if size)
-    if jnp.issubdtype(dtype, jnp.floating):
-        return random.normal(size=shape).astype(dtype)
-    return random.integers(0, 2, shape).astype(dtype)
+    try:
+        if jnp.issubdtype(dtype, jnp.floating):
+            return random.normal(size=shape).astype(dtype)
+        return random.integers(0, 2, shape).astype(dtype)
+    except (MemoryError, ValueError) as error:  # NumPy's words for arrays beyond the memory, and beyond all memories
+        raise UsageError(f"--args: expected an array that fits into memory, got {text!r}") from error
 
 
 def _as_json(report: Any) -> dict[str, Any]:

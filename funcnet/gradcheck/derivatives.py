@@ -339,7 +339,10 @@ class Derivatives:
             alone &= ~(np.abs(matrix - above) <= 1e-3 * size)
             beside = crossed[:, None] | alone | jumps
             # Where the two sides tell that it is none of its own, but not what it is, it is not known.
-            far = [~(np.isfinite(side) & (np.abs(matrix - side) <= 1e-3 * size)) for side in (above, below)]
+            # Beside an extremum a side has its limit twice as near where the distance is halved.
+            limit = [2 * nearer[0] - above, 2 * nearer[1] - below]
+            off = [np.fmin(*(np.abs(matrix - at) for at in pair)) for pair in zip((above, below), limit, strict=True)]
+            far = [~(np.isfinite(side) & (each <= 1e-3 * size)) for side, each in zip((above, below), off, strict=True)]
             ends = ~(np.isfinite(above) & np.isfinite(below))  # of the function's domain, or it is infinite
             unknown = (near & ~steady | ends) & far[0] & far[1]
             matrix = np.where(alone, 0.5 * (above + below), np.where(unknown, np.nan, matrix))

@@ -241,5 +241,6 @@ def _nudged(value: Any, direction: jax.Array, *, size: Any = None, whole: bool =
     size = value if size is None else size
     info = jnp.finfo(value.dtype)
     moved = value + jnp.asarray(info.eps, value.dtype) * direction.astype(value.dtype) * size
+    moved = jnp.where(jnp.isfinite(size), moved, value)  # such as −∞ in a mask
     # A normal number stays one, since a program may rely on its floor.
     return jnp.where((jnp.abs(moved) < info.tiny) & (jnp.abs(value) >= info.tiny), value, moved)

@@ -155,7 +155,9 @@ def test_a_function_that_cannot_be_checked_is_exit_code_4(check):
         (("math:pi",), "expected the name of a function, got 'math:pi', of type float"),
         (("jax.nn:relu", "--args", "float32"), "--args: expected a dtype and a shape, such as float32[5,3], got"),
         (("jax.nn:relu", "--args", "real[2]"), "--args: expected a dtype and a shape, such as float32[5,3], got"),
-        (("jax.nn:relu", "--dtype", "real"), "--dtype: expected the name of a dtype, got 'real'"),
+        (("jax.nn:relu", "--dtype", "real"), "--dtype: expected the name of a floating dtype, got 'real'"),
+        (("jax.nn:relu", "--args", f"float32[{10**15}]"), "--args: expected an array that fits into memory, got"),
+        (("jax.nn:relu", "--args", "float32[2]", "--dtype", "int32"), "--dtype: expected the name of a floating dtype"),
         (("--rules",), "--args, --rules, --dtype and --json: expected the name of a function, MODULE:FUNCTION, too"),
     ],
 )
@@ -163,6 +165,14 @@ def test_what_is_no_function_or_array_is_wrong_usage(check, capsys, arguments, t
     with pytest.raises(SystemExit, match=r"^2$"):
         check(*arguments)
     assert text in capsys.readouterr().err
+
+
+def test_a_module_that_cannot_be_imported_is_wrong_usage(check, capsys, tmp_path, monkeypatch):
+    (tmp_path / "broken_module.py").write_text("1 / 0")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(SystemExit, match="2"):
+        check("broken_module:f")
+    assert "expected the name of a function, got 'broken_module:f': division by zero" in capsys.readouterr().err
 
 
 def test_help_mentions_every_option(capsys, monkeypatch):

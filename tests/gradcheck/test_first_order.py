@@ -89,6 +89,20 @@ def test_a_given_point(name):
     assert any(text in finding.reason for finding in examined.findings)
 
 
+EXTREMUM = [
+    ("right", lambda x: x * x, "OK"),
+    ("wrong", ruled(lambda x: x * x, lambda x: jnp.where(x == 0, 5.0, 2 * x)), "MISMATCH"),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "function", "verdict"), EXTREMUM, ids=lambda each: each if isinstance(each, str) else ""
+)
+def test_a_derivative_of_0_at_an_extremum_is_known(name, function, verdict):
+    examined = found_at(function, [0.0, 1.0])
+    assert {each.verdict.name for each in examined.findings if each.check == "reverse mode"} == {verdict}
+
+
 SPECIAL = [
     ("approximation", ruled(approximate, approximate), [0.01], "OK"),
     ("infinite", ruled(xlogx, lambda x: jnp.log(x) + 1), [0.0, 0.0], "OK"),

@@ -158,3 +158,11 @@ def test_a_stopped_gradient_is_named_and_can_be_declared():
 def test_the_order_is_one_or_two():
     with pytest.raises(ValueError, match=r"^check_function: expected order 1 or 2, got 3$"):
         fn.check_function(jnp.sin, X, order=3)
+
+
+def test_infinities_in_a_mask_are_not_rounded():
+    def masked(x):
+        return jax.nn.softmax(jnp.where(jnp.arange(4) < 2, x, -jnp.inf))
+
+    report = fn.check_function(masked, np.array([0.1, 0.2, 0.3, 0.4]), order=1)
+    assert report.ok, report
