@@ -51,10 +51,14 @@ def check_rules(
     """Return a report on every ``jax.custom_vjp``, ``jax.custom_jvp`` and ``custom_vmap`` that a function calls.
 
     The traced program is followed into ``jit``, ``scan``, ``cond``, ``while``, ``remat`` and ``vmap``. Each rule is
-    checked alone, at the values that it meets and at special points: 0, ties, tails, infinities, extreme numbers. It
+    checked alone, at values that it meets and at special points: 0, ties, tails, infinities, extreme numbers. It
     is compared with the numerical derivative of the function that it is of, as ``check_function`` compares.
     Its forward pass has to return the function's output, its backward pass to be linear in the cotangent, and both to
     do the same under ``vmap``, without ``jit`` and a second time.
+
+    Of the calls of one function with the same shapes, the rule of the first call is checked, at the values of the
+    first, of a middle and of the last call. A loop is followed in its first, a middle and its last turn. Rules with
+    complex operands, and those within ``shard_map``, a mapped ``while`` or ``custom_linear_solve``, are not found.
 
     Args:
         function: a function that JAX can trace.
