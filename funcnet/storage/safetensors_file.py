@@ -84,7 +84,8 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str,
         places = _digest_places(beginning, path)  # before the arrays are read, which another file has without end
         if len(places) != 1:
             raise StorageError(message(path, "a file that funcnet wrote, with one digest", f"{len(places)} digests"))
-        data = beginning + file.read()
+        file.seek(0)
+        data = file.read()
     found = bytes(data[places[0] : places[0] + len(_BLANK)]).decode()
     if found != _digest(data, places[0]):
         raise StorageError(message(path, "the file as it was written", "other bytes than those of its digest"))
@@ -108,7 +109,10 @@ def _array(entry: dict[str, Any]) -> np.ndarray:
     if entry["dtype"] not in _DTYPES:
         raise ValueError(f"the dtype {entry['dtype']!r} is not known")
     dtype, shape = _DTYPES[entry["dtype"]], tuple(entry["shape"])
-    return np.frombuffer(bytearray(entry["data"]), dtype).reshape(shape)
+    data = entry["data"]
+    if not isinstance(data, bytearray):  # whose arrays could not be written to
+        data = bytearray(data)
+    return np.frombuffer(data, dtype).reshape(shape)
 
 
 def _parsed(text: str) -> Any:
