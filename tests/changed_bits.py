@@ -3,7 +3,7 @@
 Only operations that round are changed. A sum of many terms is moved by a last bit of the sum of their magnitudes, since
 its order is free. A value below the smallest normal number is flushed to 0 by chance, as processors do. A difference
 between two right gradients that this explains proves nothing. Parker, "Monte Carlo Arithmetic" (1997).
-``funcnet.gradcheck.elements`` does the same for each element, and within loops.
+``funcnet.derivatives.rounding`` does the same for each element, and within loops.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from funcnet.gradcheck.rounding import EXACT_OPERATIONS, ROUNDED_OPERATIONS, SUMMING_OPERATIONS
+from funcnet.derivatives.rounding import EXACT_OPERATIONS, ROUNDED_OPERATIONS, SUMMING_OPERATIONS
 from funcnet.jaxprs import CALLS, NoRuleError, called_program, interpret, is_known, name_of, operations, run
 
 EPSILON = 2.0**-52

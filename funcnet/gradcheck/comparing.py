@@ -8,6 +8,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..derivatives.numerical import (
+    SIDE,
+    NumericalGradient,
+    complex_step_gradient,
+    richardson_gradient,
+    sample,
+    with_sides,
+)
 from ..errors import message
 from ..jaxprs import NoRuleError
 from .code import Code
@@ -35,14 +43,6 @@ from .network_properties import (
     wrong_in_low_precision,
     wrong_under_vmap,
     zero_slices,
-)
-from .numerical import (
-    SIDE,
-    NumericalGradient,
-    complex_step_gradient,
-    richardson_gradient,
-    sample,
-    with_sides,
 )
 from .parts import ByParts, by_parts, parts_of, wrong_parts, wrong_shapes
 from .report import GradientReport, GradientRow, layer_name, owner_of

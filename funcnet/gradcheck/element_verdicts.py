@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .derivatives import VANISHING, Numerical
-from .elements import ROUNDING_FACTOR
+from ..derivatives.matrix import VANISHING, Numerical
+from ..derivatives.rounding import ROUNDING_FACTOR
 
 EPSILON = 2.0**-52
 LAST_BITS = 64 * EPSILON  # relative; what composed elementary functions differ by

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from ..derivatives.matrix import VANISHING, Numerical, RuleError
+from ..derivatives.rounding import ROUNDING_FACTOR
 from ..jaxprs import NoRuleError
-from .derivatives import VANISHING, Numerical, RuleError
 from .element_findings import add_findings
 from .element_verdicts import LAST_BITS, ElementVerdicts, gross, is_known, judge_elements, lost_digits
-from .elements import ROUNDING_FACTOR
 from .judgement import Verdict
 from .subject import NAMES, Examination, Point, as_numbers
 

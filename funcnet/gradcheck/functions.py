@@ -12,10 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..checks import check_dtype
+from ..derivatives.matrix import Flat, flattened
 from ..errors import message
 from ..jaxprs import CONTROL, NoRuleError, place_of, visit, walk
-from .coverage import Coverage
-from .derivatives import Flat, flattened
+from ..jaxprs.coverage import Coverage
 from .findings import DerivativeReport, Finding
 from .first_order import first_order
 from .judgement import Verdict

@@ -13,6 +13,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..activations import linear
+from ..derivatives.numerical import (
+    SIDE,
+    NumericalGradient,
+    complex_step_gradient,
+    richardson_gradient,
+    sample,
+    with_sides,
+)
 from ..jaxprs import NoRuleError
 from ..layer import Layer, Params
 from ..layers import flattened
@@ -21,7 +29,6 @@ from ..objective import Batch, Objective
 from .code import Code
 from .judgement import LAST_BITS, ArrayGradients, Rounding, Tolerances, judge, largest, local_size
 from .likely_mistake import explain
-from .numerical import SIDE, NumericalGradient, complex_step_gradient, richardson_gradient, sample, with_sides
 from .report import layer_name, owner_of, parameter_name
 from .routes import QUICK, Given
 

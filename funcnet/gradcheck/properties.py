@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..derivatives.matrix import VANISHING
+from ..derivatives.rounding import ROUNDING_FACTOR
 from ..jaxprs import place_of, walk
-from .derivatives import VANISHING
 from .element_verdicts import LAST_BITS
-from .elements import ROUNDING_FACTOR
 from .judgement import Verdict
 from .subject import NAMES, Examination, Point, as_numbers
 

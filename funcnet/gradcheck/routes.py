@@ -8,12 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..derivatives.numerical import Directions, computed_bytes
+from ..derivatives.rounding import ROUNDING_FACTOR, Shaken
 from ..jaxprs import NoRuleError, multiply_adds
 from ..layer import Params
 from ..objective import Batch, Objective
 from .code import Code
-from .elements import ROUNDING_FACTOR, Shaken
-from .numerical import Directions, computed_bytes
 
 # What everything below is given: an objective, parameters, data and a key, all in float64.
 Given = tuple[Objective, Params, Batch, jax.Array | None]

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..derivatives.matrix import flattened, floating_results
 from ..errors import message
 from ..jaxprs import (
     CALLS,
@@ -24,8 +25,7 @@ from ..jaxprs import (
     run,
     visit,
 )
-from .coverage import Coverage, depends
-from .derivatives import flattened, floating_results
+from ..jaxprs.coverage import Coverage, depends
 from .findings import DerivativeReport, Finding
 from .first_order import first_order
 from .functions import declared, examine, name_of, numerics, summary, training_dtype

@@ -9,13 +9,13 @@ from typing import Any
 import jax
 import numpy as np
 
+from ..derivatives.matrix import LEVELS, random_numbers
+from ..derivatives.numerical import limits
+from ..derivatives.rounding import ROUNDING_FACTOR
 from ..jaxprs import walk
-from .derivatives import LEVELS, random_numbers
 from .element_verdicts import DIFFERENCES_SHARE, ERROR_FACTOR
-from .elements import ROUNDING_FACTOR
 from .first_order import is_unavailable
 from .judgement import Verdict
-from .numerical import limits
 from .subject import Examination, Point
 
 PAIRS = 2

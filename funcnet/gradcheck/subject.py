@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .derivatives import Derivatives, Numerical
-from .elements import Shaken
+from ..derivatives.matrix import Derivatives, Numerical
+from ..derivatives.rounding import Shaken
 from .findings import Finding
 from .judgement import Verdict
 

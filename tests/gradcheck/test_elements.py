@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from jax import lax
 
-from funcnet.gradcheck.derivatives import Numerical
+from funcnet.derivatives.matrix import Numerical
+from funcnet.derivatives.rounding import Shaken
 from funcnet.gradcheck.element_verdicts import describe, judge_elements, judge_low
-from funcnet.gradcheck.elements import Shaken
 
 
 def numerical(matrix, low=None, high=None):

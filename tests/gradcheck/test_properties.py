@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from funcnet.gradcheck.derivatives import floating_results
+from funcnet.derivatives.matrix import floating_results
 from funcnet.gradcheck.first_order import first_order
 from funcnet.gradcheck.functions import numerics
 from funcnet.gradcheck.judgement import Verdict

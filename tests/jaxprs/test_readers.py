@@ -15,8 +15,8 @@ import pytest
 from jax import lax
 
 from funcnet import graph, jaxprs, neurons
-from funcnet.gradcheck import complex_rules, rounding
-from funcnet.gradcheck.numerical import complex_step_gradient
+from funcnet.derivatives import complex_rules, rounding
+from funcnet.derivatives.numerical import complex_step_gradient
 from funcnet.graph import rules
 from funcnet.jaxprs import NoRuleError
 from tests import changed_bits, extended

@@ -43,8 +43,8 @@ def tests_of(mutant, folder):
     """Copy the tests beside the package in a folder, and return the command that runs those of the mutant."""
     shutil.copytree(ROOT / "tests", Path(folder) / "tests", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", folder)
-    names = [f"tests/gradcheck/test_{name}.py" for name in mutant.tests.split() if "/" not in name]
-    names += [f"tests/gradcheck/{name}" for name in mutant.tests.split() if "/" in name]
+    patterns = [name if "/" in name else f"tests/*/test_{name}.py" for name in mutant.tests.split()]
+    names = [str(file.relative_to(ROOT)) for pattern in patterns for file in ROOT.glob(pattern)]
     return [sys.executable, "-m", "pytest", "-q", "-x", "-n", "0", "-p", "no:cacheprovider", *names]
 
 

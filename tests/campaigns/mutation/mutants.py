@@ -10,7 +10,7 @@ class Mutant(NamedTuple):
     old: str  # an expression, or a whole statement
     new: str  # an expression, or one or several statements
     bug: str
-    tests: str = ""  # the test files that must catch it, in tests/gradcheck; "" where the checks must
+    tests: str = ""  # the test files that must catch it, such as "rules"; "" where the checks must
 
 
 # fmt: off
@@ -128,7 +128,7 @@ MUTANTS = [
     Mutant("_wrong_gradient", "Suspect(hand, automatic, exact.wrong if np.any(exact.wrong) else by_hand.wrong)", "Suspect(automatic, hand, exact.wrong if np.any(exact.wrong) else by_hand.wrong)", "judge: wrong and right swapped", "judgement mistakes"),
     Mutant("_wrong_gradient", "if wrong_by_jax:\n    return Reason.AUTOMATIC, Suspect(automatic, numerical if hand is None else hand, by_jax.wrong)", "pass", "judge: the automatic one is never wrong", "judgement"),
     Mutant("without_comparison", "each.verdict is Verdict.OK and each.kinks", "each.verdict is Verdict.OK and not each.kinks", "judge: kinks hide", "judgement"),
-    Mutant("local_size", "np.minimum.reduce(np.broadcast_arrays(*along))", "np.maximum.reduce(np.broadcast_arrays(*along))", "judge: the larger of row and column", "../../funcnet/gradcheck/judgement.py"),
+    Mutant("local_size", "np.minimum.reduce(np.broadcast_arrays(*along))", "np.maximum.reduce(np.broadcast_arrays(*along))", "judge: the larger of row and column", "funcnet/gradcheck/judgement.py"),
     Mutant("_error", "size <= LOCAL_SHARE * beside", "size < 0", "judge: an error of 1 of a gradient of 0", "judgement"),
     Mutant("_factor", "np.vdot(right, wrong) / np.vdot(right, right)", "np.vdot(right, wrong) / np.vdot(wrong, wrong)", "mistake: the factor's inverse", "likely_mistake"),
     Mutant("_transposed", "np.swapaxes(right, -1, -2)", "right", "mistake: nothing is transposed", "likely_mistake"),

@@ -14,7 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from ..jaxprs import called_program, interpret, is_known, place_of, run, scan_of, walk
+from .equations import called_program, is_known, scan_of, walk
+from .interpreter import interpret, run
+from .visiting import place_of
 
 COMPARISONS = {"lt", "le", "gt", "ge", "eq", "ne", "max", "min", "sign", "abs"}
 REDUCTIONS = {"reduce_max", "reduce_min", "argmax", "argmin"}

@@ -6,7 +6,7 @@ import numpy as np
 from jax import lax
 
 import funcnet as fn
-from funcnet.gradcheck.coverage import Coverage, depends
+from funcnet.jaxprs.coverage import Coverage, depends
 
 FAST = {"order": 1, "dtype": "float64"}
 

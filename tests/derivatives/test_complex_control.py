@@ -7,7 +7,7 @@ import pytest
 from jax import lax
 
 import funcnet as fn
-from funcnet.gradcheck.numerical import SIDE, complex_step_gradient, with_sides
+from funcnet.derivatives.numerical import SIDE, complex_step_gradient, with_sides
 from tests.gradcheck.examples import Scanned, problem
 
 RANDOM = np.random.default_rng(3)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from funcnet.gradcheck.numerical import complex_step_gradient, evaluate, map_in_chunks, richardson_gradient, sample
+from funcnet.derivatives.numerical import complex_step_gradient, evaluate, map_in_chunks, richardson_gradient, sample
 from funcnet.jaxprs import NoRuleError
 
 # name: (function, its derivative in NumPy's functions, where)
