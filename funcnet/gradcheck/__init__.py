@@ -1,9 +1,9 @@
 """Three independent answers for every gradient of a network, and a report that compares them."""
 
 from .check import check_gradients
-from .findings import DerivativeReport, Finding, GradientError
 from .functions import check_function
-from .report import GradientReport, GradientRow
+from .network_report import GradientReport, GradientRow
+from .report import DerivativeReport, Finding, GradientError
 from .rules import check_rules
 
 __all__ = [

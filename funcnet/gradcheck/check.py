@@ -7,14 +7,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks import check_dtype, check_key, check_known, check_number, check_param_arrays, check_part, host_array
+from ..checks import check_key, check_known, check_number, check_param_arrays, check_part, host_array
 from ..errors import message
 from ..layer import Layer, Params, check_contained_layers
 from ..losses import Loss
 from ..objective import Batch, Objective
 from ..penalties import Penalty
 from .comparing import Comparing
-from .report import GradientReport
+from .environment import double_precision, lowest_dtype, training_dtype
+from .network_report import GradientReport
 
 WHERE = "check_gradients"
 MOST_ELEMENTS = 10_000_000  # of parameters and inputs
@@ -109,37 +110,22 @@ def check_gradients(
     if expected is not None and not _is_declaration(expected):
         wanted = "expected to be a dict of names, each with a reason in words or a function"
         raise TypeError(message(WHERE, wanted, type(expected).__name__))
-    try:
-        cpu = jax.local_devices(backend="cpu")[0]
-    except RuntimeError:  # JAX is set up without it
-        cpu = None
-    with jax.enable_x64(True), jax.default_device(cpu):  # float64 is exact everywhere on a CPU
+    with double_precision() as cpu:
         batch = _double_batch(x, y, weights)
         leaves, structure = jax.tree_util.tree_flatten_with_path(params)
         doubled = [_double(f"params{jax.tree_util.keystr(keys)}", leaf) for keys, leaf in leaves]
         check_element_count(WHERE, sum(array.size for array in doubled) + batch.x.size)
         key = key if key is None or cpu is None else jax.device_put(key, cpu)
         given = Objective(network, loss, penalty), jax.tree.unflatten(structure, doubled), batch, key
-        low, is_own = _training_dtype(dtype, leaves, x)
-        with np.errstate(invalid="ignore", over="ignore"):  # the report says where a gradient is not finite
-            return Comparing(given, tolerance, low, is_own, expected or {}).report()
+        arrays = [x, *(leaf for _, leaf in leaves)]
+        low = training_dtype(WHERE, dtype, arrays)
+        return Comparing(given, tolerance, low, low == lowest_dtype(arrays), expected or {}).report()
 
 
 def _is_declaration(expected: Any) -> bool:
     return isinstance(expected, Mapping) and all(
         isinstance(name, str) and (isinstance(each, str) or callable(each)) for name, each in expected.items()
     )
-
-
-def _training_dtype(dtype: Any, leaves: list[Any], x: Any) -> tuple[np.dtype | None, bool]:
-    """Return the training dtype, None for float64, and whether the data are in it."""
-    given = [jnp.result_type(leaf) for leaf in (*(leaf for _, leaf in leaves), x) if hasattr(leaf, "dtype")]
-    floating = [each for each in given if jnp.issubdtype(each, jnp.floating)]
-    least = np.dtype(min(floating, key=lambda each: jnp.finfo(each).bits, default=np.dtype(np.float64)))
-    if dtype is not None:
-        chosen = np.dtype(check_dtype(WHERE, dtype))
-        return (None if chosen.itemsize > 4 else chosen), chosen == least
-    return (np.dtype(np.float32), False) if least.itemsize > 4 else (least, True)
 
 
 def _double_batch(x: Any, y: Any, weights: Any) -> Batch:

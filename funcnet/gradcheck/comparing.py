@@ -34,18 +34,12 @@ from .judgement import (
     without_comparison,
 )
 from .likely_mistake import explain
-from .network_properties import (
-    first_not_finite,
-    not_exercised,
-    not_linear,
-    other_outputs,
-    rules_in,
-    wrong_in_low_precision,
-    wrong_under_vmap,
-    zero_slices,
-)
+from .linearity import not_linear
+from .network_properties import first_not_finite, other_outputs, rules_in, wrong_in_low_precision, wrong_under_vmap
+from .network_report import PARTS, GradientReport, GradientRow, layer_name, owner_of
+from .not_exercised import by_network, zero_slices
 from .parts import ByParts, by_parts, parts_of, wrong_parts, wrong_shapes
-from .report import GradientReport, GradientRow, layer_name, owner_of
+from .report import Finding
 from .routes import (
     Given,
     Measured,
@@ -132,16 +126,19 @@ class Comparing:
         self.tell_what_was_missed(rows, int(numerical.kinks))
         by = "differences" if self.method == "Richardson" else "last bits"
         tolerance = self.tolerance or (DIFFERENCES_TOLERANCE if by == "differences" else LAST_BITS)
+        name = str(self.given[0].network)
+        faults = [Finding(Verdict.MISMATCH, name, PARTS, "", reason=words) for words in self.mistakes]
         return GradientReport(
-            tuple(rows),
-            self.method,
-            int(numerical.kinks),
-            cost,
-            tolerance,
-            tuple(self.mistakes),
-            tuple(self.notes),
+            name,
+            (*faults, *(row.finding() for row in rows)),
             tuple(self.checked),
             tuple(dict.fromkeys(self.missed)),
+            tuple(self.notes),
+            rows=tuple(rows),
+            method=self.method,
+            kinks=int(numerical.kinks),
+            cost=cost,
+            tolerance=tolerance,
         )
 
     def numerical(self) -> NumericalGradient:
@@ -493,7 +490,7 @@ class Comparing:
                 "norm is k times 1e-14 of the sum of an array's magnitudes escapes the directions with about 1/k⁴"
             )
         _, leaves = cost_of(self.given, self.statistics)
-        self.missed += not_exercised(self.given, self.program, leaves, kinks)
+        self.missed += by_network(self.given, self.program, leaves, kinks)
         slices = [
             zero_slices(row.name, row.numerical if row.automatic is None else row.automatic)
             for row in rows

@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,18 +10,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks import check_dtype
-from ..derivatives.matrix import Flat, flattened
+from ..derivatives.matrix import flattened
 from ..errors import message
-from ..jaxprs import CONTROL, NoRuleError, place_of, visit, walk
+from ..jaxprs import NoRuleError, place_of, walk
 from ..jaxprs.coverage import Coverage
-from .findings import DerivativeReport, Finding
+from .environment import double_precision, training_dtype
 from .first_order import first_order
 from .judgement import Verdict
+from .linearity import linearity
 from .low_precision import low_precision
 from .mapping import marked_calls
+from .not_exercised import by_function, effects_of
 from .points import filled, special_points
-from .properties import consistency, linearity, side_effects
+from .properties import consistency, side_effects
+from .report import DerivativeReport, Finding
 from .second_order import second_order
 from .subject import Examination, Point, Subject
 
@@ -80,10 +81,10 @@ def check_function(
         raise TypeError(message("check_function", "function to be callable", type(function).__name__))
     if order not in (1, 2):
         raise ValueError(message("check_function", "order 1 or 2", order))
-    with numerics():
+    with marked_calls(), double_precision():
         flat, leaves = flattened("check_function", function, args)
         _refuse_unknown("check_function", expected, [*map(_root, flat.names)], "an argument's name")
-        low = training_dtype("check_function", dtype, args)
+        low = training_dtype("check_function", dtype, jax.tree.leaves(args))
         by_hand = None if backward is None else _as_flat(backward, function, args)
         program = jax.make_jaxpr(flat.call)(*leaves)
         has_rules = any(equation.primitive.name in RULES for equation, _ in walk(program))
@@ -91,13 +92,11 @@ def check_function(
         examined = Examination(subject, leaves)
         points = [*special_points(leaves, flat.names)] if search_points else []
         examine(examined, Point(leaves, "", True), points, order, low, consistent=has_rules, search=search_points)
-        missed = [] if search_points else [*_not_exercised(flat, leaves), *_branches(program, leaves)]
-        missed += examined.notes
-        if program.effects:
-            missed.append(f"its side effects: {', '.join(sorted(map(str, program.effects)))}")
+        given = effects_of(program) if search_points else by_function(program, leaves, flat.names)
+        missed = tuple(dict.fromkeys([*given, *examined.notes]))
     found = [_with_stop(finding, program) for finding in examined.findings]
     findings = declared("check_function", found, expected, lambda finding: _root(finding.argument))
-    return DerivativeReport(subject.name, tuple(findings), tuple(summary(examined, low)), tuple(dict.fromkeys(missed)))
+    return DerivativeReport(subject.name, tuple(findings), tuple(summary(examined, low)), missed)
 
 
 def examine(
@@ -172,35 +171,6 @@ def searched(examined: Examination, points: Sequence[Point]) -> list[Point]:
         *(Point(leaves, f"at a {words}", is_special=True) for leaves, words in found),
         *(filled(points[0].leaves, value) for value in coverage.between()),
     ]
-
-
-@contextmanager
-def numerics() -> Iterator[None]:
-    """Compute in float64 on the CPU, with JAX's usual promotion."""
-    try:
-        cpu = jax.local_devices(backend="cpu")[0]
-    except RuntimeError:  # JAX is set up without it
-        cpu = None
-    with (
-        marked_calls(),
-        jax.enable_x64(True),
-        jax.default_device(cpu),
-        jax.numpy_dtype_promotion("standard"),
-        jax.numpy_rank_promotion("allow"),
-        np.errstate(invalid="ignore", over="ignore", divide="ignore", under="ignore"),
-    ):
-        yield
-
-
-def training_dtype(where: str, dtype: Any, args: Any) -> np.dtype | None:
-    """Return the training dtype, None where it is float64."""
-    if dtype is None:
-        found = [leaf.dtype for leaf in jax.tree.leaves(args) if isinstance(leaf, jax.Array | np.ndarray | np.generic)]
-        floating = [each for each in found if jnp.issubdtype(each, jnp.floating)]
-        least = min(floating, key=lambda each: jnp.finfo(each).bits, default=np.dtype(np.float32))
-        return np.dtype(np.float32) if least.itemsize > 4 else np.dtype(least)
-    checked = check_dtype(where, dtype)
-    return None if checked.itemsize > 4 else checked
 
 
 def name_of(function: Any) -> str:
@@ -296,24 +266,3 @@ def _as_flat(backward: Callable[..., Any], function: Callable[..., Any], args: t
         return [jnp.asarray(gradients[place]) for place in floating]
 
     return by_hand
-
-
-def _not_exercised(flat: Flat, leaves: Sequence[np.ndarray]) -> Iterator[str]:
-    """Yield in words what the given point does not show."""
-    for name, leaf in zip(flat.names, leaves, strict=True):
-        if leaf.size > 1 and not leaf.any():
-            yield f"{name} is 0 everywhere"
-        elif leaf.ndim > 1 and leaf.shape[0] == 1:
-            yield f"{name} has a batch of 1"
-        elif leaf.size > 1 and len(np.unique(leaf)) == leaf.size:
-            yield f"{name} has no ties"
-
-
-def _branches(program: Any, leaves: Sequence[np.ndarray]) -> list[str]:
-    """Return in words the branches that are not taken."""
-    if not any(equation.primitive.name in CONTROL for equation, _ in walk(program)):
-        return []
-    try:
-        return visit(program, [*map(jnp.asarray, leaves)], lambda visited: None)[1]
-    except NoRuleError as error:
-        return [f"branches, since the program cannot be followed: {error}"]

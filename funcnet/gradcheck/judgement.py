@@ -49,11 +49,13 @@ class Reason(StrEnum):
         "not proved: every element lies on a kink, so that nothing was compared but the two sides of it; "
         "take an input or parameters that are not on a kink"
     )
+    ZERO = "not proved: every gradient is 0 here, so that a factor or a term that is missing would not show"
     DECLARED = "declared as intended"
 
 
 ADVICE = {  # what to do where nothing is wrong
     Reason.ROUNDING: "take other parameters or targets, or a loss from logits",
+    Reason.ZERO: "take other parameters, inputs or targets",
     Reason.DIFFERENCES: "take other parameters or targets, so that the cost is not large beside these elements",
 }
 
@@ -156,13 +158,14 @@ def judge(gradients: ArrayGradients, tolerances: Tolerances = STRICT, rounding: 
 
 
 def without_comparison(gradients: list[ArrayGradients], judged: list[Judgement]) -> list[Judgement]:
-    """Return the judgements on all arrays, not proved where every derivative in them but zeros lies on a kink."""
+    """Return the judgements on all arrays, not proved where every derivative in them is 0 or lies on a kink."""
     pairs = [(each.numerical, each.kinked) for each in gradients if each.numerical is not None]
-    if not any(np.any(kinked) for _, kinked in pairs) or not all(np.all(kinked | (of == 0)) for of, kinked in pairs):
+    if not all(np.all(kinked | (of == 0)) for of, kinked in pairs):
         return judged
+    reason = Reason.KINKS if any(np.any(kinked) for _, kinked in pairs) else Reason.ZERO
     return [
-        each._replace(verdict=Verdict.NOT_PROVED, reason=Reason.KINKS)
-        if each.verdict is Verdict.OK and each.kinks
+        each._replace(verdict=Verdict.NOT_PROVED, reason=reason)
+        if each.verdict is Verdict.OK and (each.kinks or reason is Reason.ZERO)
         else each
         for each in judged
     ]

@@ -1,4 +1,4 @@
-"""What a backward pass has to be besides right at one point, and what a check at one point does not show."""
+"""What a network has to be besides right at one point: its ``apply``, under ``vmap``, in the training dtype."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,93 +7,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..jaxprs import CONTROL, NoRuleError, function_of, place_of, visit, walk
+from ..jaxprs import NoRuleError, function_of, place_of, walk
 from ..layer import Layer, contained_layers
 from .code import Code
-from .element_verdicts import describe, judge_low
+from .element_verdicts import judge_low
 from .judgement import LAST_BITS
 from .parts import parts_of
-from .routes import Given, Measured, compiled_gradients, compiled_pulled, input_rounding, low_precision
+from .routes import Given, Measured, compiled_gradients, input_rounding, low_precision
 
-HUGE = 2.0**100  # a cotangent's factor: about 1e30, a power of two
-SMALLEST = 1e-300
-TIES = {"max", "min", "clamp", "reduce_max", "reduce_min", "sort", "top_k", "argmax", "argmin", "reduce_window_max"}
-INDEXED = {"gather", "scatter", "scatter-add"}
 RULES = {"custom_jvp_call", "custom_vjp_call", "stop_gradient"}
-MOST_NAMED = 4
-
-
-def not_linear(given: Given, code: Code, statistics: tuple[int, ...], names: list[str]) -> Iterator[str]:
-    """Yield in words where the hand-written backward pass is not a linear function of the output's gradient dy."""
-    objective, params, batch, key = given
-    output = jax.eval_shape(
-        lambda p, x: objective.network.call(p, x, key=key, weights=batch.weights)[0], params, batch.x
-    )
-    random = np.random.default_rng(3)
-    a, b = random.normal(size=(2, *output.shape))
-    cotangents = np.stack([a, b, 2 * a + 3 * b, HUGE * a, np.zeros_like(a)])
-
-    def run(params: Any, x: Any) -> list[np.ndarray]:
-        found = compiled_pulled(code, (objective, params, batch._replace(x=x), key), cotangents)
-        arrays = [*map(np.asarray, jax.tree.leaves(found))]
-        return [each for place, each in enumerate(arrays) if place not in statistics]
-
-    found = run(params, batch.x)
-    exact = [_departures(each) for each in found]
-    if all(np.all(apart <= LAST_BITS * size) for each in exact for _, apart, size in each):
-        return
-    moved = input_rounding(run, given)
-    for measured in (False, True):
-        if measured:
-            moved = _measured(given, code, statistics, cotangents, moved)
-        wrong = [
-            (name, words, apart > LAST_BITS * size + _allowed(move), array)
-            for name, each, move, array in zip(names, exact, moved, found, strict=True)
-            for words, apart, size in each
-        ]
-        if not any(np.any(mask) for _, _, mask, _ in wrong):
-            return
-    for name, words, mask, array in wrong:
-        if np.any(mask):
-            yield f"not linear in dy, {words}: the gradient in {name}, {describe(mask, array[0])}"
-
-
-def _departures(pulled: np.ndarray) -> list[tuple[str, np.ndarray, np.ndarray]]:
-    """Return how far what a backward pass makes of a, b, 2a + 3b, 1e30 a and 0 is from linear, and the terms' size."""
-    a, b, both, huge, zero = (np.asarray(each, np.float64) for each in pulled)
-    with np.errstate(invalid="ignore", over="ignore"):
-        cases = (
-            ("of a sum of gradients", both - (2 * a + 3 * b), 2 * np.abs(a) + 3 * np.abs(b)),
-            ("of a huge dy", huge / HUGE - a, np.abs(a)),
-            ("of a dy of 0", zero, np.zeros_like(a)),
-        )
-        return [
-            (words, np.where(np.isnan(apart), np.inf, np.abs(apart)), np.where(np.isfinite(size), size, np.inf))
-            for words, apart, size in cases
-        ]
-
-
-def _allowed(moved: np.ndarray) -> np.ndarray:
-    """Return what rounding explains of a sum of gradients."""
-    a, b, both, huge, zero = moved
-    return 2 * a + 3 * b + both + huge / HUGE + zero + SMALLEST
-
-
-def _measured(given: Given, code: Code, statistics: tuple[int, ...], cotangents: Any, moved: list[Any]) -> list[Any]:
-    """Return the rounding of a backward pass where it is measured operation by operation, or else ``moved``."""
-
-    def leaves(given: Given) -> list[Any]:
-        objective, params, batch, key = given
-        _, cache = objective.network.call(params, batch.x, key=key, weights=batch.weights)
-        one_by_one = [jax.tree.leaves(objective.network.backward(params, cache, jnp.asarray(dy))) for dy in cotangents]
-        stacked = [jnp.stack(each) for each in zip(*one_by_one, strict=True)]
-        return [each for place, each in enumerate(stacked) if place not in statistics]
-
-    try:
-        found = Measured(("linear", statistics), code, given, leaves).moves()
-    except NoRuleError:
-        return moved
-    return [np.fmax(one, other) for one, other in zip(moved, found, strict=True)]
 
 
 def other_outputs(given: Given) -> Iterator[str]:
@@ -239,65 +161,6 @@ def first_not_finite(low: Given) -> str:
             if was_finite and not all(bool(jnp.isfinite(each).all()) for each in jax.tree.leaves((gradients, dy))):
                 return f"{part.name}.backward"
     return ""
-
-
-def not_exercised(given: Given, program: Any, leaves: list[Any], kinks: int) -> Iterator[str]:
-    """Yield in words what the point does not show."""
-    objective, _, batch, key = given
-    needed = objective.network.needed_keywords
-    if key is None and "key" in needed:
-        yield "training: no key is given, so that the network is checked in evaluation"
-    if len(batch.x) == 1:
-        yield "a batch of more than 1"
-    if batch.weights is None and "weights" in needed:
-        yield "unequal weights of the samples"
-    elif batch.weights is not None and not np.all(batch.weights):
-        few, of = int(np.sum(np.asarray(batch.weights) == 0)), len(batch.weights)
-        yield f"the loss of {few} of {of} samples, whose weight is 0"
-    met = {equation.primitive.name for equation, _ in walk(program)}
-    if not kinks and met & TIES:
-        yield f"ties and kinks of {', '.join(sorted(met & TIES))}"
-    x = np.asarray(batch.x)
-    if met & INDEXED and len(np.unique(x)) == x.size:
-        yield "equal values in x, as repeated rows of an embedding"
-    if x.ndim > 1 and len(x) > 1:
-        columns = x.reshape(len(x), -1)
-        if dead := [int(each) for each in np.flatnonzero(~columns.any(axis=0))]:
-            yield f"columns of x that are 0 everywhere: {_few(dead)}"
-    if met & CONTROL:
-        yield from _branches(program, leaves)
-    if effects := ", ".join(sorted(map(str, program.effects))):
-        yield f"side effects: {effects}"
-
-
-def _branches(program: Any, leaves: list[Any]) -> Iterator[str]:
-    """Yield in words the branches that are not taken; a loop alone has none."""
-    if not any(equation.primitive.name == "cond" for equation, _ in walk(program)):
-        return
-    try:
-        yield from visit(program, [*map(jnp.asarray, leaves)], lambda visited: None)[1]
-    except NoRuleError as error:
-        yield f"branches, since the program cannot be followed: {error}"
-
-
-def zero_slices(name: str, gradient: np.ndarray) -> str:
-    """Return in words which rows or columns of a gradient are 0, so that they prove nothing; ``""`` for none.
-
-    >>> zero_slices("weight", np.array([[1.0, 2.0], [0.0, 0.0]]))
-    'row 1 of weight'
-    """
-    if gradient.ndim < 2 or not gradient.any():
-        return ""
-    for axis, kind in ((0, "row"), (1, "column")):
-        others = tuple(each for each in range(gradient.ndim) if each != axis)
-        if len(dead := np.flatnonzero(~gradient.any(axis=others))):
-            return f"{kind}{'s' * (len(dead) > 1)} {_few([*map(int, dead)])} of {name}"
-    return ""
-
-
-def _few(numbers: list[int]) -> str:
-    more = f" and {len(numbers) - MOST_NAMED} more" if len(numbers) > MOST_NAMED else ""
-    return ", ".join(map(str, numbers[:MOST_NAMED])) + more
 
 
 def rules_in(program: Any) -> list[str]:

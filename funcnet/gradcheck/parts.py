@@ -29,7 +29,7 @@ from ..objective import Batch, Objective
 from .code import Code
 from .judgement import LAST_BITS, ArrayGradients, Rounding, Tolerances, judge, largest, local_size
 from .likely_mistake import explain
-from .report import layer_name, owner_of, parameter_name
+from .network_report import layer_name, owner_of, parameter_name
 from .routes import QUICK, Given
 
 MOST_ELEMENTS_OF_PARTS = 20_000  # up to which the parts are differentiated numerically

@@ -1,215 +1,123 @@
-"""The report on a network's gradients: a value, whose text is a table and what it means in words."""
+"""What a check of derivatives found: a value, whose text begins with the verdict and where to start."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
-from typing import Any
 
-import jax
-import numpy as np
+from .judgement import Verdict
 
-from ..layer import Layer
-from ..layers.chain import Chain
-from .findings import GradientError
-from .judgement import ADVICE, Reason, Suspect, Verdict
+# From the worst to the best: the worst finding is the verdict of all.
+SEVERITY = (Verdict.MISMATCH, Verdict.NOT_PROVED, Verdict.NOT_CHECKED, Verdict.DECLARED, Verdict.OK)
 
-MOST_NAMED = 4  # rows that follow from a mistake
+
+class GradientError(AssertionError):
+    """A derivative is wrong or not proved; the text is the report's."""
 
 
 @dataclass(frozen=True)
-class GradientRow:
-    """How the three gradients in one parameter, or in the input, agree.
+class Finding:
+    """What one check of one function's derivative in one argument found."""
 
-    The errors are the largest difference over the largest magnitude in the array, or over that of the arrays beside it
-    where it is 0 to rounding; NaN where one of the two is not finite, or could not be computed. Running statistics, and
-    parameters of frozen layers, have a row too, without gradients.
-    """
-
-    network: Layer = field(repr=False)
-    keys: tuple[Any, ...] | None  # the place among the network's parameters, None for the input
-    shape: tuple[int, ...]
-    mistake: str  # the likely mistake behind a mismatch, or the operation that rounds, in words; "" where there is none
     verdict: Verdict
-    reason: Reason | None  # why the verdict is not OK
-    suspect: Suspect | None = field(repr=False, compare=False)  # the gradient that is wrong, where there is a mismatch
-    size: float  # the largest magnitude of the gradient
-    hand_automatic: float
-    hand_numerical: float
-    automatic_numerical: float
-    place: tuple[int, ...]  # where the largest of these errors is
-    kinks: int  # elements whose derivative is taken on the edge of a comparison
-    hand: np.ndarray | None = field(repr=False, compare=False)  # None where it has another structure or shape
-    automatic: np.ndarray | None = field(repr=False, compare=False)  # None where JAX cannot differentiate
-    numerical: np.ndarray | None = field(repr=False, compare=False)  # None for running statistics
-    kinked: np.ndarray | None = field(repr=False, compare=False)  # bool: the elements that are counted in ``kinks``
+    function: str  # such as "softplus (losses.py:12)"
+    check: str  # such as "reverse mode", "forward mode", "second order", "float32"
+    argument: str  # its name, "" where the check is of all arguments
+    point: str = ""  # where it is not the given point, such as "at 0"
+    reason: str = ""  # why it is not ok, in words
+    index: tuple[int, ...] = ()  # the element with the largest error
+    got: float = float("nan")
+    expected: float = float("nan")
+    elements: int = 0  # compared
 
     @property
-    def ok(self) -> bool:
-        """Whether the gradients agree; running statistics have none, and are ok."""
-        return self.verdict in (Verdict.OK, Verdict.NOT_TRAINED, Verdict.DECLARED)
-
-    @property
-    def layer(self) -> str:
-        """The layer that the parameter belongs to, such as ``"Dense(10) (layer 2)"``; ``""`` for the input."""
-        return "" if self.keys is None else layer_name(*owner_of(self.network, self.keys)[:2])
-
-    @property
-    def parameter(self) -> str:
-        """The parameter's name in its layer, such as ``"weight"``; ``"x"`` for the input."""
-        return "x" if self.keys is None else owner_of(self.network, self.keys)[2]
-
-    @property
-    def name(self) -> str:
-        """The parameter and the layer that it belongs to."""
-        return f"{self.parameter} of {self.layer}" if self.layer else f"the input {self.parameter}"
-
-    @property
-    def meaning(self) -> str:
-        """What the verdict means, in words; ``""`` where the row is ok."""
-        if self.reason is None:
-            return ""
-        words = f"{self.reason}: {self.mistake}" if self.mistake else str(self.reason)
-        if advice := ADVICE.get(self.reason):
-            words = f"{words}; {advice}"
-        if self.verdict is Verdict.MISMATCH and self.kinks:
-            elements = int(np.prod(self.shape))
-            words += f" ({self.kinks} of its {elements} elements lie on a kink, where a derivative is a convention)"
-        return words
-
-    def errors(self) -> tuple[float | None, float | None, float | None]:
-        """Return the three errors, None where one of the two gradients is missing."""
-        return (
-            None if self.hand is None or self.automatic is None else self.hand_automatic,
-            None if self.hand is None or self.numerical is None else self.hand_numerical,
-            None if self.automatic is None or self.numerical is None else self.automatic_numerical,
-        )
+    def where(self) -> str:
+        """The check, the argument and the point, in words."""
+        argument = f" in {self.argument}" if self.argument else ""
+        return f"{self.check}{argument}{' ' * bool(self.point)}{self.point}"
 
 
 @dataclass(frozen=True)
-class GradientReport:
-    """What ``check_gradients`` found: ``ok``, and as text a table with the reasons below it."""
+class DerivativeReport:
+    """What was checked, ``ok``, and as text the verdict, where to start, and the rest."""
 
-    rows: tuple[GradientRow, ...]  # the parameters in the network's order, then the input
-    method: str  # "complex step" or "Richardson"
-    kinks: int  # values on the edge of a comparison; for Richardson, elements whose two sides differ
-    cost: float
-    tolerance: float  # of the errors with the numerical gradient
-    faults: tuple[str, ...]  # the parts of the backward pass that are wrong by themselves
-    notes: tuple[str, ...]  # what else is worth knowing, such as why there is no complex step
-    checked: tuple[str, ...] = ()  # what was compared and how closely
-    not_exercised: tuple[str, ...] = ()  # what the data do not show, such as a branch that is not taken
+    function: str  # its name, or the network
+    findings: tuple[Finding, ...]
+    checked: tuple[str, ...] = ()  # what was compared and how closely, in words
+    not_exercised: tuple[str, ...] = ()  # what the arguments do not show, such as a branch that is not taken
+    notes: tuple[str, ...] = ()  # what else is worth knowing, such as why there is no complex step
 
     @property
     def verdict(self) -> Verdict:
-        """MISMATCH where a gradient is wrong, else NOT_PROVED where one is not proved, else OK."""
-        if self.faults:
-            return Verdict.MISMATCH
-        met = {row.verdict for row in self.rows}
-        return next((each for each in (Verdict.MISMATCH, Verdict.NOT_PROVED) if each in met), Verdict.OK)
+        """The worst of the findings' verdicts."""
+        met = {finding.verdict for finding in self.findings}
+        return next((each for each in SEVERITY[:3] if each in met), Verdict.OK if met else Verdict.NOT_CHECKED)
 
     @property
     def ok(self) -> bool:
-        """Whether all gradients agree, or differ as declared."""
+        """Whether all derivatives are proved, or declared."""
         return self.verdict is Verdict.OK
 
+    def of(self, verdict: Verdict) -> list[Finding]:
+        """Return the findings of a verdict."""
+        return [finding for finding in self.findings if finding.verdict is verdict]
+
     def require(self) -> None:
-        """Raise ``GradientError`` with the report's text unless all gradients agree."""
+        """Raise ``GradientError`` with the report's text unless all derivatives are proved, or declared."""
         if not self.ok:
             raise GradientError(str(self))
 
-    @property
-    def worst(self) -> float:
-        """The largest error of any two in any array; NaN where one is not finite."""
-        errors = [error for row in self.rows for error in row.errors() if error is not None]
-        return float(np.max(errors, initial=0.0))
-
     def __repr__(self) -> str:
-        rows, worst = len(self.rows), f"{self.worst:.1e}"
-        return f"GradientReport(ok={self.ok}, worst={worst}, method={self.method!r}, rows={rows})"
+        return f"{type(self).__name__}({self.function}: {self.verdict}, findings={len(self.findings)})"
 
     def _repr_html_(self) -> str:
         return f"<pre>{escape(str(self))}</pre>"
 
     def __str__(self) -> str:
-        lines = [f"{self.verdict}: {self._headline()}", *self._start(), *self._table(), f"kinks met: {self.kinks}"]
-        lines += [f"declared: {row.name}: {row.mistake}" for row in self.rows if row.verdict is Verdict.DECLARED]
-        on_kinks = [row for row in self.rows if row.verdict is Verdict.OK and row.kinks]
-        if on_kinks:
-            named = ", ".join(f"{row.kinks} of {int(np.prod(row.shape))} elements of {row.name}" for row in on_kinks)
-            lines.append(f"a convention at a kink, between the derivatives of its two sides: {named}")
-        lines += self.notes
-        lines += [f"compared: {each}" for each in self.checked]
-        return "\n".join([*lines, *(f"not exercised: {each}" for each in self.not_exercised)])
-
-    def _headline(self) -> str:
-        count = sum(row.numerical.size for row in self.rows if row.numerical is not None)
-        of = f"{count} derivatives, by hand, automatic and numerical ({self.method})"
-        if self.ok:
-            return f"{of}, agree" + (
-                " or are declared" if any(r.verdict is Verdict.DECLARED for r in self.rows) else ""
-            )
-        wrong = [row for row in self.rows if row.verdict is self.verdict]
-        if self.verdict is Verdict.NOT_PROVED:
-            return f"nothing is wrong in {of}, but {len(wrong)} of {len(self.rows)} arrays are not proved"
-        where = f"in {len(wrong)} of {len(self.rows)} arrays" if wrong else "as below"
-        return f"{of}, DO NOT AGREE {where}"
+        lines = [f"{self.verdict}: {self._headline()}", *self._start(), *self._details()]
+        lines += [f"note: {each}" for each in self.notes]
+        lines += [f"checked: {each}" for each in self.checked]
+        lines += [f"not exercised: {each}" for each in self.not_exercised]
+        return "\n".join(lines)
 
     def _start(self) -> list[str]:
         """Return the lines that say where to start, and fold what follows from it."""
-        wrong = [row for row in self.rows if row.verdict in (Verdict.MISMATCH, Verdict.NOT_PROVED)]
-        wrong.sort(key=lambda row: row.verdict is not Verdict.MISMATCH)
-        if self.faults:
-            lines, follow = [f"start here: {self.faults[0]}", *(f"and: {each}" for each in self.faults[1:])], wrong
-        elif wrong:
-            lines, follow = [f"start here: {wrong[0].name}: {wrong[0].meaning}"], wrong[1:]
-        else:
-            return []
-        by_meaning: dict[str, list[str]] = {}
-        for row in follow:
-            words = row.meaning if row.verdict is Verdict.NOT_PROVED else str(row.reason)
-            by_meaning.setdefault(words, []).append(row.name)
-        for words, names in by_meaning.items():
-            more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-            lines.append(f"  also, which may follow from it: {', '.join(names[:MOST_NAMED])}{more}: {words}")
+        lines = self._of_wrong(self.of(Verdict.MISMATCH), "start here")
+        return lines + self._of_wrong(self.of(Verdict.NOT_PROVED), "not proved" if lines else "start here")
+
+    def _details(self) -> list[str]:
+        """Return the lines on what was not checked, what is declared, and what is proved with a reservation."""
+        lines: list[str] = []
+        for verdict in (Verdict.NOT_CHECKED, Verdict.DECLARED):
+            found = self.of(verdict)
+            lines += [f"{verdict}: {each.function}, {each.where}: {each.reason}" for each in found]
+        lines += [f"note: {each.where}: {each.reason}" for each in self.of(Verdict.OK) if each.reason]
+        return list(dict.fromkeys(lines))
+
+    def _headline(self) -> str:
+        if wrong := self.of(Verdict.MISMATCH):
+            return f"wrong: the derivative of {_listed([each.function for each in wrong])}"
+        if unproved := self.of(Verdict.NOT_PROVED):
+            return f"nothing is wrong, but not everything is proved of {_listed([each.function for each in unproved])}"
+        if self.verdict is Verdict.NOT_CHECKED:
+            return f"nothing could be checked of {self.function}"
+        declared = _listed([each.function for each in self.of(Verdict.DECLARED)])
+        return f"the derivatives of {self.function} are proved" + (f", or declared: {declared}" if declared else "")
+
+    def _of_wrong(self, findings: Sequence[Finding], head: str) -> list[str]:
+        """Return the lines on findings that are not ok: the first of each function in full, what follows folded."""
+        lines: list[str] = []
+        for function in dict.fromkeys(each.function for each in findings):
+            first, *rest = (each for each in findings if each.function == function)
+            lines.append(f"{head if not lines else 'and'}: {function}, {first.where}: {first.reason}")
+            if first.got == first.got or first.expected == first.expected:
+                place = f" at {list(first.index)}" if first.index else ""
+                lines.append(f"  it is {first.got:.6g}{place}, where {first.expected:.6g} is correct")
+            follows = dict.fromkeys(each.where for each in rest)
+            if follows:
+                shown = "; ".join(list(follows)[:4]) + (f"; {len(follows) - 4} more" if len(follows) > 4 else "")
+                lines.append(f"  also, which may follow from it: {shown}")
         return lines
 
-    def _table(self) -> list[str]:
-        """Return the table's lines, with columns as wide as they need to be."""
-        head = "layer parameter shape largest hand-automatic hand-numerical automatic-numerical worst-at kinks verdict"
-        cells = [head.split()]
-        for row in self.rows:
-            size = "-" if row.numerical is None else f"{row.size:.1e}"
-            errors = ["-" if error is None else f"{error:.1e}" for error in row.errors()]
-            place = str(list(row.place))
-            named = row.layer or "(input)", row.parameter, str(row.shape)
-            cells.append([*named, size, *errors, place, str(row.kinks), row.verdict])
-        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-        lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in cells]
-        return [line.rstrip() for line in lines]
 
-
-def owner_of(network: Layer, keys: tuple[Any, ...]) -> tuple[Layer, tuple[int, ...], str]:
-    """Return the layer that a leaf of a network's parameters belongs to, the layer's place, and the leaf's name."""
-    layer = network
-    path: list[int] = []
-    while isinstance(layer, Chain):
-        path.append(keys[len(path)].idx)
-        layer = layer.layers[path[-1]]
-    return layer, tuple(path), parameter_name(keys[len(path) :])
-
-
-def layer_name(layer: object, path: tuple[int, ...]) -> str:
-    """Return the name of a layer in messages.
-
-    >>> layer_name("relu", (1,))
-    'relu (layer 1)'
-    """
-    return f"{layer} (layer {'.'.join(map(str, path))})" if path else f"{layer}"
-
-
-def parameter_name(keys: tuple[Any, ...]) -> str:
-    """Return the name of a leaf of a layer's parameters: its fields and positions.
-
-    >>> parameter_name((jax.tree_util.SequenceKey(0), jax.tree_util.GetAttrKey("weight")))
-    '0.weight'
-    """
-    return jax.tree_util.keystr(keys, simple=True, separator=".") or "parameter"
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(dict.fromkeys(names))

@@ -26,12 +26,13 @@ from ..jaxprs import (
     visit,
 )
 from ..jaxprs.coverage import Coverage, depends
-from .findings import DerivativeReport, Finding
+from .environment import double_precision, training_dtype
 from .first_order import first_order
-from .functions import declared, examine, name_of, numerics, summary, training_dtype
+from .functions import declared, examine, name_of, summary
 from .judgement import Verdict
-from .mapping import check_mapping, mapped_function
+from .mapping import check_mapping, mapped_function, marked_calls
 from .points import special_points
+from .report import DerivativeReport, Finding
 from .subject import Examination, Point, Subject
 
 RULES = {"custom_jvp_call", "custom_vjp_call"}
@@ -84,9 +85,9 @@ def check_rules(
     """
     if not callable(function):
         raise TypeError(message("check_rules", "function to be callable", type(function).__name__))
-    with numerics():
+    with marked_calls(), double_precision():
         flat, leaves = flattened("check_rules", function, args)
-        low = training_dtype("check_rules", dtype, args)
+        low = training_dtype("check_rules", dtype, jax.tree.leaves(args))
         _check_declarations(expected or {})
         found, missed = _met_at_all(flat.call, leaves, primitives, search_points)
         in_low = _met_in(low, flat.call, leaves, primitives)

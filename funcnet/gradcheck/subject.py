@@ -9,8 +9,8 @@ import numpy as np
 
 from ..derivatives.matrix import Derivatives, Numerical
 from ..derivatives.rounding import Shaken
-from .findings import Finding
 from .judgement import Verdict
+from .report import Finding
 
 HAND = "the backward pass by hand"
 NAMES = {"reverse": "reverse mode", "forward": "forward mode", "hand": HAND}

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from jax import lax
 
+from funcnet.gradcheck.environment import double_precision
 from funcnet.gradcheck.first_order import first_order
-from funcnet.gradcheck.functions import numerics
 from funcnet.gradcheck.low_precision import low_precision
 from funcnet.gradcheck.subject import Examination, Point, Subject
 
@@ -15,7 +15,7 @@ from funcnet.gradcheck.subject import Examination, Point, Subject
 def found_at(function, values, *, special=False, low=None):
     """Return the examination of a function of one array at some values."""
     leaf = np.asarray(values, float)
-    with numerics():
+    with double_precision():
         examined = Examination(
             Subject("f", lambda x: [function(x)], lambda x: [function(x)], ("x",), None, None), [leaf]
         )

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from funcnet.derivatives.matrix import floating_results
+from funcnet.gradcheck.environment import double_precision
 from funcnet.gradcheck.first_order import first_order
-from funcnet.gradcheck.functions import numerics
 from funcnet.gradcheck.judgement import Verdict
-from funcnet.gradcheck.properties import consistency, linearity, side_effects
+from funcnet.gradcheck.linearity import linearity
+from funcnet.gradcheck.properties import consistency, side_effects
 from funcnet.gradcheck.subject import Examination, Point, Subject
 
 X = np.array([0.3, -1.2])
@@ -100,7 +101,7 @@ def examined(function, *routes):
 @pytest.mark.parametrize("name", PLANTED)
 def test_a_planted_mistake_is_seen(name):
     function, check, text = PLANTED[name]
-    with numerics():
+    with double_precision():
         found = examined(function, *(["reverse"] if check is not first_order else []))
         check(found, Point([X], "", is_given=True))
     wrong = [finding.reason for finding in found.findings if finding.verdict is Verdict.MISMATCH]
@@ -108,7 +109,7 @@ def test_a_planted_mistake_is_seen(name):
 
 
 def test_side_effects_of_a_derivative_are_noted():
-    with numerics(), redirect_stdout(io.StringIO()):
+    with double_precision(), redirect_stdout(io.StringIO()):
         found = examined(sine(printing), "reverse")
         side_effects(found, Point([X], "", is_given=True))
     noted = " ".join(found.notes)
@@ -117,7 +118,7 @@ def test_side_effects_of_a_derivative_are_noted():
 
 
 def test_a_right_backward_pass_has_all_properties():
-    with numerics():
+    with double_precision():
         found = examined(sine(lambda x, g: g * jnp.cos(x)), "reverse")
         for check in (linearity, consistency, side_effects):
             check(found, Point([X], "", is_given=True))

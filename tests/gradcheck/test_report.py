@@ -34,8 +34,8 @@ def test_the_text_is_a_table_by_layer_and_parameter():
         assert (kinks, verdict) == ("0", "ok")
     assert lines[7:] == [
         "kinks met: 0",
-        "compared: each element in float64 to 1e-14 of itself, or to its measured rounding",
-        "compared: the gradients by hand in float32 against those in float64, within their measured rounding",
+        "checked: each element in float64 to 1e-14 of itself, or to its measured rounding",
+        "checked: the gradients by hand in float32 against those in float64, within their measured rounding",
         "not exercised: where the gradient is 0: rows 0, 2 of weight of Dense(3) (layer 0); columns 0, 2 of weight of "
         "Dense(3) (layer 1.1); rows 0, 2 of the input x",
     ]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from funcnet.gradcheck.functions import numerics
+from funcnet.gradcheck.environment import double_precision
 from funcnet.gradcheck.judgement import Verdict
 from funcnet.gradcheck.second_order import second_order
 from funcnet.gradcheck.subject import Examination, Point, Subject
@@ -59,7 +59,7 @@ def checked(function, plain):
 @pytest.mark.parametrize(("way", "plain"), CASES)
 def test_a_lost_second_derivative_is_found_and_a_right_one_is_proved(way, plain):
     checks = ["second order", "second order in forward mode"][: 2 if way is by_jvp else 1]
-    with numerics():
+    with double_precision():
         right = checked(way(plain, SLOPES[plain]), plain)
         wrong = checked(way(plain, lambda x: lax.stop_gradient(SLOPES[plain](x))), plain)
     assert [*right] == checks
@@ -70,7 +70,7 @@ def test_a_lost_second_derivative_is_found_and_a_right_one_is_proved(way, plain)
 
 
 def test_a_first_derivative_that_cannot_be_differentiated_is_wrong():
-    with numerics():
+    with double_precision():
         found = checked(by_vjp(sine, without_second), sine)
     assert found["second order"].verdict is Verdict.MISMATCH
     assert "the first derivative has no derivative: it raises TypeError: no such thing" in found["second order"].reason

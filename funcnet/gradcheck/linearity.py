@@ -1,0 +1,133 @@
+"""A backward pass is linear in the cotangent: pull(s·a + t·b) = s·pull(a) + t·pull(b), also for huge s and for 0."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..derivatives.matrix import VANISHING
+from ..derivatives.rounding import ROUNDING_FACTOR
+from ..jaxprs import NoRuleError
+from .code import Code
+from .element_verdicts import describe
+from .judgement import LAST_BITS, Verdict
+from .routes import Given, Measured, compiled_pulled, input_rounding
+from .subject import NAMES, Examination, Point
+
+HUGE = 2.0**100  # about 1e30; a power of two does not round
+COMBINATIONS = {  # the factors s and t
+    "for a cotangent of 0": (0.0, 0.0),
+    "for a huge cotangent": (HUGE, 0.0),
+    "for a small cotangent": (1 / HUGE, 0.0),
+    "for a negated cotangent": (-1.0, 0.0),
+    "for a sum of cotangents": (2.0, 3.0),
+}
+
+
+def combined(a: np.ndarray, b: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the cotangents a and b, and their linear combinations in the order of ``COMBINATIONS``."""
+    yield from (a, b)
+    yield from (s * a + t * b for s, t in COMBINATIONS.values())
+
+
+def departures(pulled: Iterable[Any]) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Yield for each combination its words, how far the pulled one is from linear, and the magnitude of its terms.
+
+    Both are divided by the larger one of s and t. ``pulled`` is what becomes of the cotangents of ``combined``.
+    """
+    a, b, *others = (np.asarray(each, np.float64) for each in pulled)
+    for (words, (s, t)), got in zip(COMBINATIONS.items(), others, strict=True):
+        scale = max(abs(s), abs(t)) or 1.0
+        with np.errstate(invalid="ignore", over="ignore"):
+            # A term with a factor of 0 is left out, since 0 · ∞ is NaN.
+            terms = [factor / scale * each for factor, each in ((s, a), (t, b)) if factor]
+            apart = np.abs(got / scale - sum(terms, np.zeros_like(got)))
+            size = sum(map(np.abs, terms), np.zeros_like(got))
+        yield words, np.where(np.isnan(apart), np.inf, apart), np.where(np.isfinite(size), size, np.inf)
+
+
+def explained(moved: Iterable[Any]) -> Iterator[Any]:
+    """Yield what rounding explains of each departure, from how far it moves what becomes of each cotangent."""
+    a, b, *others = moved
+    for (s, t), own in zip(COMBINATIONS.values(), others, strict=True):
+        scale = max(abs(s), abs(t)) or 1.0
+        yield (abs(s) * a + abs(t) * b + own) / scale
+
+
+def linearity(examined: Examination, point: Point) -> None:
+    """Compare what each backward pass of a function makes of combined cotangents with the combined results."""
+    for route in examined.routes:
+        if route == "forward":
+            continue
+        run, c = examined.derivatives.run, examined.derivatives.cotangents
+        once, _ = run(route, point.leaves, c)
+        if not np.isfinite(once).all() or not c.size:
+            continue
+        check = f"linear in the cotangent ({NAMES[route]})"
+        pulled = [run(route, point.leaves, each)[0] for each in combined(c, np.roll(c, 1, axis=0))]
+        moved: Any = None
+        for at, (words, apart, size) in enumerate(departures(pulled)):
+            if (apart <= LAST_BITS * size + VANISHING).all():
+                continue
+            if moved is None:
+                one = ROUNDING_FACTOR * examined.moves(route, point.leaves, c)
+                moved = list(explained([one, np.roll(one, 1, axis=1), *[0.0] * len(COMBINATIONS)]))
+            if not (apart <= LAST_BITS * size + moved[at]).all():
+                reason = "it is not 0 for a cotangent of 0" if words.endswith(" 0") else f"it is not linear {words}"
+                examined.add(Verdict.MISMATCH, check, reason, point=point.words)
+                break
+        else:
+            examined.add(Verdict.OK, check)
+
+
+def not_linear(given: Given, code: Code, statistics: tuple[int, ...], names: list[str]) -> Iterator[str]:
+    """Yield in words where a network's hand-written backward pass is not a linear function of dy, its cotangent."""
+    objective, params, batch, key = given
+    output = jax.eval_shape(
+        lambda p, x: objective.network.call(p, x, key=key, weights=batch.weights)[0], params, batch.x
+    )
+    a, b = np.random.default_rng(3).normal(size=(2, *output.shape))
+    cotangents = np.stack([*combined(a, b)])
+
+    def run(params: Any, x: Any) -> list[np.ndarray]:
+        found = compiled_pulled(code, (objective, params, batch._replace(x=x), key), cotangents)
+        arrays = [*map(np.asarray, jax.tree.leaves(found))]
+        return [each for place, each in enumerate(arrays) if place not in statistics]
+
+    found = run(params, batch.x)
+    exact = [[*departures(each)] for each in found]
+    if all(np.all(apart <= LAST_BITS * size) for each in exact for _, apart, size in each):
+        return
+    moved = input_rounding(run, given)
+    for is_measured in (False, True):
+        if is_measured:
+            moved = _measured(given, code, statistics, cotangents, moved)
+        wrong = [
+            (name, words, apart > LAST_BITS * size + allowed + VANISHING, array)
+            for name, each, move, array in zip(names, exact, moved, found, strict=True)
+            for (words, apart, size), allowed in zip(each, explained(move), strict=True)
+        ]
+        if not any(np.any(mask) for _, _, mask, _ in wrong):
+            return
+    for name, words, mask, array in wrong:
+        if np.any(mask):
+            yield f"not linear in dy, {words}: the gradient in {name}, {describe(mask, array[0])}"
+
+
+def _measured(given: Given, code: Code, statistics: tuple[int, ...], cotangents: Any, moved: list[Any]) -> list[Any]:
+    """Return the rounding of a backward pass where it is measured operation by operation, or else ``moved``."""
+
+    def leaves(given: Given) -> list[Any]:
+        objective, params, batch, key = given
+        _, cache = objective.network.call(params, batch.x, key=key, weights=batch.weights)
+        one_by_one = [jax.tree.leaves(objective.network.backward(params, cache, jnp.asarray(dy))) for dy in cotangents]
+        stacked = [jnp.stack(each) for each in zip(*one_by_one, strict=True)]
+        return [each for place, each in enumerate(stacked) if place not in statistics]
+
+    try:
+        found = Measured(("linear", statistics), code, given, leaves).moves()
+    except NoRuleError:
+        return moved
+    return [np.fmax(one, other) for one, other in zip(moved, found, strict=True)]
