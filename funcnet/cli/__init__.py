@@ -18,7 +18,8 @@ from .programs import keep_programs
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code.
 
-    0: success; 1: an error or a failed check; 2: wrong usage, by ``SystemExit``; 130: interrupted by Ctrl-C; 143: ended
+    0: success; 1: an error or a failed check; 2: wrong usage, by ``SystemExit``; 3: a gradient is not
+    proved; 4: nothing could be checked; 130: interrupted by Ctrl-C; 143: ended
     by SIGTERM in a training; 141: the output was closed, as ``| head`` does.
 
     >>> main(["train", "--epochs", "none"])

@@ -109,9 +109,9 @@ def test_sizes_without_input_and_output_are_wrong_usage(check, capsys, layers):
     ],
 )
 def test_what_cannot_be_checked_is_told(check, arguments, text):
-    code, _, err = check(*arguments)
-    assert code == 1
-    assert err.startswith(f"funcnet: {text}")
+    code, out, err = check(*arguments)
+    assert (code, err) == (4, "")
+    assert f"the derivative: ValueError: {text}" in out
 
 
 @pytest.fixture
@@ -142,9 +142,22 @@ def test_a_function_is_checked_by_its_name(check, module):
 
 def test_a_function_that_cannot_be_checked_is_exit_code_4(check):
     code, out, err = check("jax.nn:relu", "--args", "int32[2]")
-    assert (code, out) == (4, "")
-    expected = "check_function: expected an argument of a floating dtype, got none\n"
-    assert err == f"funcnet: jax.nn:relu cannot be checked: TypeError: {expected}"
+    assert (code, err) == (4, "")
+    expected = "TypeError: check_function: expected an argument of a floating dtype, got none"
+    assert out == (
+        f"not checked: nothing could be checked of jax.nn:relu\nnot checked: jax.nn:relu, the derivative: {expected}\n"
+    )
+    code, out, _ = check("jax.nn:relu", "--args", "int32[2]", "--json")
+    found = json.loads(out)
+    assert (code, found["verdict"], found["findings"][0]["reason"]) == (4, "NOT_CHECKED", expected)
+
+
+def test_the_report_on_a_network_is_json_too(check):
+    code, out, _ = check("--layers", "3,2", "--json", "--dtype", "bfloat16")
+    found = json.loads(out)
+    assert (code, found["verdict"], found["function"]) == (0, "OK", "Sequential(Dense(2, inputs=3))")
+    assert [each["argument"] for each in found["findings"]] == ["weight", "bias", "x"]
+    assert any("bfloat16" in each for each in found["checked"])
 
 
 @pytest.mark.parametrize(
@@ -158,7 +171,11 @@ def test_a_function_that_cannot_be_checked_is_exit_code_4(check):
         (("jax.nn:relu", "--dtype", "real"), "--dtype: expected the name of a floating dtype, got 'real'"),
         (("jax.nn:relu", "--args", f"float32[{10**15}]"), "--args: expected an array that fits into memory, got"),
         (("jax.nn:relu", "--args", "float32[2]", "--dtype", "int32"), "--dtype: expected the name of a floating dtype"),
-        (("--rules",), "--args, --rules, --dtype and --json: expected the name of a function, MODULE:FUNCTION, too"),
+        (("--rules",), "--args and --rules: expected the name of a function, MODULE:FUNCTION, too"),
+        (("jax.nn:relu", "--args", "complex64[2]"), "--args: expected a dtype and a shape, such as float32[5,3], got"),
+        (("jax.nn:relu", "--args", "str[2]"), "--args: expected a dtype and a shape, such as float32[5,3], got"),
+        (("jax.nn:relu",), "--args: expected the arguments of jax.nn:relu, got 0: missing a required argument: 'x'"),
+        (("jax.nn:relu", "--layers", "3,2"), "--layers: expected no function beside it, got 'jax.nn:relu'"),
     ],
 )
 def test_what_is_no_function_or_array_is_wrong_usage(check, capsys, arguments, text):
