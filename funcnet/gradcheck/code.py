@@ -17,6 +17,8 @@ from ..configuration import Configuration
 
 # Their functions are not looked into: they change only if another one takes their place.
 TRUSTED = sys.stdlib_module_names | {"builtins", "jax", "jaxlib", "numpy", "funcnet"}
+OPAQUE = TRUSTED - {"argparse", "types"}  # whose objects count as themselves; a namespace by what it holds
+MOST_PARTS = 20_000  # beyond which a program is compiled anew each time
 VALUES = (int, float, complex, str, bytes, type(None), type(Ellipsis))
 
 
@@ -38,17 +40,21 @@ class Code:
     """
 
     def __init__(self, *values: Any) -> None:
-        self.parts: list[Any] = []  # kept alive, so that no identity is used twice
-        self._seen: set[int] = set()
+        self.parts: list[Any] = []
+        self._seen: dict[int, Any] = {}  # kept alive, so that no identity is used twice
         pending = list(values)
         while pending:
             value = pending.pop()
+            if len(self.parts) > MOST_PARTS:
+                self.parts.append(object())  # which no other Code holds
+                break
             if isinstance(value, VALUES):
                 self.parts.append(value)
             elif id(value) not in self._seen:
-                self._seen.add(id(value))
+                self._seen[id(value)] = value
                 self.parts.append(value)
                 pending.extend(self._within(value))
+        self._seen.clear()
         self._hash = hash(tuple(map(_identity, self.parts)))
 
     def __eq__(self, other: object) -> bool:
@@ -71,12 +77,13 @@ class Code:
             self.parts[-1] = f"{type(value)} of {len(value)}"  # what it holds now: it may be changed in place
             yield from (value.items() if isinstance(value, dict) else value)
         elif isinstance(value, type):
-            if value.__module__.partition(".")[0] not in TRUSTED - {"funcnet"}:
+            if _package(value) not in TRUSTED - {"funcnet"}:
                 for base in value.__mro__[:-1]:
-                    yield from map(_function_of, vars(base).values())
+                    found = ((name, _function_of(each)) for name, each in vars(base).items())
+                    yield from (each for name, each in found if callable(each) or not name.startswith("__"))
         elif isinstance(value, FunctionType):
             yield value.__code__
-            if value.__module__ is None or value.__module__.partition(".")[0] not in TRUSTED:
+            if _package(value) not in TRUSTED:
                 yield from _referred(value)
         elif isinstance(value, MethodType):
             yield from (value.__func__, value.__self__)
@@ -86,6 +93,16 @@ class Code:
             yield getattr(value, "__wrapped__", None)
             held = getattr(value, "__dict__", {})  # a rule of ``jax.custom_vjp`` among it
             yield from (each for name, each in held.items() if not name.startswith("__"))
+        elif not isinstance(value, ModuleType | CodeType) and _package(type(value)) not in OPAQUE:
+            self.parts[-1] = type(value)  # an object of the user's counts by what it holds
+            yield type(value)
+            yield from getattr(value, "__dict__", {}).items()
+            yield from (getattr(value, name, None) for name in getattr(type(value), "__slots__", ()))
+
+
+def _package(value: Any) -> str:
+    """Return the name of the package that a class or a function is written in."""
+    return str(value.__module__ or "").partition(".")[0]
 
 
 def _digest(data: bytes) -> str:
@@ -100,7 +117,7 @@ def _function_of(attribute: Any) -> Any:
     """Return the function behind an attribute of a class, the attribute itself where there is none."""
     for name in ("__func__", "fget", "func", "__wrapped__"):
         attribute = getattr(attribute, name, attribute)
-    return attribute if callable(attribute) else None
+    return attribute
 
 
 def _referred(function: FunctionType) -> Iterator[Any]:

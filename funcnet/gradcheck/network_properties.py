@@ -10,7 +10,7 @@ import numpy as np
 from ..jaxprs import NoRuleError, function_of, place_of, walk
 from ..layer import Layer, contained_layers
 from .code import Code
-from .element_verdicts import judge_low
+from .element_verdicts import LOST_SHARE, judge_low
 from .judgement import LAST_BITS
 from .parts import parts_of
 from .routes import Given, Measured, compiled_gradients, input_rounding, low_precision
@@ -123,16 +123,37 @@ def wrong_in_low_precision(
         moved = input_rounding(again_in_low, low)
         verdicts = judged(moved)
         if any(each.wrong.any() for each in verdicts):
-            verdicts = judged(_low_moves(low, code, moved))
+            moved = _low_moves(low, code, moved)
+            verdicts = judged(moved)
+    automatic = _automatic_in_low(code, low) if any(each.wrong.any() for each in verdicts) else None
     result = []
     for place, (each, a, b) in enumerate(zip(verdicts, tested, right, strict=True)):
-        broken = each.wrong & ~np.isfinite(a.reshape(-1, 1))  # what underflows is lost, but not wrong
+        broken = _broken(each.wrong, a, b, None if automatic is None else automatic[place], float(info.eps))
         for mask, is_wrong in ((broken, True), (each.wrong | each.unproved, False)):
             if mask.any() and (is_wrong or is_own):
                 index = np.unravel_index(int(np.argmax(mask)), a.shape)
                 result.append((place, mask.reshape(a.shape), is_wrong, float(a[index]), float(b[index])))
                 break
     return result, ""
+
+
+def _broken(wrong: Any, a: np.ndarray, b: np.ndarray, automatic: np.ndarray | None, epsilon: float) -> np.ndarray:
+    """Return which elements are wrong by the code, not by the precision: what underflows is lost, but not wrong."""
+    broken = ~np.isfinite(a)
+    if automatic is not None:  # the same precision gives them by another way
+        off = np.abs(a - b)
+        broken |= (off > min(LOST_SHARE, 1e3 * epsilon) * np.abs(b)) & (np.abs(automatic - b) < 0.1 * off)
+    return wrong & broken.reshape(wrong.shape)
+
+
+def _automatic_in_low(code: Code, low: Given) -> list[np.ndarray] | None:
+    """Return the automatic gradients in a training dtype, None where JAX cannot compute them."""
+    try:
+        with jax.enable_x64(False):
+            found = compiled_gradients("automatic", code, low)[1]
+    except Exception:  # of any kind: the user's code
+        return None
+    return [np.asarray(each, np.float64) for each in jax.tree.leaves(found)]
 
 
 def _low_moves(low: Given, code: Code, moved: list[Any]) -> list[Any]:

@@ -152,7 +152,13 @@ WRONG = {
     "smallest element": (smallest_element, Verdict.MISMATCH, "[0, 1]"),
     "float32 overflow": (lambda: overflow(np.float32), Verdict.MISMATCH, "float32"),
     "float32 overflow, given float64": (lambda: overflow(np.float64), Verdict.MISMATCH, "float32"),
+    "float32 alone": (
+        lambda: linear(dx=lambda dx: dx * (1.01 if dx.dtype == np.float32 else 1)),
+        Verdict.MISMATCH,
+        "float32 it is",
+    ),
     "vmap": (mapped, Verdict.MISMATCH, "under vmap"),
+    "all zero": (lambda: linear(w=0 * W, x=0 * X), Verdict.NOT_PROVED, "every gradient is 0 here"),
 }
 
 
