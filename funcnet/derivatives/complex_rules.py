@@ -37,7 +37,34 @@ class Edge(NamedTuple):
     crossed: jax.Array  # where the step moves them off it, or whether it moves one
 
 
-Rule = Callable[[Any, dict[str, Any], list[Any], list[Edge]], Any]  # (bind, params, operands, edges) -> result or list
+class Convention(NamedTuple):
+    """What decides where a step moves a value off the edge: each 0 for the mean, or what the program says.
+
+    1 is as if the left operand were the larger one, −1 as if it were the smaller one.
+    """
+
+    of_pairs: Any = 0.0  # max, min, clamp, and the comparisons lt, le, gt, ge
+    of_reductions: Any = 0.0  # 1 is for the first of a tie, −1 for the last
+    of_magnitudes: Any = 0.0  # abs, whose right operand is 0
+
+
+class Edges(list[Edge]):
+    """The edges that a program meets, and the convention that decides there."""
+
+    def __init__(self, convention: Convention) -> None:
+        super().__init__()
+        self.convention = convention
+
+
+# The conventions that programs follow at a kink, where several are met at once: slope 0, slope 1, the first of a tie.
+CONVENTIONS = tuple(
+    Convention(pairs, reductions, magnitudes)
+    for pairs in (-1.0, 1.0)
+    for reductions in (-1.0, 1.0)
+    for magnitudes in (0.0, pairs)
+)
+
+Rule = Callable[[Any, dict[str, Any], list[Any], Edges], Any]  # (bind, params, operands, edges) -> result or list
 
 
 def real_of(operand: Any) -> Any:
@@ -64,7 +91,7 @@ def as_complex(operand: Any) -> Any:
     return Complex(real_of(operand), imaginary_of(operand)) if inexact else operand
 
 
-def _linear(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> Any:
+def _linear(bind: Any, params: dict[str, Any], operands: list[Any], edges: Edges) -> Any:
     """f(a + ib) = f(a) + i f(b), for a function that is linear in its floating operands together."""
     re, im = bind(*map(real_of, operands), **params), bind(*map(imaginary_of, operands), **params)
     if isinstance(re, list | tuple):
@@ -72,7 +99,7 @@ def _linear(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[
     return Complex(re, im)
 
 
-def _bilinear(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> Complex:
+def _bilinear(bind: Any, params: dict[str, Any], operands: list[Any], edges: Edges) -> Complex:
     """f(a + ib, c + id) = f(a, c) + i (f(a, d) + f(b, c)): products, matrix products, convolutions."""
     left, right = operands
     a, c = real_of(left), real_of(right)
@@ -84,13 +111,13 @@ def _bilinear(bind: Any, params: dict[str, Any], operands: list[Any], edges: lis
     return Complex(f(a, c), sum(parts[1:], parts[0]))
 
 
-def _gather(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> Complex:
+def _gather(bind: Any, params: dict[str, Any], operands: list[Any], edges: Edges) -> Complex:
     """Gathering is linear, but for what an index past the end takes: a constant, whose step is 0."""
     re = bind(*map(real_of, operands), **params)
     return Complex(re, bind(*map(imaginary_of, operands), **params | {"fill_value": 0}))
 
 
-def _analytic(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> Complex:
+def _analytic(bind: Any, params: dict[str, Any], operands: list[Any], edges: Edges) -> Complex:
     """f(z) by the primitive's own complex form, for a function whose argument has a scale of its own, such as sin."""
     (z,) = operands
     if jnp.iscomplexobj(z.re):
@@ -100,7 +127,7 @@ def _analytic(bind: Any, params: dict[str, Any], operands: list[Any], edges: lis
     return Complex(bind(z.re, **params), jnp.ldexp(lax.imag(bind(at, **params)) / STEP, exponent))
 
 
-def _quotient(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> Complex:
+def _quotient(bind: Any, params: dict[str, Any], operands: list[Any], edges: Edges) -> Complex:
     """d(a/c) = (da − (a/c) dc)/c."""
     above, below = operands
     a, c = real_of(above), real_of(below)
@@ -117,7 +144,7 @@ def _textbook(derivative: Callable[[jax.Array, jax.Array], jax.Array]) -> Rule:
     It is for functions that have no complex form, or one that is not exact to rounding everywhere.
     """
 
-    def rule(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> Complex:
+    def rule(bind: Any, params: dict[str, Any], operands: list[Any], edges: Edges) -> Complex:
         (z,) = operands
         value = bind(z.re, **params)
         return Complex(value, derivative(z.re, value) * z.im)
@@ -125,14 +152,14 @@ def _textbook(derivative: Callable[[jax.Array, jax.Array], jax.Array]) -> Rule:
     return rule
 
 
-def _integer_power(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> Complex:
+def _integer_power(bind: Any, params: dict[str, Any], operands: list[Any], edges: Edges) -> Complex:
     """d(zⁿ) = n z^(n−1) dz."""
     (z,), n = operands, params["y"]
     slope = n * lax.integer_pow(z.re, n - 1) if n else jnp.zeros_like(z.re)
     return Complex(bind(z.re, **params), slope * z.im)
 
 
-def _power(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> Complex:
+def _power(bind: Any, params: dict[str, Any], operands: list[Any], edges: Edges) -> Complex:
     """d(aᶜ) = c a^(c−1) da + aᶜ log a dc, where 0ᶜ has no log."""
     base, exponent = operands
     a, c = real_of(base), real_of(exponent)
@@ -147,59 +174,63 @@ def _power(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[E
     return Complex(value, im)
 
 
-def _on_edge(edges: list[Edge], left: Any, right: Any) -> jax.Array:
+def _on_edge(edges: Edges, left: Any, right: Any) -> jax.Array:
     """Record where two real parts are equal, and return it."""
     met = real_of(left) == real_of(right)
     edges.append(Edge(met, met & (imaginary_of(left) != imaginary_of(right))))
     return met
 
 
-def _comparison(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> jax.Array:
-    """Compare by the real parts, and record the values on the edge."""
+def _comparison(is_greater: bool, bind: Any, params: dict[str, Any], operands: list[Any], edges: Edges) -> jax.Array:
+    """Compare by the real parts, or at a tie that the step breaks by the convention; record the values on the edge."""
     _on_edge(edges, *operands)
-    return bind(*map(real_of, operands), **params)
+    result, convention = bind(*map(real_of, operands), **params), edges.convention.of_pairs
+    if isinstance(convention, float) and not convention:
+        return result  # it does not depend on the step
+    return jnp.where(edges[-1].crossed & (convention != 0), (convention > 0) == is_greater, result)
 
 
-def _by_real_part(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> Any:
+def _by_real_part(bind: Any, params: dict[str, Any], operands: list[Any], edges: Edges) -> Any:
     """Return what depends on the real parts alone: integers, booleans, steps."""
     return bind(*map(real_of, operands), **params)
 
 
-def _sign(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> jax.Array:
+def _sign(bind: Any, params: dict[str, Any], operands: list[Any], edges: Edges) -> jax.Array:
     """Return the sign of the real part, and record the zeros, at which it jumps."""
     _on_edge(edges, operands[0], jnp.zeros_like(operands[0].re))
     return bind(operands[0].re, **params)
 
 
-def _absolute(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> Complex:
+def _absolute(bind: Any, params: dict[str, Any], operands: list[Any], edges: Edges) -> Complex:
     """|z| = z sign(re z); at 0 the mean of both sides, 0. Of a complex number, d|z| = Re(z̄ dz)/|z|."""
     (z,) = operands
     if jnp.iscomplexobj(z.re):
         value = bind(z.re, **params)
         return Complex(value, jnp.real(jnp.conj(z.re) * z.im) / value)
-    _on_edge(edges, z, jnp.zeros_like(z.re))
-    return Complex(bind(z.re, **params), z.im * jnp.sign(z.re))
+    met = _on_edge(edges, z, jnp.zeros_like(z.re))
+    return Complex(bind(z.re, **params), z.im * jnp.where(met, edges.convention.of_magnitudes, jnp.sign(z.re)))
 
 
-def _extreme(left_wins: Callable[[jax.Array, jax.Array], jax.Array], left: Any, right: Any, edges: list[Edge]) -> Any:
-    """Return the operand that wins by its real part; at a tie the mean of both.
+def _extreme(left_wins: Callable[[jax.Array, jax.Array], jax.Array], left: Any, right: Any, edges: Edges) -> Any:
+    """Return the operand that wins by its real part; at a tie the mean of both, or the one that the convention says.
 
     The mean of the two sides is exact where kinks cancel, as in max(x, 0) + log(1 + e^(−|x|)), which is smooth.
     """
     tie, wins = _on_edge(edges, left, right), left_wins(real_of(left), real_of(right))
     im, other = imaginary_of(left), imaginary_of(right)
-    decided = jnp.where(tie, 0.5 * (im + other), jnp.where(wins, im, other))
+    share = 0.5 + 0.5 * edges.convention.of_pairs * (1 if left_wins is jnp.greater else -1)
+    decided = jnp.where(tie, share * im + (1 - share) * other, jnp.where(wins, im, other))
     return Complex(jnp.where(wins, real_of(left), real_of(right)), decided)
 
 
-def _maximum(wins: Any, bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> Complex:
+def _maximum(wins: Any, bind: Any, params: dict[str, Any], operands: list[Any], edges: Edges) -> Complex:
     """Return max(a, b) where ``wins`` is ``jnp.greater``, and min(a, b) where it is ``jnp.less``."""
     left, right = operands
     chosen = _extreme(wins, left, right, edges)
     return Complex(bind(*map(real_of, operands), **params), chosen.im)  # NaN as the primitive has it
 
 
-def _clamp(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> Complex:
+def _clamp(bind: Any, params: dict[str, Any], operands: list[Any], edges: Edges) -> Complex:
     """Return min(max(z, low), high)."""
     shape = jnp.shape(real_of(operands[1]))
     low, z, high = (
@@ -209,8 +240,8 @@ def _clamp(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[E
     return Complex(bind(*map(real_of, operands), **params), chosen.im)
 
 
-def _reduced_extreme(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> Complex:
-    """Return the extreme over some axes by the real part; the mean of those that share it."""
+def _reduced_extreme(bind: Any, params: dict[str, Any], operands: list[Any], edges: Edges) -> Complex:
+    """Return the extreme over some axes by the real part; of those that share it the mean, the first or the last."""
     (z,), axes = operands, params["axes"]
     value = bind(z.re, **params)
     chosen = z.re == jnp.expand_dims(value, axes)
@@ -218,10 +249,16 @@ def _reduced_extreme(bind: Any, params: dict[str, Any], operands: list[Any], edg
     mean = jnp.sum(jnp.where(chosen, z.im, 0), axes) / shared
     apart = chosen & (z.im != jnp.expand_dims(mean, axes))
     edges.append(Edge(shared > 1, (shared > 1) & jnp.any(apart, axes)))
-    return Complex(value, mean)
+    places = jnp.arange(z.re.size).reshape(z.re.shape)
+    first, last = (
+        jnp.sum(jnp.where(places == jnp.expand_dims(of, axes), z.im, 0), axes)
+        for of in (jnp.min(jnp.where(chosen, places, z.re.size), axes), jnp.max(jnp.where(chosen, places, -1), axes))
+    )
+    convention = edges.convention.of_reductions
+    return Complex(value, jnp.where(convention > 0, first, jnp.where(convention < 0, last, mean)))
 
 
-def _converted(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> Any:
+def _converted(bind: Any, params: dict[str, Any], operands: list[Any], edges: Edges) -> Any:
     """Return the operand unchanged for a floating dtype, exact; convert its real part to an integer."""
     (z,) = operands
     if jnp.issubdtype(params["new_dtype"], jnp.complexfloating):
@@ -229,13 +266,13 @@ def _converted(bind: Any, params: dict[str, Any], operands: list[Any], edges: li
     return z if jnp.issubdtype(params["new_dtype"], jnp.floating) else bind(z.re, **params)
 
 
-def _parts(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> Complex:
+def _parts(bind: Any, params: dict[str, Any], operands: list[Any], edges: Edges) -> Complex:
     """Take or join the real and the imaginary part of a complex value: linear over the real numbers."""
     re = bind(*map(real_of, operands), **params)
     return Complex(re, bind(*map(imaginary_of, operands), **params))
 
 
-def _product(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> Complex:
+def _product(bind: Any, params: dict[str, Any], operands: list[Any], edges: Edges) -> Complex:
     """Return the product over some axes, or along one, by the products before and after each element."""
     (z,) = operands
     value = bind(z.re, **params)
@@ -264,7 +301,7 @@ def _others(values: jax.Array) -> jax.Array:
     return before * jnp.flip(jnp.cumprod(jnp.flip(jnp.concatenate([values[..., 1:], one], axis=-1), -1), axis=-1), -1)
 
 
-def _sorted(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> list[Any]:
+def _sorted(bind: Any, params: dict[str, Any], operands: list[Any], edges: Edges) -> list[Any]:
     """Sort by the real parts; equal neighbours with different steps are an edge."""
     if params["num_keys"] != 1:
         raise NoRuleError("sort by several keys")
@@ -279,7 +316,7 @@ def _sorted(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[
     return found
 
 
-def _ties_along(values: Any, axis: int, edges: list[Edge]) -> None:
+def _ties_along(values: Any, axis: int, edges: Edges) -> None:
     """Record where neighbours along an axis are equal."""
     if isinstance(values, Complex):
         one, next_one = (
@@ -289,7 +326,7 @@ def _ties_along(values: Any, axis: int, edges: list[Edge]) -> None:
         _on_edge(edges, one, next_one)
 
 
-def _top(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> list[Any]:
+def _top(bind: Any, params: dict[str, Any], operands: list[Any], edges: Edges) -> list[Any]:
     """Return the largest by the real parts; equal neighbours with different steps are an edge."""
     (z,), axis = operands, params["axis"]
     values, places = bind(z.re, **params)
@@ -298,7 +335,7 @@ def _top(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edg
     return [found, places]
 
 
-def _arc_tangent(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> Complex:
+def _arc_tangent(bind: Any, params: dict[str, Any], operands: list[Any], edges: Edges) -> Complex:
     """d atan2(y, x) = (x dy − y dx)/(x² + y²), by a scale that does not overflow."""
     y, x = map(real_of, operands)
     scale = jnp.maximum(jnp.abs(y), jnp.abs(x))
@@ -307,7 +344,7 @@ def _arc_tangent(bind: Any, params: dict[str, Any], operands: list[Any], edges: 
     return Complex(bind(y, x, **params), along / scale / (sine * sine + cosine * cosine))
 
 
-def _remainder(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> Complex:
+def _remainder(bind: Any, params: dict[str, Any], operands: list[Any], edges: Edges) -> Complex:
     """d rem(a, c) = da − trunc(a/c) dc."""
     a, c = map(real_of, operands)
     value = bind(a, c, **params)
@@ -316,7 +353,7 @@ def _remainder(bind: Any, params: dict[str, Any], operands: list[Any], edges: li
     return Complex(value, imaginary_of(operands[0]) - turns * imaginary_of(operands[1]))
 
 
-def _unchanged(bind: Any, params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> Any:
+def _unchanged(bind: Any, params: dict[str, Any], operands: list[Any], edges: Edges) -> Any:
     return operands[0]
 
 
@@ -334,7 +371,8 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(BILINEAR_OPERATIONS.split(), _bilinear),
     **dict.fromkeys(ANALYTIC_OPERATIONS.split(), _analytic),
     **dict.fromkeys(OPERATIONS_ON_REAL_PARTS.split(), _by_real_part),
-    **dict.fromkeys(("lt", "le", "gt", "ge"), _comparison),
+    **dict.fromkeys(("lt", "le"), partial(_comparison, False)),
+    **dict.fromkeys(("gt", "ge"), partial(_comparison, True)),
     **dict.fromkeys(("reduce_max", "reduce_min"), _reduced_extreme),
     **dict.fromkeys(("stop_gradient", "reduce_precision"), _unchanged),  # the function's derivative, stopped or not
     "convert_element_type": _converted,

@@ -16,8 +16,8 @@ from jax import lax
 
 from ..errors import message
 from ..jaxprs import NoRuleError
-from .complex_rules import Complex, imaginary_of, real_of
-from .numerical import COMPLEX_STEP, computed_bytes, evaluate, limits, map_in_chunks
+from .complex_rules import CONVENTIONS, Complex, Convention, imaginary_of, real_of
+from .numerical import BY_MEAN, COMPLEX_STEP, computed_bytes, evaluate, limits, map_in_chunks
 
 MOST_RESULTS = 48  # beyond it, results are weighted at random
 RANDOM_COTANGENTS = 6
@@ -244,16 +244,18 @@ class Derivatives:
             for start, end, shape, leaf in zip(self.ends, self.ends[1:], self.shapes, leaves, strict=False)
         ]
 
-    def complex_steps(self, leaves: Any, side: Any, factor: Any = 1.0) -> tuple[jax.Array, ...]:
+    def complex_steps(
+        self, leaves: Any, side: Any, factor: Any = 1.0, convention: Convention = BY_MEAN
+    ) -> tuple[jax.Array, ...]:
         """Return the derivatives by complex steps beside the point, where a step starts on a kink, and the values.
 
-        ``factor`` shortens the steps.
+        ``factor`` shortens the steps; ``convention`` decides at kinks.
         """
         program = jax.make_jaxpr(self.reference)(*leaves)
         rows = len(self.places) + (0 if self.dense is None else 2)
         width = 8 * self.size + computed_bytes(program)
         return map_in_chunks(
-            lambda row: self._complex(program, leaves, self.tangents(row, leaves), side, factor),
+            lambda row: self._complex(program, leaves, self.tangents(row, leaves), side, factor, convention),
             rows, width, out_axes=(0, 0, 0),
         )  # fmt: skip
 
@@ -262,7 +264,13 @@ class Derivatives:
         return self.complex_steps(leaves, None)[0]
 
     def _complex(
-        self, program: Any, leaves: Any, tangents: list[jax.Array], side: Any, factor: Any = 1.0
+        self,
+        program: Any,
+        leaves: Any,
+        tangents: list[jax.Array],
+        side: Any,
+        factor: Any = 1.0,
+        convention: Convention = BY_MEAN,
     ) -> tuple[jax.Array, ...]:
         """Return the derivative along a direction by a complex step, whether it starts on a kink, and the value."""
         step = factor * COMPLEX_STEP * _reduction(as_vector(leaves), as_vector(tangents))
@@ -270,7 +278,7 @@ class Derivatives:
             Complex(self._beside(leaf, tangent, side), step * tangent)
             for leaf, tangent in zip(leaves, tangents, strict=True)
         ]
-        results, edges = evaluate(program, points)
+        results, edges = evaluate(program, points, convention)
         matrix = self.weighted([imaginary_of(each) for each in results]) / step
         return matrix, edges.crossed, self.weighted([real_of(each) for each in results])
 
@@ -311,12 +319,12 @@ class Derivatives:
         why = self.compiled.get("no complex step", "")
         if not why:
             try:
-                matrix, crossed, value = self.run("complex_steps", leaves, 0.0, 1.0)
+                matrix, crossed, value = self.run("complex_steps", leaves, 0.0, 1.0, BY_MEAN)
             except NoRuleError as error:
                 self.compiled["no complex step"] = why = str(error)
         if why:
             return self.by_differences(leaves, rounding, why)
-        shorter = self.run("complex_steps", leaves, 0.0, SHORTER)[0]
+        shorter = self.run("complex_steps", leaves, 0.0, SHORTER, BY_MEAN)[0]
         with np.errstate(invalid="ignore", over="ignore"):
             size = np.maximum(np.abs(matrix), np.abs(shorter))
             same = (matrix == shorter) | (np.abs(matrix - shorter) <= SAME_STEPS * size + VANISHING)
@@ -326,8 +334,9 @@ class Derivatives:
         self, leaves: Sequence[np.ndarray], matrix: np.ndarray, crossed: np.ndarray, value: np.ndarray
     ) -> Numerical:
         """Return the numerical derivative with its one-sided ones, which are looked at close to the point."""
-        (above, _, up), (below, _, down) = (self.run("complex_steps", leaves, side, 1.0) for side in (SIDE, -SIDE))
-        nearer = [self.run("complex_steps", leaves, side, 1.0)[0] for side in (SIDE / 2, -SIDE / 2)]
+        sides = {at: self.run("complex_steps", leaves, at * SIDE, 1.0, BY_MEAN) for at in (1, -1, 0.5, -0.5)}
+        (above, _, up), (below, _, down) = sides[1], sides[-1]
+        nearer = [sides[at][0] for at in (0.5, -0.5)]
         with np.errstate(invalid="ignore", over="ignore"):
             size = np.fmax(np.abs(above), np.abs(below))
             # Rounding does not repeat itself, a side of a kink does.
@@ -337,7 +346,7 @@ class Derivatives:
             near = np.fmax(np.abs(up - value), np.abs(down - value)) <= 1e-6 * (size + np.abs(value))
             alone = near & steady & (np.abs(above - below) <= 1e-6 * size)
             alone &= ~(np.abs(matrix - above) <= 1e-3 * size)
-            beside = crossed[:, None] | alone | jumps
+            differ = crossed[:, None] | alone | jumps
             # Where the two sides tell that it is none of its own, but not what it is, it is not known.
             # Beside an extremum a side has its limit twice as near where the distance is halved.
             limit = [2 * nearer[0] - above, 2 * nearer[1] - below]
@@ -346,7 +355,13 @@ class Derivatives:
             ends = ~(np.isfinite(above) & np.isfinite(below))  # of the function's domain, or it is infinite
             unknown = (near & ~steady | ends) & far[0] & far[1]
             matrix = np.where(alone, 0.5 * (above + below), np.where(unknown, np.nan, matrix))
-            low, high = (np.where(beside, edge(above, below), matrix) for edge in (np.fmin, np.fmax))
+            low, high = (np.where(differ, edge(above, below), matrix) for edge in (np.fmin, np.fmax))
+            if (several := crossed[:, None] & (high - low > 1e-6 * size)).any():
+                for convention in CONVENTIONS:
+                    found = self.run("complex_steps", leaves, 0.0, 1.0, convention)[0]
+                    low, high = (
+                        np.where(several, edge(side, found), side) for edge, side in ((np.fmin, low), (np.fmax, high))
+                    )
         return Numerical(matrix, np.zeros_like(matrix), low, high, "complex step", "")
 
     def by_differences(self, leaves: Sequence[np.ndarray], rounding: np.ndarray | None, why: str) -> Numerical:

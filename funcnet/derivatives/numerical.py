@@ -14,7 +14,7 @@ Richardson (1911); Ridders, "Accurate computation of F′(x) and F′(x)F″(x)"
 
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import partial, reduce
 from typing import Any, NamedTuple
 
 import jax
@@ -23,7 +23,7 @@ import numpy as np
 from jax import lax
 
 from ..jaxprs import Scan, interpret, is_known, rule_of, run, scan_of, walk
-from .complex_rules import RULES, Complex, Edge, as_complex, real_of
+from .complex_rules import CONVENTIONS, RULES, Complex, Convention, Edge, Edges, as_complex, real_of
 
 COMPLEX_STEP = 1.0  # imaginary parts are in units of the step, which ``complex_rules`` takes
 CHUNK_BYTES = 2**25  # bytes of intermediate values at once, about what a processor's cache holds
@@ -35,6 +35,7 @@ EPSILON = 2.0**-52
 # An element lies on a kink where the derivatives of its two sides differ by more than both of these limits.
 KINK_SHARE = 1e-4  # The limit as a part of the largest derivative.
 KINK_COST_SHARE = 1e-10  # The limit as a part of the cost. The small steps divide the rounding of the cost.
+BY_MEAN = Convention()
 SIDE = 2.0**-28  # the relative distance at which the two sides of a kink are looked at
 
 
@@ -115,6 +116,7 @@ def complex_step_gradient(
     leaves: Sequence[jax.Array],
     directions: Directions | None = None,
     side: Any = None,
+    convention: Convention = BY_MEAN,
 ) -> NumericalGradient:
     """Return the ``NumericalGradient`` of a scalar function of float64 arrays.
 
@@ -125,6 +127,7 @@ def complex_step_gradient(
         leaves: its arrays.
         directions: along what it is differentiated; None, the default, for all elements.
         side: the relative distance along each direction at which it is differentiated; None for the point itself.
+        convention: what decides at kinks.
     """
     program = jax.make_jaxpr(function)(*leaves)
     directions = every_element(leaves) if directions is None else directions
@@ -135,7 +138,7 @@ def complex_step_gradient(
             Complex(_beside(leaf, tangent, side), COMPLEX_STEP * tangent)
             for leaf, tangent in zip(leaves, tangents, strict=True)
         ]
-        (cost,), edges = evaluate(program, points)
+        (cost,), edges = evaluate(program, points, convention)
         derivative = cost.im / COMPLEX_STEP if isinstance(cost, Complex) else jnp.zeros(())
         return real_of(cost), derivative, edges.crossed, edges.met
 
@@ -158,12 +161,21 @@ def _beside(leaf: jax.Array, tangent: jax.Array, side: Any) -> jax.Array:
     return leaf + side * scale * tangent
 
 
-def with_sides(found: NumericalGradient, above: NumericalGradient, below: NumericalGradient) -> NumericalGradient:
-    """Return a gradient by complex steps with its one-sided derivatives where the step starts on an edge."""
-    low, high = np.fmin(above.gradient, below.gradient), np.fmax(above.gradient, below.gradient)
+def with_sides(found: NumericalGradient, run: Callable[[float, Convention], NumericalGradient]) -> NumericalGradient:
+    """Return a gradient by complex steps with its one-sided derivatives where the step starts on an edge.
+
+    ``run`` returns the gradient at a relative distance and by a convention. Where several kinks are met at once, a
+    derivative that follows one convention at all of them need not lie between those of the two sides, so that the
+    derivatives by all ``CONVENTIONS`` count as sides too.
+    """
+    sides = [np.asarray(run(side, BY_MEAN).gradient) for side in (SIDE, -SIDE)]
+    low, high = np.fmin(*sides), np.fmax(*sides)
     # Kinks may cancel, as in max(x, 0) + log(1 + e^(−|x|)).
     size = np.maximum(np.maximum(np.abs(low), np.abs(high)), np.abs(found.gradient))
     kinked = found.kinked & (high - low > 1e-6 * size)
+    if kinked.any():
+        others = [np.asarray(run(0.0, convention).gradient) for convention in CONVENTIONS]
+        low, high = reduce(np.fmin, others, low), reduce(np.fmax, others, high)
     low, high = (np.where(kinked, side, found.gradient) for side in (low, high))
     return found._replace(kinked=kinked, low=low, high=high)
 
@@ -189,12 +201,13 @@ def map_in_chunks(
     )
 
 
-def evaluate(program: Any, operands: Sequence[Any]) -> tuple[list[Any], Edge]:
+def evaluate(program: Any, operands: Sequence[Any], convention: Convention = BY_MEAN) -> tuple[list[Any], Edge]:
     """Return the results of a program whose operands are arrays or ``Complex``, and the edges met.
 
-    The ``Edge`` holds how many values lie on an edge, and whether the step moves one of them off it.
+    ``convention`` decides there. The ``Edge`` holds how many values lie on an edge, and whether the step moves one of
+    them off it.
     """
-    edges: list[Edge] = []
+    edges = Edges(convention)
 
     def apply(equation: Any, inputs: list[Any]) -> Sequence[Any] | None:
         if not any(isinstance(each, Complex) for each in inputs):
@@ -216,12 +229,12 @@ def evaluate(program: Any, operands: Sequence[Any]) -> tuple[list[Any], Edge]:
     return results, Edge(met, sum((jnp.any(edge.crossed) for edge in edges), jnp.zeros((), bool)))
 
 
-def _scan(scan: Scan, operands: list[Any], edges: list[Edge]) -> list[Any]:
+def _scan(scan: Scan, operands: list[Any], edges: Edges) -> list[Any]:
     """Run the loop with a complex carry: it may begin real and have an imaginary part after an iteration."""
     fixed, first, rows = scan.split(operands)
 
     def iteration(carry: list[Any], row: Sequence[Any]) -> tuple[list[Any], Any]:
-        results, met = _all_complex(scan.body, [*fixed, *carry, *row])
+        results, met = _all_complex(edges.convention, scan.body, [*fixed, *carry, *row])
         return results[: scan.carried], (results[scan.carried :], met)
 
     carry, (outputs, met) = lax.scan(iteration, [*map(as_complex, first)], rows, scan.length, scan.reverse)
@@ -229,7 +242,7 @@ def _scan(scan: Scan, operands: list[Any], edges: list[Edge]) -> list[Any]:
     return [*carry, *outputs]
 
 
-def _while(params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> list[Any]:
+def _while(params: dict[str, Any], operands: list[Any], edges: Edges) -> list[Any]:
     """Run the loop with a complex carry, for as many iterations as the real parts say."""
     fixed = params["cond_nconsts"], params["cond_nconsts"] + params["body_nconsts"]
     of_test, of_body, first = operands[: fixed[0]], operands[fixed[0] : fixed[1]], operands[fixed[1] :]
@@ -239,8 +252,8 @@ def _while(params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> li
 
     def iteration(carry: Any) -> Any:
         values, (met, crossed) = carry
-        _, tested = evaluate(params["cond_jaxpr"], [*of_test, *values])
-        results, found = _all_complex(params["body_jaxpr"], [*of_body, *values])
+        _, tested = evaluate(params["cond_jaxpr"], [*of_test, *values], edges.convention)
+        results, found = _all_complex(edges.convention, params["body_jaxpr"], [*of_body, *values])
         return results, Edge(met + tested.met + found.met, crossed + tested.crossed + found.crossed)
 
     none = Edge(jnp.zeros((), int), jnp.zeros((), bool))
@@ -249,17 +262,17 @@ def _while(params: dict[str, Any], operands: list[Any], edges: list[Edge]) -> li
     return [*results]
 
 
-def _cond(branches: Sequence[Any], operands: list[Any], edges: list[Edge]) -> list[Any]:
+def _cond(branches: Sequence[Any], operands: list[Any], edges: Edges) -> list[Any]:
     """Run the branch that the code takes, which an integer says."""
     which, *rest = operands
-    results, met = lax.switch(which, [partial(_all_complex, branch) for branch in branches], rest)
+    results, met = lax.switch(which, [partial(_all_complex, edges.convention, branch) for branch in branches], rest)
     edges.append(met)
     return results
 
 
-def _all_complex(program: Any, operands: Sequence[Any]) -> tuple[list[Any], Edge]:
+def _all_complex(convention: Convention, program: Any, operands: Sequence[Any]) -> tuple[list[Any], Edge]:
     """Return the results of a program, all floating ones ``Complex``, and the edges met."""
-    results, met = evaluate(program, operands)
+    results, met = evaluate(program, operands, convention)
     return [*map(as_complex, results)], met
 
 

@@ -1,6 +1,7 @@
 """``check_gradients``: the hand-written, the automatic and the numerical gradient of any network, compared."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -15,7 +16,9 @@ from ..objective import Batch, Objective
 from ..penalties import Penalty
 from .comparing import Comparing
 from .environment import double_precision, lowest_dtype, training_dtype
+from .judgement import Verdict
 from .network_report import GradientReport
+from .searching import searched
 
 WHERE = "check_gradients"
 MOST_ELEMENTS = 10_000_000  # of parameters and inputs
@@ -47,6 +50,7 @@ def check_gradients(
     tolerance: float | None = None,
     dtype: Any = None,
     expected: Mapping[str, Any] | None = None,
+    search_points: bool = False,
 ) -> GradientReport:
     """Return a report that compares three independent answers for every element of ∂C/∂params and of ∂C/∂x.
 
@@ -84,6 +88,10 @@ def check_gradients(
         expected: intended differences by the name of a layer as the report prints it, or of the loss: a reason, as in
             ``{"Round()": "straight-through"}``, with which the gradient by hand is taken as it is, or a function whose
             derivative is intended, of x, or of (params, x) where the layer has parameters.
+        search_points: also check at parameters and data that exercise what the given ones do not: with a key, another
+            number of rows, weights, columns that are not 0, equal rows, branches that are not taken, ties and other
+            outcomes of comparisons. The report is that of the first point where a gradient is wrong, and else names the
+            points, and the cases for which none is found. The default is False.
 
     Raises:
         TypeError, ValueError: an argument cannot be checked; the message names it.
@@ -119,7 +127,28 @@ def check_gradients(
         given = Objective(network, loss, penalty), jax.tree.unflatten(structure, doubled), batch, key
         arrays = [x, *(leaf for _, leaf in leaves)]
         low = training_dtype(WHERE, dtype, arrays)
-        return Comparing(given, tolerance, low, low == lowest_dtype(arrays), expected or {}).report()
+        settings = tolerance, low, low == lowest_dtype(arrays), expected or {}
+        comparing = Comparing(given, *settings)
+        report = comparing.report()
+        return _with_search(report, comparing, settings) if search_points and report.ok else report
+
+
+def _with_search(report: GradientReport, comparing: Comparing, settings: tuple[Any, ...]) -> GradientReport:
+    """Return the report of the first searched point where a gradient is wrong, else the given one with the points."""
+    points, left = searched(comparing.given, comparing.statistics)
+    checked = []
+    for given, words in points:
+        try:
+            found = Comparing(given, *settings).report()
+        except ValueError:  # such as a cost that is not finite there
+            left.append(f"{words}: the gradients cannot be computed there")
+            continue
+        if found.verdict is Verdict.MISMATCH:
+            findings = tuple(replace(finding, point=f"with {words}") for finding in found.findings)
+            return replace(found, findings=findings, notes=(f"found by the search for points: {words}", *found.notes))
+        checked.append(words)
+    also = (f"also at points that were searched: {'; '.join(checked)}",) if checked else ()
+    return replace(report, checked=report.checked + also, not_exercised=tuple(left))
 
 
 def _is_declaration(expected: Any) -> bool:

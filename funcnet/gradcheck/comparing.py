@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import jax
@@ -9,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..derivatives.numerical import (
-    SIDE,
     NumericalGradient,
     complex_step_gradient,
     richardson_gradient,
@@ -153,8 +153,7 @@ class Comparing:
             return richardson_gradient(self.samples)
         if not found.kinked.any():
             return found
-        above, below = (compiled_numerically(complex_step_gradient, *given, side) for side in (SIDE, -SIDE))
-        return with_sides(found, above, below)
+        return with_sides(found, partial(compiled_numerically, complex_step_gradient, *given))
 
     def by_jax(self) -> list[np.ndarray] | None:
         """Return the automatic gradient's arrays; None where JAX cannot differentiate the network, and note why."""

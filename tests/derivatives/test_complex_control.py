@@ -1,5 +1,7 @@
 """Complex steps through loops of a known number of iterations and through branches, which stay loops and branches."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +9,7 @@ import pytest
 from jax import lax
 
 import funcnet as fn
-from funcnet.derivatives.numerical import SIDE, complex_step_gradient, with_sides
+from funcnet.derivatives.numerical import complex_step_gradient, with_sides
 from tests.gradcheck.examples import Scanned, problem
 
 RANDOM = np.random.default_rng(3)
@@ -140,6 +142,30 @@ def test_the_two_sides_of_a_kink_bound_its_derivative():
         return jnp.sum(jnp.array([1.0, -1.0, 2.0]) * jnp.maximum(x, 0.0))
 
     at = [jnp.array([0.0, 0.0, 2.0])]
-    found = with_sides(*(complex_step_gradient(function, at, None, side) for side in (None, SIDE, -SIDE)))
+    found = with_sides(complex_step_gradient(function, at), partial(complex_step_gradient, function, at, None))
     assert found.kinked.tolist() == [True, True, False]
     assert (found.low.tolist(), found.high.tolist()) == ([0, -1, 2], [1, 0, 2])
+
+
+@pytest.mark.parametrize(
+    "relu", [lambda z: jnp.maximum(z, 0), lambda z: jnp.where(z > 0, z, 0.0), lambda z: -jnp.minimum(0, -z)]
+)
+def test_the_slopes_0_and_1_at_several_kinks_count_as_sides(relu):
+    """Σᵢ vᵢ relu(wᵢ x) at 0: the sides' derivatives are 2·3 and −1·−4, the ones by convention 0 and 2·3 + 4."""
+    weights, factors = jnp.array([3.0, -1.0]), jnp.array([2.0, -4.0])
+    at, function = [jnp.zeros(())], lambda x: jnp.sum(factors * relu(weights * x))
+    found = with_sides(complex_step_gradient(function, at), partial(complex_step_gradient, function, at, None))
+    assert (found.low.tolist(), found.high.tolist()) == ([0], [10])
+
+
+@pytest.mark.parametrize(
+    ("function", "low", "high"),
+    [
+        (lambda x: jnp.max(x * jnp.array([1.0, 2.0, 5.0])), 1, 5),
+        (lambda x: jnp.sum(jnp.abs(x) + jnp.clip(x, 0, 1)), -1, 2),
+    ],
+)
+def test_the_conventions_of_ties_and_magnitudes_count_as_sides(function, low, high):
+    at = [jnp.zeros(())]
+    found = with_sides(complex_step_gradient(function, at), partial(complex_step_gradient, function, at, None))
+    assert (found.low.tolist(), found.high.tolist()) == ([low], [high])

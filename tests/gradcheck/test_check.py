@@ -211,6 +211,19 @@ def test_the_derivative_at_a_kink_is_a_convention_between_both_sides(factor):
         )
 
 
+def test_a_row_of_zeros_at_biases_of_zero_lies_on_the_kinks_of_all_units():
+    network = fn.mlp([4, 6, 3], hidden=fn.relu)
+    params, x, y = problem(network)
+    x[2] = 0
+    params = (params[0]._replace(bias=np.zeros(6)), *params[1:])
+    report = fn.check_gradients(network, fn.quadratic, params, x, y)
+    assert report.ok, str(report)
+    assert report.rows[1].kinks == 6
+    for relu in (fn.relu, jax.nn.relu):
+        report = fn.check_function(lambda x, relu=relu: jnp.sum(relu(x @ params[0].weight.T) ** 2 - x), x, order=1)
+        assert report.ok, str(report)
+
+
 def test_a_gradient_that_rounding_drowns_is_not_proved_rather_than_wrong():
     network = fn.Sequential(fn.Dense(3), fn.sigmoid)
     params, x, _ = problem(network)

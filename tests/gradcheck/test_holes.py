@@ -332,6 +332,47 @@ def test_an_intended_difference_is_declared_shown_and_needed():
         rounded(Round(), {"Rund": "why"})
 
 
+# ---- points that are searched
+
+
+class Bent(fn.Layer):
+    """y = x², or x below 3, with a backward pass that is right where ``right`` says so."""
+
+    right: str
+
+    def forward(self, params, x, *, key=None):
+        scale = 1.0 if key is None else 2.0
+        return scale * jnp.where(x > 3, x * x, x), (x, scale)
+
+    def backward(self, params, cache, dy):
+        x, scale = cache
+        slope = jnp.where(x > 3, 2 * x, 1.0) if self.right != "below 3" else 1.0
+        scale = 1.0 if self.right == "without a key" else scale
+        return (), dy * slope * scale / (len(x) if self.right == "a batch of 1" else 1)
+
+
+@pytest.mark.parametrize(
+    ("right", "rows", "words"),
+    [("below 3", 4, "above 3 in gt"), ("a batch of 1", 1, "a batch of 2"), ("without a key", 4, "with a random key")],
+)
+def test_points_are_searched_that_exercise_what_the_given_ones_do_not(right, rows, words):
+    network, x, y = fn.Sequential(Bent(right), fn.Dense(2)), 0.1 * X[:rows], Y[:rows, :2]
+    params = ((), fn.DenseParams(W.T[:2], np.ones(2)))
+    assert fn.check_gradients(network, fn.quadratic, params, x, y).ok
+    report = fn.check_gradients(network, fn.quadratic, params, x, y, search_points=True)
+    assert report.verdict is Verdict.MISMATCH, str(report)
+    assert words in str(report)
+    assert words in report.findings[-1].point
+
+
+def test_a_right_gradient_is_proved_at_the_searched_points_too():
+    network, params = fn.Sequential(Bent("everywhere"), fn.Dense(2)), ((), fn.DenseParams(W.T[:2], np.ones(2)))
+    report = fn.check_gradients(network, fn.quadratic, params, 0.1 * X, Y[:, :2], search_points=True)
+    assert report.ok, str(report)
+    assert "checked: also at points that were searched: " in str(report)
+    assert "above 3 in gt" in str(report)
+
+
 # ---- reports
 
 
