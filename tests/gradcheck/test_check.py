@@ -220,7 +220,7 @@ def test_a_row_of_zeros_at_biases_of_zero_lies_on_the_kinks_of_all_units():
     assert report.ok, str(report)
     assert report.rows[1].kinks == 6
     for relu in (fn.relu, jax.nn.relu):
-        report = fn.check_function(lambda x, relu=relu: jnp.sum(relu(x @ params[0].weight.T) ** 2 - x), x, order=1)
+        report = fn.check_function(lambda x, relu=relu: jnp.sum((relu(x @ params[0].weight.T) - 1) ** 2), x, order=1)
         assert report.ok, str(report)
 
 
