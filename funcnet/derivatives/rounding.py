@@ -21,7 +21,7 @@ RUNS = 6
 ROUNDING_FACTOR = 16  # a few runs do not find the largest change
 # Their error is a few last bits of the largest element of the matrix, whichever element of the result is looked at.
 NORMWISE = {"cholesky", "lu", "triangular_solve", "eigh", "eig", "qr", "geqrf", "householder_product", "svd", "fft"}
-OFFSETS = 8191  # places in the table of random directions at which one may begin
+OFFSETS = 8191  # places in the table of random directions at which those of an array may begin
 MOST_SLOTS = 64  # operations that are tried one by one when the cause is looked for
 
 
@@ -54,6 +54,7 @@ class Slot(NamedTuple):
     """An operation that is moved."""
 
     number: int
+    arrays: range  # the numbers of the arrays that are moved, among those of all slots: results, then operands
     words: str  # such as "sub in loss.py:12 (loss)"
     is_low: bool  # whether it is computed in float32 or below
 
@@ -72,18 +73,26 @@ class Shaken:
         program = jax.make_jaxpr(function)(*arrays)
         self.slots = slots_of(program)
         self.nothing = np.zeros(len(self.slots) + 1, bool)
-        sizes = [math.prod(each.aval.shape) for equation, _ in walk(program) for each in _variables(equation)]
+        self.owners = np.array([slot.number for slot in self.slots.values() for _ in slot.arrays], int)
+        avals = [
+            each.aval for equation, _ in walk(program) if id(equation) in self.slots for each in _moved_of(equation)
+        ]
+        dtypes = dict.fromkeys(jnp.finfo(aval.dtype).dtype for aval in avals if jnp.issubdtype(aval.dtype, jnp.inexact))
+        longest = max((math.prod(aval.shape) for aval in avals), default=1)
         random = np.random.default_rng(0)
-        self.table = random.integers(-1, 2, max(sizes, default=1) + OFFSETS, np.int8)
+        places = random.integers(0, OFFSETS, len(self.owners), np.int32)
+        # The directions of an array that is not moved begin at the first place.
+        self.table = np.append(np.zeros(longest, np.int8), random.integers(-1, 2, longest + OFFSETS, np.int8))
 
         def moved(arrays: Sequence[Any], seed: Any, active: Any, table: Any) -> list[Any]:
-            return _moved_program(program, arrays, seed, Moving(self.slots, active, table))
+            factors = {dtype: 1 + jnp.finfo(dtype).eps * table.astype(dtype) for dtype in dtypes}
+            return _moved_program(program, arrays, seed, Moving(self.slots, active, places, longest, factors))
 
         self.compiled: Any = jax.jit(moved, compiler_options={"xla_backend_optimization_level": 0})
 
     def run(self, arrays: Sequence[Any], seed: int, active: np.ndarray) -> list[np.ndarray]:
         """Return the results of one run with the active operations moved."""
-        return [*map(np.asarray, self.compiled(arrays, np.int32(seed * 7919), active, self.table))]
+        return [*map(np.asarray, self.compiled(arrays, np.int32(seed * 7919), active[self.owners], self.table))]
 
     def moves(self, *arrays: Any, active: np.ndarray | None = None, runs: int = RUNS) -> list[np.ndarray]:
         """Return, for each result, of its shape, the largest change in a few runs."""
@@ -118,15 +127,20 @@ def _apart(a: Any, b: Any) -> np.ndarray:
 def slots_of(program: Any) -> dict[int, Slot]:
     """Return the operations of a program, and of the programs within, that may round, by their identity."""
     slots: dict[int, Slot] = {}
+    count = 0
     for equation, _ in walk(program):
         name, dtypes = equation.primitive.name, [each.aval.dtype for each in equation.outvars if _is_inexact(each)]
-        if not dtypes or (is_known(equation) and name in CONTROL | set(CALLS)):
+        if not dtypes or (is_known(equation) and name in CONTROL | set(CALLS)) or id(equation) in slots:
             continue
+        arrays = range(count, count + len(_moved_of(equation)))
         if name not in EXACT_OPERATIONS:
             is_low = any(jnp.finfo(dtype).bits < 64 for dtype in dtypes)
-            slots[id(equation)] = Slot(len(slots), _words(name, equation), is_low)
+            slots[id(equation)] = Slot(len(slots), arrays, _words(name, equation), is_low)
         elif name == "convert_element_type" and _narrows(equation):
-            slots[id(equation)] = Slot(len(slots), _words(f"the cast to {dtypes[0]}", equation), True)
+            slots[id(equation)] = Slot(len(slots), arrays, _words(f"the cast to {dtypes[0]}", equation), True)
+        else:
+            continue
+        count = arrays.stop
     return slots
 
 
@@ -135,8 +149,13 @@ def _words(name: str, equation: Any) -> str:
     return f"{name} in {place}" if place else name
 
 
-def _variables(equation: Any) -> list[Any]:
-    return [each for each in (*equation.invars, *equation.outvars) if _is_inexact(each)]
+def _moved_of(equation: Any) -> list[Any]:
+    """Return the variables of an operation that are moved: results, and operands where its rounding is not known."""
+    return [*equation.outvars, *([] if _rounds_results(equation) else equation.invars)]
+
+
+def _rounds_results(equation: Any) -> bool:
+    return equation.primitive.name in ROUNDED_OPERATIONS and is_known(equation)
 
 
 def _is_inexact(variable: Any) -> bool:
@@ -151,21 +170,29 @@ def _narrows(equation: Any) -> bool:
 
 
 class Moving(NamedTuple):
-    """What is moved: the operations by their identity, which of them are active, and a table of −1, 0 and 1."""
+    """What is moved: the operations by their identity, and by how much."""
 
     slots: dict[int, Slot]
-    active: Any
-    table: Any
+    active: Any  # bool for each array of the slots: whether it is moved
+    places: np.ndarray  # for each array: where its directions begin in the table
+    longest: int  # the number of elements of the largest array, and of those at the table's start that move nothing
+    factors: dict[Any, Any]  # the table by dtype: 1 − ε, 1 or 1 + ε
 
-    def directions(self, slot: Slot, shape: tuple[int, ...], seed: Any, salt: int) -> jax.Array:
-        """Return −1, 0 or 1 for each element, from a place in the table that the slot and the seed choose."""
-        offset = (seed + np.int32((slot.number * 641 + salt * 211) % OFFSETS)) % np.int32(OFFSETS)
-        found = lax.dynamic_slice(self.table, (offset,), (math.prod(shape),)).reshape(shape)
-        return found * self.active[slot.number].astype(jnp.int8)
+    def starts(self, seed: Any) -> jax.Array:
+        """Return where in the table the factors of each array begin, which the seed chooses too."""
+        return jnp.where(self.active, (seed + self.places) % np.int32(OFFSETS) + np.int32(self.longest), 0)
+
+    def factor(self, array: int, value: jax.Array, starts: jax.Array) -> jax.Array:
+        """Return a factor of 1 − ε, 1 or 1 + ε for each element of the value of an array."""
+        table = self.factors[jnp.finfo(value.dtype).dtype]
+        start = lax.index_in_dim(starts, array, keepdims=False)
+        found = lax.dynamic_slice(table, (start,), (value.size,), allow_negative_indices=False)
+        return lax.convert_element_type(lax.reshape(found, value.shape), value.dtype)
 
 
 def _moved_program(program: Any, operands: Sequence[Any], seed: Any, moving: Moving) -> list[jax.Array]:
     """Run a program with its operations moved; ``seed`` differs between iterations of a loop."""
+    starts = moving.starts(seed)
 
     def within(inner: Any, operands: Sequence[Any], turn: Any) -> list[Any]:
         later = (seed * np.int32(3) + turn * np.int32(1009) + np.int32(17)) % np.int32(OFFSETS)
@@ -183,7 +210,7 @@ def _moved_program(program: Any, operands: Sequence[Any], seed: Any, moving: Mov
             return _while(equation.params, inputs, within)
         if called_program(equation) is not None:
             return None
-        return _moved_results(equation, inputs, seed, moving)
+        return _moved_results(equation, inputs, starts, moving)
 
     return interpret(program, operands, apply)
 
@@ -230,41 +257,42 @@ def _while(params: dict[str, Any], operands: list[Any], within: Callable[..., li
     return [*results]
 
 
-def _moved_results(equation: Any, inputs: list[Any], seed: Any, moving: Moving) -> Sequence[jax.Array]:
+def _moved_results(equation: Any, inputs: list[Any], starts: Any, moving: Moving) -> Sequence[jax.Array]:
     """Return an operation's results, moved where they round."""
     slot = moving.slots.get(id(equation))
     if slot is None:
         return run(equation, *inputs)
-    name = equation.primitive.name
-    if name not in ROUNDED_OPERATIONS or not is_known(equation):
-        # How it rounds is not known: as if its operands and its results were rounded.
-        inputs = [
-            _nudged(each, moving.directions(slot, jnp.shape(each), seed, salt + 9), whole=name in NORMWISE)
-            for salt, each in enumerate(inputs)
-        ]
-    results, sizes = run(equation, *inputs), None
+
+    def moved(place: int, value: Any, size: Any = None, *, whole: bool = False) -> Any:
+        if not _inexact(value):
+            return value
+        value = jnp.asarray(value)
+        if whole:
+            size = jnp.broadcast_to(jnp.max(jnp.abs(value), initial=0).astype(value.dtype), value.shape)
+        return _nudged(value, moving.factor(slot.arrays[place], value, starts), size)
+
+    name, count = equation.primitive.name, len(equation.outvars)
+    if not _rounds_results(equation):  # as if its operands and its results were rounded
+        inputs = [moved(count + place, each, whole=name in NORMWISE) for place, each in enumerate(inputs)]
+    results, sizes = run(equation, *inputs), [None] * count
     if name in SUMMING_OPERATIONS and is_known(equation):  # the order of a sum is free
         sizes = run(equation, *(jnp.abs(each) if _inexact(each) else each for each in inputs))
-    return [
-        _nudged(result, moving.directions(slot, jnp.shape(result), seed, salt), size=sizes and sizes[salt])
-        for salt, result in enumerate(results)
-    ]
+    return [moved(place, *each) for place, each in enumerate(zip(results, sizes, strict=True))]
 
 
 def _inexact(value: Any) -> bool:
     return jnp.issubdtype(jnp.result_type(value), jnp.inexact)
 
 
-def _nudged(value: Any, direction: jax.Array, *, size: Any = None, whole: bool = False) -> Any:
-    """Return a value with a last bit of each element, of its ``size``, or of the largest of all, added or taken."""
-    if not _inexact(value):
-        return value
-    value = jnp.asarray(value)
-    if whole:
-        size = jnp.max(jnp.abs(value), initial=0).astype(value.dtype)
-    size = value if size is None else size
-    info = jnp.finfo(value.dtype)
-    moved = value + jnp.asarray(info.eps, value.dtype) * direction.astype(value.dtype) * size
-    moved = jnp.where(jnp.isfinite(size), moved, value)  # such as −∞ in a mask
-    # A normal number stays one, since a program may rely on its floor.
-    return jnp.where((jnp.abs(moved) < info.tiny) & (jnp.abs(value) >= info.tiny), value, moved)
+def _nudged(value: jax.Array, factor: jax.Array, size: jax.Array | None) -> jax.Array:
+    """Return a value with a last bit of each element, or of its ``size``, added or taken where ``factor`` says so.
+
+    A normal number stays one, since a program may rely on its floor. There are many of these: few operations each.
+    """
+    tiny = lax.full(value.shape, jnp.finfo(value.dtype).tiny, jnp.finfo(value.dtype).dtype)
+    if size is None:
+        moved = lax.mul(value, factor)
+        return lax.select(lax.lt(lax.abs(moved), tiny), value, moved)
+    moved = value + (factor - jnp.ones_like(factor)) * size
+    falls = (lax.abs(moved) < tiny) & (lax.abs(value) >= tiny)
+    return jnp.where(falls | ~jnp.isfinite(size), value, moved)  # such as −∞ in a mask
