@@ -5,8 +5,7 @@ are taken as the real program takes them: what a step of 1e-30 adds to them, its
 rounding. So every comparison goes the way that the code goes, and the real part is computed once for all steps.
 
 Imaginary parts are kept in units of the step, so that they neither underflow nor overflow before the derivative does:
-an operation that is evaluated at a complex number takes a step of its own, a power of two of which ``STEP`` is the
-largest imaginary part, and divides by it.
+an operation that is evaluated at a complex number takes the step ``STEP``, and divides by it.
 """
 
 import math
@@ -118,13 +117,15 @@ def _gather(bind: Any, params: dict[str, Any], operands: list[Any], edges: Edges
 
 
 def _analytic(bind: Any, params: dict[str, Any], operands: list[Any], edges: Edges) -> Complex:
-    """f(z) by the primitive's own complex form, for a function whose argument has a scale of its own, such as sin."""
+    """f(z) by the primitive's own complex form, for a function whose argument has a scale of its own, such as sin.
+
+    It takes one step, whatever the imaginary part is, so that it is evaluated once for all directions.
+    """
     (z,) = operands
     if jnp.iscomplexobj(z.re):
         raise NoRuleError("a function of a complex number")
-    _, exponent = jnp.frexp(z.im)
-    at = lax.complex(z.re, STEP * jnp.ldexp(z.im, -exponent))
-    return Complex(bind(z.re, **params), jnp.ldexp(lax.imag(bind(at, **params)) / STEP, exponent))
+    at = lax.complex(z.re, jnp.full_like(z.re, STEP))
+    return Complex(bind(z.re, **params), lax.imag(bind(at, **params)) / STEP * z.im)
 
 
 def _quotient(bind: Any, params: dict[str, Any], operands: list[Any], edges: Edges) -> Complex:

@@ -57,8 +57,8 @@ class Directions(NamedTuple):
     Args:
         elements: (n,) positions of elements in the vector of all arrays.
         arrays: (m,) numbers of arrays.
-        shifts: (m,) by how many elements the random numbers of that array are rolled, for another direction.
-        numbers: random numbers of each array's shape; an empty tuple where no whole array is moved.
+        shifts: (m,) where the random numbers begin along which that array is moved.
+        numbers: (k,) random numbers, as many as the largest array and the largest shift need.
     """
 
     elements: Any
@@ -66,49 +66,42 @@ class Directions(NamedTuple):
     shifts: Any
     numbers: Any
 
-    @property
-    def number(self) -> int:
-        """How many directions there are."""
-        return len(self.elements) + len(self.arrays)
+    def of_array(self, number: int, size: int) -> list[tuple[int, np.ndarray]]:
+        """Return the numbers of the directions along an array as a whole, each with its random numbers."""
+        first, wholes = len(self.elements), np.flatnonzero(self.arrays == number)
+        return [(first + int(at), self.numbers[(shift := self.shifts[at]) : shift + size]) for at in wholes]
 
     def along(self, at: jax.Array, leaves: Sequence[jax.Array]) -> list[jax.Array]:
         """Return the direction of a number, an array for each of the function's arrays."""
-        starts = np.cumsum([0, *(leaf.size for leaf in leaves)])
-        elements = jnp.asarray(self.elements)
-        single = len(elements) > 0
-        element = elements[jnp.minimum(at, len(elements) - 1)] if single else -1
-        if len(self.arrays):
-            element = jnp.where(at < len(elements), element, -1)
-        found = [
-            jnp.where(jnp.arange(leaf.size) == element - start, 1.0, 0.0).reshape(leaf.shape)
-            for leaf, start in zip(leaves, starts, strict=False)
-        ]
-        if not len(self.arrays):
-            return found
-        whole = jnp.maximum(at - len(elements), 0)
-        array, shift = jnp.asarray(self.arrays)[whole], jnp.asarray(self.shifts)[whole]
+
+        def chosen(values: Any, before: int, after: int) -> jax.Array:
+            """Return the value of the direction, −1 where it has none."""
+            values = jnp.asarray(values)
+            none = [jnp.full(count, -1, values.dtype) for count in (before, after)]
+            return lax.dynamic_index_in_dim(jnp.concatenate([none[0], values, none[1]]), at, keepdims=False)
+
+        singles, wholes = len(self.elements), len(self.arrays)
+        found = along_element(chosen(self.elements, 0, wholes), leaves)
+        array, shift = (chosen(each, singles, 0) for each in (self.arrays, self.shifts))
         return [
             one
-            + jnp.where((at >= len(elements)) & (array == number), jnp.roll(random.ravel(), shift), 0.0).reshape(
-                one.shape
-            )
-            for number, (one, random) in enumerate(zip(found, map(jnp.asarray, self.numbers), strict=True))
+            + jnp.where(array == number, lax.dynamic_slice(self.numbers, (shift,), (one.size,)).reshape(one.shape), 0.0)
+            for number, one in enumerate(found)
         ]
 
-    def of(self, gradients: Sequence[np.ndarray]) -> np.ndarray:
-        """Return the derivatives along the directions that a gradient's arrays give."""
-        vector = np.concatenate([each.ravel() for each in gradients]) if gradients else np.zeros(0)
-        wholes = [
-            np.vdot(np.roll(self.numbers[array].ravel(), shift), gradients[array].ravel())
-            for array, shift in zip(self.arrays, self.shifts, strict=True)
-        ]
-        return np.concatenate([vector[self.elements], np.asarray(wholes)])
+
+def along_element(element: jax.Array, leaves: Sequence[jax.Array]) -> list[jax.Array]:
+    """Return arrays of the shapes of ``leaves``, 1 in one element, by its position in the vector of all, 0 elsewhere."""
+    vector = lax.convert_element_type(lax.iota(int, sum(leaf.size for leaf in leaves)) == element, float)
+    parts = lax.split(vector, [leaf.size for leaf in leaves]) if leaves else []
+    return [lax.reshape(part, leaf.shape) for part, leaf in zip(parts, leaves, strict=True)]
 
 
-def every_element(leaves: Sequence[Any]) -> Directions:
-    """Return the directions of all elements."""
-    none = np.zeros(0, np.int64)
-    return Directions(np.arange(sum(leaf.size for leaf in leaves)), none, none, ())
+def all_along(directions: Directions | None, leaves: Sequence[Any]) -> tuple[Callable[[jax.Array], list[Any]], int]:
+    """Return the function that gives the direction of a number, and how many there are; None is for all elements."""
+    if directions is None:
+        return lambda at: along_element(at, leaves), sum(leaf.size for leaf in leaves)
+    return lambda at: directions.along(at, leaves), len(directions.elements) + len(directions.arrays)
 
 
 def complex_step_gradient(
@@ -130,10 +123,10 @@ def complex_step_gradient(
         convention: what decides at kinks.
     """
     program = jax.make_jaxpr(function)(*leaves)
-    directions = every_element(leaves) if directions is None else directions
+    tangents_of, count = all_along(directions, leaves)
 
     def along(at: jax.Array) -> tuple[jax.Array, ...]:
-        tangents = directions.along(at, leaves)
+        tangents = tangents_of(at)
         points = [
             Complex(_beside(leaf, tangent, side), COMPLEX_STEP * tangent)
             for leaf, tangent in zip(leaves, tangents, strict=True)
@@ -145,7 +138,7 @@ def complex_step_gradient(
     # Of one direction, and only its imaginary parts: the real ones are shared.
     width = 8 * sum(leaf.size for leaf in leaves) + computed_bytes(program)
     shared = None if side is None else 0  # beside the point, each direction is at a point of its own
-    cost, gradient, kinked, kinks = map_in_chunks(along, directions.number, width, out_axes=(shared, 0, 0, shared))
+    cost, gradient, kinked, kinks = map_in_chunks(along, count, width, out_axes=(shared, 0, 0, shared))
     if side is not None:
         kinks = jnp.sum(kinks)
     return NumericalGradient(cost, gradient, kinked, kinks, gradient, gradient, jnp.zeros_like(gradient))
@@ -193,6 +186,8 @@ def map_in_chunks(
     """
     chunk = max(1, min(count, CHUNK_BYTES // max(1, width)))
     chunks = math.ceil(count / chunk)
+    if chunks == 1:
+        return tuple(jax.vmap(function, out_axes=out_axes)(jnp.arange(count)))
     indices = jnp.arange(chunks * chunk).reshape(chunks, chunk)  # those past the end are computed and dropped
     mapped = lax.map(jax.vmap(function, out_axes=out_axes), indices)
     return tuple(
@@ -295,10 +290,10 @@ def sample(
 ) -> Samples:
     """Return the values of a scalar function of float64 arrays at halved steps; pure JAX, in 64-bit mode."""
     program = jax.make_jaxpr(function)(*leaves)
-    directions = every_element(leaves) if directions is None else directions
+    tangents_of, count = all_along(directions, leaves)
 
     def along(at: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-        tangents = directions.along(at, leaves)
+        tangents = tangents_of(at)
         sizes = [
             jnp.max(jnp.where(tangent != 0, jnp.maximum(0.75, jnp.abs(leaf)), 0.0), initial=0.0)
             for leaf, tangent in zip(leaves, tangents, strict=True)
@@ -317,7 +312,7 @@ def sample(
         return *jax.vmap(values)(steps), steps
 
     width = 2 * RICHARDSON_LEVELS * (8 * sum(leaf.size for leaf in leaves) + computed_bytes(program))
-    return Samples(function(*leaves), *map_in_chunks(along, directions.number, width, out_axes=(0, 0, 0)))
+    return Samples(function(*leaves), *map_in_chunks(along, count, width, out_axes=(0, 0, 0)))
 
 
 def richardson_gradient(samples: Samples, moved: float = 0.0) -> NumericalGradient:

@@ -335,10 +335,8 @@ class Comparing:
         """Return whether a gradient in one array is wrong along a random direction of the array as a whole."""
         directions: Any = self.directions
         moved = np.maximum(*map(np.max, self.rounding[place]))
-        for at in np.flatnonzero(directions.arrays == number):
-            random = np.roll(directions.numbers[number].ravel(), directions.shifts[at])
+        for row, random in directions.of_array(number, tested.size):
             terms = random * tested.ravel()
-            row = self.elements + at
             allowed = LAST_BITS * np.abs(terms).sum() + moved * np.sqrt(terms.size)
             allowed += 8 * float(numerical.error[row])
             if not abs(float(numerical.gradient[row]) - terms.sum()) <= allowed and not numerical.kinked[row]:

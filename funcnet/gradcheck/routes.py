@@ -98,7 +98,8 @@ def chosen_directions(program: Any, leaves: list[Any]) -> tuple[Directions | Non
         start += leaf.size
     arrays = np.repeat(np.arange(len(leaves)), WHOLE_DIRECTIONS)
     shifts = np.tile(7919 * np.arange(WHOLE_DIRECTIONS), len(leaves))
-    numbers = tuple(random.choice([-1.0, 1.0], leaf.shape) * random.uniform(1, 2, leaf.shape) for leaf in leaves)
+    most = max(leaf.size for leaf in leaves) + int(shifts.max())
+    numbers = random.choice([-1.0, 1.0], most) * random.uniform(1, 2, most)
     chosen = np.concatenate(elements)
     return Directions(chosen, arrays, shifts, numbers), len(chosen)
 
