@@ -68,14 +68,23 @@ def check_not_forked(where: str) -> None:
         raise RuntimeError(message(where, "a process with JAX's threads", f"one that was forked after JAX ran: {hint}"))
 
 
+# Without the fusion emitters, compiling takes two thirds of the time; JAX 0.12 has no such option.
+_NO_EMITTERS = {"xla_cpu_use_fusion_emitters": False} if jax.__version_info__ < (0, 11) else {}
+
 # XLA's options on a CPU for a large program that runs once: few optimizations, and operations computed as they are
-# written, so that the results are those of the same operations one by one. Without the fusion emitters, compiling takes
-# two thirds of the time; JAX 0.12 has no such option.
+# written, so that the results are those of the same operations one by one.
 QUICK: dict[str, Any] = {
     "xla_backend_optimization_level": 1,  # at 0 the rounding would differ
     "xla_llvm_disable_expensive_passes": True,
     "xla_disable_hlo_passes": "algsimp",  # which changes the order of products
-} | ({"xla_cpu_use_fusion_emitters": False} if jax.__version_info__ < (0, 11) else {})
+} | _NO_EMITTERS
+
+# XLA's options on a CPU for a program that runs once or a few times, whatever its size and to the last bit: it compiles
+# in a fifth to a third of the time, one part after the other and each operation as it stands.
+RUN_ONCE: dict[str, Any] = {
+    "xla_backend_optimization_level": 0,
+    "xla_cpu_parallel_codegen_split_count": 1,
+} | _NO_EMITTERS
 
 # The options for a loop over batches: it compiles in 0.8 to 0.9 of the time that XLA's own level 3 takes and runs as
 # fast; loops of very small steps run up to a fifth faster.

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from ..compilation import RUN_ONCE
 from ..errors import message
 from ..jaxprs import NoRuleError
 from .complex_rules import CONVENTIONS, Complex, Convention, imaginary_of, real_of
@@ -33,8 +34,6 @@ SAME_STEPS = 1e-13  # relative; two complex steps differ by powers of two, which
 SAME_DIFFERENCES = 1e-6  # relative; what two series of differences may differ by, besides their estimated errors
 
 VANISHING = 1e-270  # a complex step times less may underflow
-
-FAST = {"xla_backend_optimization_level": 0}
 
 
 class Flat(NamedTuple):
@@ -156,7 +155,7 @@ class Derivatives:
         """Return what the method of this name computes, compiled once for all arrays of these shapes."""
         key = name, str(jnp.result_type(arguments[0][0]))
         if key not in self.compiled:
-            self.compiled[key] = jax.jit(getattr(self, name), compiler_options=FAST)
+            self.compiled[key] = jax.jit(getattr(self, name), compiler_options=RUN_ONCE)
         return jax.tree.map(np.asarray, self.compiled[key](*arguments))
 
     def weighted(self, results: Sequence[Any]) -> jax.Array:

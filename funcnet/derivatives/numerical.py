@@ -91,7 +91,7 @@ class Directions(NamedTuple):
 
 
 def along_element(element: jax.Array, leaves: Sequence[jax.Array]) -> list[jax.Array]:
-    """Return arrays of the shapes of ``leaves``, 1 in one element, by its position in the vector of all, 0 elsewhere."""
+    """Return arrays of the shapes of ``leaves``, 1 in one element, by its place in the vector of all, else 0."""
     vector = lax.convert_element_type(lax.iota(int, sum(leaf.size for leaf in leaves)) == element, float)
     parts = lax.split(vector, [leaf.size for leaf in leaves]) if leaves else []
     return [lax.reshape(part, leaf.shape) for part, leaf in zip(parts, leaves, strict=True)]

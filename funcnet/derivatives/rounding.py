@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from ..compilation import RUN_ONCE
 from ..jaxprs import CALLS, CONTROL, called_program, interpret, is_known, place_of, run, scan_of, walk
 
 RUNS = 6
@@ -88,7 +89,7 @@ class Shaken:
             factors = {dtype: 1 + jnp.finfo(dtype).eps * table.astype(dtype) for dtype in dtypes}
             return _moved_program(program, arrays, seed, Moving(self.slots, active, places, longest, factors))
 
-        self.compiled: Any = jax.jit(moved, compiler_options={"xla_backend_optimization_level": 0})
+        self.compiled: Any = jax.jit(moved, compiler_options=RUN_ONCE)
 
     def run(self, arrays: Sequence[Any], seed: int, active: np.ndarray) -> list[np.ndarray]:
         """Return the results of one run with the active operations moved."""

@@ -46,6 +46,7 @@ from .routes import (
     chosen_directions,
     compiled_gradients,
     compiled_numerically,
+    compiled_on_a_sample,
     cost_of,
     gradients,
     input_rounding,
@@ -143,17 +144,18 @@ class Comparing:
 
     def numerical(self) -> NumericalGradient:
         """Return the numerical gradient; note why there is no complex step."""
+        compiled = compiled_numerically if self.directions is None else compiled_on_a_sample
         given = self.statistics, self.code, self.given, self.directions
         try:
-            found = NumericalGradient(*map(np.asarray, compiled_numerically(complex_step_gradient, *given)))
+            found = NumericalGradient(*map(np.asarray, compiled(complex_step_gradient, *given)))
         except NoRuleError as error:
             self.notes.append(f"no complex step: the operation {error} has no complex form")
             self.method = "Richardson"
-            self.samples = compiled_numerically(sample, *given)
+            self.samples = compiled(sample, *given)
             return richardson_gradient(self.samples)
         if not found.kinked.any():
             return found
-        return with_sides(found, partial(compiled_numerically, complex_step_gradient, *given))
+        return with_sides(found, partial(compiled, complex_step_gradient, *given))
 
     def by_jax(self) -> list[np.ndarray] | None:
         """Return the automatic gradient's arrays; None where JAX cannot differentiate the network, and note why."""

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..activations import linear
+from ..compilation import RUN_ONCE
 from ..derivatives.numerical import (
     NumericalGradient,
     complex_step_gradient,
@@ -29,7 +30,7 @@ from .code import Code
 from .judgement import LAST_BITS, ArrayGradients, Rounding, Tolerances, judge, largest, local_size
 from .likely_mistake import explain
 from .network_report import layer_name, owner_of, parameter_name
-from .routes import QUICK, Given
+from .routes import Given
 
 MOST_ELEMENTS_OF_PARTS = 20_000  # up to which the parts are differentiated numerically
 
@@ -72,9 +73,7 @@ def _named_comparisons(code: Code, given: Given) -> dict[str, tuple[Any, Any, An
     return {f"{place:05}{name}": (hand, right, of) for place, (name, hand, right, of) in found}
 
 
-compiled_comparisons = jax.jit(
-    _named_comparisons, static_argnums=0, compiler_options={"xla_backend_optimization_level": 0}
-)
+compiled_comparisons = jax.jit(_named_comparisons, static_argnums=0, compiler_options=RUN_ONCE)
 
 
 def wrong_parts(given: Given, code: Code) -> list[str]:
@@ -234,13 +233,13 @@ def _numerical(function: Callable[..., jax.Array], leaves: list[Any]) -> tuple[N
     """Return the numerical gradient of a scalar function, and whether it is by differences."""
     arrays = [*map(np.asarray, leaves)]
     try:
-        run = jax.jit(partial(complex_step_gradient, function), compiler_options=QUICK)
+        run = jax.jit(partial(complex_step_gradient, function), compiler_options=RUN_ONCE)
         found = NumericalGradient(*map(np.asarray, run(arrays)))
         if found.kinked.any():
             found = with_sides(found, partial(run, arrays, None))
         return found, False
     except NoRuleError:
-        return richardson_gradient(jax.jit(partial(sample, function), compiler_options=QUICK)(arrays)), True
+        return richardson_gradient(jax.jit(partial(sample, function), compiler_options=RUN_ONCE)(arrays)), True
 
 
 def _compared(

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..compilation import RUN_ONCE
 from ..derivatives.numerical import Directions, computed_bytes
 from ..derivatives.rounding import ROUNDING_FACTOR, Shaken
 from ..jaxprs import NoRuleError, multiply_adds
@@ -71,12 +72,13 @@ def pulled(code: Code | None, given: Given, cotangents: jax.Array) -> tuple[Para
 
 
 # They run once or a few times, so that most of their time is compilation.
-QUICK = {"xla_backend_optimization_level": 0}
-compiled_gradients = jax.jit(gradients, static_argnums=(0, 1), compiler_options=QUICK)
-compiled_numerically = jax.jit(
-    numerically, static_argnums=(0, 1, 2), compiler_options={"xla_backend_optimization_level": 1}
+compiled_gradients = jax.jit(gradients, static_argnums=(0, 1), compiler_options=RUN_ONCE)
+compiled_numerically = jax.jit(numerically, static_argnums=(0, 1, 2), compiler_options=RUN_ONCE)
+compiled_pulled = jax.jit(pulled, static_argnums=0, compiler_options=RUN_ONCE)
+# Where all elements would take too long, the run takes a part of the time too.
+compiled_on_a_sample = jax.jit(
+    numerically, static_argnums=(0, 1, 2), compiler_options=RUN_ONCE | {"xla_backend_optimization_level": 1}
 )
-compiled_pulled = jax.jit(pulled, static_argnums=0, compiler_options=QUICK)
 
 
 def chosen_directions(program: Any, leaves: list[Any]) -> tuple[Directions | None, int]:

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from ..compilation import RUN_ONCE
 from .equations import called_program, is_known, scan_of, walk
 from .interpreter import interpret, run
 from .visiting import place_of
@@ -58,9 +59,7 @@ class Coverage:
     def met(self, points: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
         """Return which cases each of some inputs exercises (inputs, cases); none where its results are not finite."""
         if self.compiled is None:
-            each_of = jax.jit(
-                lambda stacked: lax.map(self._one, stacked), compiler_options={"xla_backend_optimization_level": 0}
-            )
+            each_of = jax.jit(lambda stacked: lax.map(self._one, stacked), compiler_options=RUN_ONCE)
             self.compiled = each_of
         found = []
         for start in range(0, len(points), CANDIDATES):
