@@ -87,7 +87,7 @@ def test_a_network_that_is_one_layer_and_one_parameter():
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_the_training_dtype_is_computed_in_float64_and_left_alone(dtype):
-    network = fn.mlp([4, 6, 3], hidden=fn.tanh)
+    network = fn.mlp([4, 6, 3], hidden=fn.sigmoid)
     params, _ = network.init(jax.random.key(0), (4,), dtype=dtype)
     x, y = jnp.linspace(-1, 1, 20, dtype=dtype).reshape(5, 4), jnp.ones((5, 3), dtype)
     before, configuration = jax.tree.map(np.array, (params, x, y)), dict(jax.config.values)
@@ -249,9 +249,9 @@ def test_tolerance_is_the_users_to_set():
 
 
 def test_a_gradient_that_has_all_but_vanished_is_checked_as_well():
-    """Twelve sigmoids on, the first layer's gradient is below the rounding of the last one's."""
-    network = fn.Sequential(Mistaken(4, mistake="all"), fn.sigmoid, *[fn.Dense(4), fn.sigmoid] * 11)
-    params = jax.tree.map(lambda leaf: 0.2 * leaf, network.init(jax.random.key(0), (4,))[0])  # to vanish sooner
+    """Five sigmoids on, the first layer's gradient is below the rounding of the last one's."""
+    network = fn.Sequential(Mistaken(4, mistake="all"), fn.sigmoid, *[fn.Dense(4), fn.sigmoid] * 4)
+    params = jax.tree.map(lambda leaf: 0.001 * leaf, network.init(jax.random.key(0), (4,))[0])  # to vanish sooner
     x, y = np.random.default_rng(0).normal(size=(3, 4)), np.zeros((3, 4))
     right = fn.check_gradients(fn.Sequential(fn.Dense(4), *network.layers[1:]), fn.quadratic, params, x, y)
     assert right.ok, str(right)
@@ -316,7 +316,7 @@ def running(layer):
     """Return a network around a layer with running statistics, its parameters and data."""
     random = np.random.default_rng(0)
     params = fn.DenseParams(random.normal(size=(3, 4)), random.normal(size=3))
-    network = fn.Sequential(fn.Dense(3), fn.Sequential(layer, fn.tanh))
+    network = fn.Sequential(fn.Dense(3), fn.Sequential(layer, fn.sigmoid))
     centre = {"gain": np.asarray(0.7), "mean": random.normal(size=3)}
     return network, (params, (centre, ())), random.normal(size=(5, 4)), random.normal(size=(5, 3))
 
@@ -354,7 +354,7 @@ def test_weights_and_keys_reach_the_layers_when_each_part_is_checked_alone():
 
 def test_a_dropped_unit_is_the_same_one_when_each_part_is_checked_alone():
     inner = fn.Sequential(fn.Dropout(0.5), Mistaken(3, mistake="wrong sign"))
-    network = fn.Sequential(fn.Dense(3), fn.Sequential(fn.tanh, inner, fn.Dropout(0.3)))
+    network = fn.Sequential(fn.Dense(3), fn.Sequential(fn.sigmoid, inner, fn.Dropout(0.3)))
     report = fn.check_gradients(network, fn.quadratic, *problem(network), key=jax.random.key(5))
     (fault,) = report.faults
     assert fault.startswith("Mistaken(3, mistake='wrong sign') (layer 1.1.1).backward, gradient in weight: -1 times")
@@ -370,8 +370,8 @@ def test_a_backward_that_keeps_arrays_of_another_shape_between_layers_is_found_b
         def backward(self, params, cache, dy):
             return (), jnp.sum(dy, axis=0, keepdims=True)
 
-    network = fn.Sequential(fn.Dense(3), fn.tanh, Summed(), fn.Dense(3))
-    params, x, y = problem(fn.Sequential(fn.Dense(3), fn.tanh, fn.tanh, fn.Dense(3)))
+    network = fn.Sequential(fn.Dense(3), fn.sigmoid, Summed(), fn.Dense(3))
+    params, x, y = problem(fn.Sequential(fn.Dense(3), fn.sigmoid, fn.sigmoid, fn.Dense(3)))
     with jax.numpy_rank_promotion("allow"):
         report = fn.check_gradients(network, fn.quadratic, params, x, y)
     assert not report.ok

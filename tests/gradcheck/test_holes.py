@@ -147,7 +147,7 @@ WRONG = {
     "kinks hide": (kinks_hide, Verdict.MISMATCH, "kink"),
     "outlier target": (outlier, Verdict.MISMATCH, "Own("),
     "apply is another function": (other_apply, Verdict.MISMATCH, "apply returns another output than forward"),
-    "apply in a Sequential": (lambda: other_apply(fn.tanh), Verdict.MISMATCH, "Shifted(3) (layer 1).apply"),
+    "apply in a Sequential": (lambda: other_apply(fn.sigmoid), Verdict.MISMATCH, "Shifted(3) (layer 1).apply"),
     "huge feature": (huge_feature, Verdict.MISMATCH, "2 times the correct"),
     "smallest element": (smallest_element, Verdict.MISMATCH, "[0, 1]"),
     "float32 overflow": (lambda: overflow(np.float32), Verdict.MISMATCH, "float32"),
@@ -310,7 +310,7 @@ class Round(fn.Layer):
 
 def rounded(layer, expected, mistake=1.0):
     inner = Own(lambda w, x: x @ w, lambda w, x, dy: (mistake * product_of(x, dy), dy @ w.T))
-    network = fn.Sequential(inner, layer, fn.tanh)
+    network = fn.Sequential(inner, layer, fn.sigmoid)
     return fn.check_gradients(network, fn.quadratic, (3 * W, (), ()), X, Y, expected=expected)
 
 
@@ -389,7 +389,7 @@ def wrong_loop():
         return jax.lax.while_loop(lambda c: c[0] < 2, lambda c: (c[0] + 1, jnp.sin(c[1])), (0, x))[1]
 
     loop = Own(forward, lambda _, x, dy: ((), 3 * dy * jnp.cos(x) * jnp.cos(jnp.sin(x))))
-    network = fn.Sequential(fn.tanh, loop, fn.Dense(3))
+    network = fn.Sequential(fn.sigmoid, loop, fn.Dense(3))
     return fn.check_gradients(network, fn.quadratic, ((), (), fn.DenseParams(W.T, np.zeros(3))), X, Y)
 
 
@@ -433,7 +433,7 @@ def test_what_follows_from_a_wrong_loss_is_folded():
         def gradient(self, output, target):
             return -0.5 * fn.quadratic.gradient(output, target)
 
-    network = fn.mlp([4, 3, 3, 3], hidden=fn.tanh)
+    network = fn.mlp([4, 3, 3, 3], hidden=fn.sigmoid)
     params, _ = network.init(jax.random.key(0), (4,))
     lines = str(fn.check_gradients(network, Halved(), params, X, Y)).splitlines()
     assert lines[1].startswith(

@@ -24,7 +24,7 @@ WRONG = {
 
 def mistaken(mistake):
     """Return the report on a network whose middle layer is mistaken, three units wide throughout."""
-    network = fn.Sequential(fn.Dense(3), fn.tanh, Mistaken(3, mistake=mistake), fn.tanh, fn.Dense(3))
+    network = fn.Sequential(fn.Dense(3), fn.sigmoid, Mistaken(3, mistake=mistake), fn.sigmoid, fn.Dense(3))
     return fn.check_gradients(network, fn.quadratic, *problem(network))
 
 
@@ -83,7 +83,7 @@ def test_what_is_passed_down_wrong_shows_below_and_is_put_down_to_the_layer_that
     ],
 )
 def test_a_gradient_of_another_structure_or_shape_is_explained(mistake, words):
-    network = fn.Sequential(Mistaken(2, mistake=mistake), fn.tanh, fn.Dense(3))
+    network = fn.Sequential(Mistaken(2, mistake=mistake), fn.sigmoid, fn.Dense(3))
     report = fn.check_gradients(network, fn.quadratic, *problem(network))
     assert not report.ok
     assert report.faults[0].startswith(f"Mistaken(2, mistake={mistake!r}) (layer 0).backward: ")
@@ -188,10 +188,10 @@ def test_parts_that_are_right_but_put_together_wrongly_are_told_so():
             gradients, dx = super().backward(params, cache, dy)
             return gradients, 2 * dx
 
-    network = fn.Sequential(fn.Dense(3), Forgetful(fn.Dense(3), fn.tanh))
+    network = fn.Sequential(fn.Dense(3), Forgetful(fn.Dense(3), fn.sigmoid))
     (fault,) = fn.check_gradients(network, fn.quadratic, *problem(network)).faults
-    assert fault.startswith("Forgetful(Dense(3), tanh) (layer 1).backward, dx: ")
-    network = Doubling(fn.Dense(3), fn.tanh)
+    assert fault.startswith("Forgetful(Dense(3), sigmoid) (layer 1).backward, dx: ")
+    network = Doubling(fn.Dense(3), fn.sigmoid)
     report = fn.check_gradients(network, fn.quadratic, *problem(network))
     assert [row.ok for row in report.rows] == [True, True, False]
     assert report.faults == ("each part is correct alone, as JAX differentiates it: look at how they are put together",)
@@ -208,7 +208,7 @@ def test_a_backward_that_raises_raises():
 
 
 def test_a_single_weight_off_by_1e_12_is_caught_wherever_its_gradient_is_not_tiny():
-    network = fn.Sequential(fn.Dense(3), fn.tanh, Mistaken(3, mistake="1e-12"), fn.tanh, fn.Dense(3))
+    network = fn.Sequential(fn.Dense(3), fn.sigmoid, Mistaken(3, mistake="1e-12"), fn.sigmoid, fn.Dense(3))
     caught, cases = 0, 0
     for seed in range(12):
         report = fn.check_gradients(network, fn.quadratic, *problem(network, seed=seed))
