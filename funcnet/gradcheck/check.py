@@ -14,10 +14,11 @@ from ..layer import Layer, Params, check_contained_layers
 from ..losses import Loss
 from ..objective import Batch, Objective
 from ..penalties import Penalty
-from .comparing import Comparing
+from .comparing import Settings, compare
 from .environment import double_precision, lowest_dtype, training_dtype
 from .judgement import Verdict
 from .network_report import GradientReport
+from .routes import Given
 from .searching import searched
 
 WHERE = "check_gradients"
@@ -127,19 +128,18 @@ def check_gradients(
         given = Objective(network, loss, penalty), jax.tree.unflatten(structure, doubled), batch, key
         arrays = [x, *(leaf for _, leaf in leaves)]
         low = training_dtype(WHERE, dtype, arrays)
-        settings = tolerance, low, low == lowest_dtype(arrays), expected or {}
-        comparing = Comparing(given, *settings)
-        report = comparing.report()
-        return _with_search(report, comparing, settings) if search_points and report.ok else report
+        settings = Settings(tolerance, low, low == lowest_dtype(arrays), expected or {})
+        report = compare(given, settings)
+        return _with_search(report, given, settings) if search_points and report.ok else report
 
 
-def _with_search(report: GradientReport, comparing: Comparing, settings: tuple[Any, ...]) -> GradientReport:
+def _with_search(report: GradientReport, given: Given, settings: Settings) -> GradientReport:
     """Return the report of the first searched point where a gradient is wrong, else the given one with the points."""
-    points, left = searched(comparing.given, comparing.statistics)
+    points, left = searched(given)
     checked = []
-    for given, words in points:
+    for point, words in points:
         try:
-            found = Comparing(given, *settings).report()
+            found = compare(point, settings)
         except ValueError:  # such as a cost that is not finite there
             left.append(f"{words}: the gradients cannot be computed there")
             continue

@@ -32,6 +32,7 @@ from .likely_mistake import explain
 from .network_report import layer_name, owner_of, parameter_name
 from .routes import Given
 
+PARTS_CORRECT = "each part is correct alone, as JAX differentiates it: look at how they are put together"
 MOST_ELEMENTS_OF_PARTS = 20_000  # up to which the parts are differentiated numerically
 
 

@@ -9,18 +9,19 @@ import numpy as np
 from ..jaxprs import NoRuleError
 from ..jaxprs.coverage import Coverage
 from ..objective import Batch
+from .answers import Problem
 from .routes import Given, gradients
 
 MOST_POINTS = 16  # of those that reach other cases; each is checked like the given one
 
 
-def searched(given: Given, statistics: tuple[int, ...]) -> tuple[list[tuple[Given, str]], list[str]]:
+def searched(given: Given) -> tuple[list[tuple[Given, str]], list[str]]:
     """Return what to check besides, each with what it exercises in words, and in words what nothing was found for."""
     objective, params, batch, key = given
     found = [((objective, params, changed, key), words) for changed, words in _other_data(given)]
     if key is None and "key" in objective.network.needed_keywords:
         found.append(((objective, params, batch, jax.random.key(0)), "training, with a random key"))
-    points, left = _other_cases(given, statistics)
+    points, left = _other_cases(given)
     return found + points, left
 
 
@@ -51,11 +52,12 @@ def _other_data(given: Given) -> Iterator[tuple[Batch, str]]:
         yield batch._replace(x=equal), "equal rows of x"
 
 
-def _other_cases(given: Given, statistics: tuple[int, ...]) -> tuple[list[tuple[Given, str]], list[str]]:
+def _other_cases(given: Given) -> tuple[list[tuple[Given, str]], list[str]]:
     """Return parameters and inputs at which cases of comparisons and branches are met that are not at the given."""
     objective, params, batch, key = given
     leaves, structure = jax.tree.flatten((params, batch.x))
-    places = [place for place in range(len(leaves)) if place not in statistics]
+    fixed = Problem(given).statistics
+    places = [place for place in range(len(leaves)) if place not in fixed]
 
     def with_arrays(arrays: Any) -> Given:
         mixed = dict(enumerate(leaves)) | dict(zip(places, arrays, strict=True))

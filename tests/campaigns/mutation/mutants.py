@@ -127,7 +127,7 @@ MUTANTS = [
     Mutant("_comparisons", "moved + own + ERROR_FACTOR * error", "moved + own", "judge: the error of extrapolation dropped", "judgement"),
     Mutant("_wrong_gradient", "Suspect(hand, automatic, exact.wrong if np.any(exact.wrong) else by_hand.wrong)", "Suspect(automatic, hand, exact.wrong if np.any(exact.wrong) else by_hand.wrong)", "judge: wrong and right swapped", "judgement mistakes"),
     Mutant("_wrong_gradient", "if wrong_by_jax:\n    return Reason.AUTOMATIC, Suspect(automatic, numerical if hand is None else hand, by_jax.wrong)", "pass", "judge: the automatic one is never wrong", "judgement"),
-    Mutant("without_comparison", "each.verdict is Verdict.OK and each.kinks", "each.verdict is Verdict.OK and not each.kinks", "judge: kinks hide", "judgement"),
+    Mutant("without_comparison", "(each.kinks or reason is Reason.ZERO)", "(not each.kinks or reason is Reason.ZERO)", "judge: kinks hide", "judgement"),
     Mutant("local_size", "np.minimum.reduce(np.broadcast_arrays(*along))", "np.maximum.reduce(np.broadcast_arrays(*along))", "judge: the larger of row and column", "funcnet/gradcheck/judgement.py"),
     Mutant("_error", "size <= LOCAL_SHARE * beside", "size < 0", "judge: an error of 1 of a gradient of 0", "judgement"),
     Mutant("_factor", "np.vdot(right, wrong) / np.vdot(right, right)", "np.vdot(right, wrong) / np.vdot(wrong, wrong)", "mistake: the factor's inverse", "likely_mistake"),
@@ -140,7 +140,7 @@ MUTANTS = [
     Mutant("_power", "value * jnp.log(jnp.where(a > 0, a, jnp.ones_like(a))) * exponent.im", "value * exponent.im", "complex step: no log", "numerical"),
     Mutant("_analytic", "lax.imag(bind(at, **params)) / STEP * z.im", "lax.imag(bind(at, **params)) / STEP", "complex step: the chain rule forgotten", "numerical"),
     Mutant("_absolute", "z.im * jnp.sign(z.re)", "z.im", "complex step: no sign", "numerical"),
-    Mutant("_extreme", "0.5 * (im + other)", "im", "complex step: one side of a tie", "numerical"),
+    Mutant("_extreme", "share * im + (1 - share) * other", "im", "complex step: one side of a tie", "numerical"),
     Mutant("_reduced_extreme", "jnp.sum(jnp.where(chosen, z.im, 0), axes) / shared", "jnp.sum(jnp.where(chosen, z.im, 0), axes)", "complex step: a tie counted twice", "numerical"),
     Mutant("_gather", "params | {'fill_value': 0}", "params", "complex step: the fill value has a step", "holes"),
     Mutant("_sign", "_on_edge(edges, operands[0], jnp.zeros_like(operands[0].re))", "pass", "complex step: no edge at sign's jump", "numerical complex_control"),
@@ -156,6 +156,6 @@ MUTANTS = [
     Mutant("wrong_under_vmap", "not all(_is_same(found[row], right) for found, right in zip(mapped, expected, strict=True))", "False", "vmap never compared", "holes"),
     Mutant("Code._within", "yield value.__code__", "return", "cache: what a function calls is not in the key", "holes"),
     Mutant("nudged", "direction.astype(np.float64) - 1", "1000 * (direction.astype(np.float64) - 1)", "rounding: a thousand last bits", "mistakes"),
-    Mutant("Comparing.with_cause", "low or causes or ['']", "['']", "rounding: no operation named", "holes"),
+    Mutant("Judging._with_cause", "low or causes or ['']", "['']", "rounding: no operation named", "holes"),
 ]
 # fmt: on
