@@ -139,7 +139,7 @@ MUTANTS = [
     Mutant("_integer_power", "n * lax.integer_pow(z.re, n - 1)", "lax.integer_pow(z.re, n - 1)", "complex step: n forgotten", "numerical"),
     Mutant("_power", "value * jnp.log(jnp.where(a > 0, a, jnp.ones_like(a))) * exponent.im", "value * exponent.im", "complex step: no log", "numerical"),
     Mutant("_analytic", "lax.imag(bind(at, **params)) / STEP * z.im", "lax.imag(bind(at, **params)) / STEP", "complex step: the chain rule forgotten", "numerical"),
-    Mutant("_absolute", "z.im * jnp.sign(z.re)", "z.im", "complex step: no sign", "numerical"),
+    Mutant("_absolute", "jnp.where(met, edges.convention.of_magnitudes, jnp.sign(z.re))", "1", "complex step: no sign", "numerical"),
     Mutant("_extreme", "share * im + (1 - share) * other", "im", "complex step: one side of a tie", "numerical"),
     Mutant("_reduced_extreme", "jnp.sum(jnp.where(chosen, z.im, 0), axes) / shared", "jnp.sum(jnp.where(chosen, z.im, 0), axes)", "complex step: a tie counted twice", "numerical"),
     Mutant("_gather", "params | {'fill_value': 0}", "params", "complex step: the fill value has a step", "holes"),
