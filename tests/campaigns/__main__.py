@@ -6,7 +6,7 @@ which prints a table and exits 1 if a claim does not hold.
 
 import argparse
 
-from tests.campaigns import accuracy, arguments, files, gallery, idx, rules, survival
+from tests.campaigns import accuracy, arguments, files, gallery, idx, networks, rules, survival
 from tests.campaigns.mutation import campaign as mutation
 
 CAMPAIGNS = {
@@ -16,6 +16,7 @@ CAMPAIGNS = {
     "gallery": gallery,
     "idx": idx,
     "mutation": mutation,
+    "networks": networks,
     "rules": rules,
     "survival": survival,
 }  # name -> module
