@@ -41,7 +41,7 @@ from ..penalties import Penalty
 from ..storage import Checkpoint
 from .checkpointing import Keeper, Standing, keeping
 from .early_stopping import EarlyStopping, with_early_stopping
-from .interruption import Listener, interrupted, listening
+from .interruption import Interrupted, Listener, interrupted, listening
 from .measuring import AnyMetric
 from .mistakes import NON_FINITE, divergence
 from .non_finite import Skip, check_on_nonfinite, guarded_epoch, non_finite_error
@@ -330,11 +330,22 @@ def _run(host: _Host, standing: Standing) -> Standing:
             row = {name: float(column[-1]) for name, column in rows.items()}
             copy = partial(_copied, standing.state.params)
             told = Progress(epoch, host.start.epochs, row, rows, now - began, copy, standing.reason)
-            standing = standing._replace(reason=host.followers.tell(told))
+            standing = standing._replace(reason=_told(host, told))
         standing = _if_heard(host.listener, standing)  # in a callback
         if ran and host.keeper is not None:
             host.keeper.tell(standing)
     return standing
+
+
+def _told(host: _Host, told: Progress) -> Ending | None:
+    """Tell the followers, and return why the run ends; a run of ``fit`` in a callback may have heard a signal."""
+    try:
+        return host.followers.tell(told)
+    except Interrupted as error:
+        if error.result is None:  # by a second signal
+            raise
+        host.listener.heard = error.number
+        return told.reason
 
 
 def _next_standing(host: _Host, standing: Standing, epochs: int, *, is_long: bool) -> Standing:

@@ -67,6 +67,26 @@ def test_a_checkpoint_is_written_and_told(tmp_path):
     assert equal(fit(checkpoint=fn.Checkpoint(tmp_path)), fit())
 
 
+def test_a_signal_in_a_run_within_a_callback_ends_the_outer_run_with_its_own_result(tmp_path):
+    def inner(progress):
+        if progress.epoch == 3:
+            fit(callbacks=[sends(signal.SIGINT)])
+
+    before = handlers()
+    with pytest.raises(fn.Interrupted, match="interrupted by SIGINT") as caught:
+        fit(checkpoint=fn.Checkpoint(tmp_path, every=100), callbacks=[inner])
+    assert equal(caught.value.result, fit(epochs=3))
+    assert equal(fit(checkpoint=fn.Checkpoint(tmp_path)), fit())
+    assert handlers() == before
+
+    def inner_twice(progress):
+        fit(callbacks=[sends(signal.SIGINT, times=2)])
+
+    with pytest.raises(fn.Interrupted, match="for the second time") as caught:
+        fit(callbacks=[inner_twice])
+    assert caught.value.result is None
+
+
 def test_a_second_signal_ends_the_run_at_once():
     before = handlers()
     with pytest.raises(fn.Interrupted, match="SIGINT for the second time") as caught:
