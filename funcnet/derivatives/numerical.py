@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from ..jaxprs import Scan, interpret, is_known, rule_of, run, scan_of, walk
+from ..jaxprs import Scan, going_on, going_rows, interpret, is_known, rule_of, run, scan_of, split_while, walk
 from .complex_rules import CONVENTIONS, RULES, Complex, Convention, Edge, Edges, as_complex, real_of
 
 COMPLEX_STEP = 1.0  # imaginary parts are in units of the step, which ``complex_rules`` takes
@@ -239,20 +239,21 @@ def _scan(scan: Scan, operands: list[Any], edges: Edges) -> list[Any]:
 
 def _while(params: dict[str, Any], operands: list[Any], edges: Edges) -> list[Any]:
     """Run the loop with a complex carry, for as many iterations as the real parts say."""
-    fixed = params["cond_nconsts"], params["cond_nconsts"] + params["body_nconsts"]
-    of_test, of_body, first = operands[: fixed[0]], operands[fixed[0] : fixed[1]], operands[fixed[1] :]
+    of_test, of_body, first = split_while(params, operands)
 
-    def goes_on(carry: Any) -> Any:
-        return evaluate(params["cond_jaxpr"], [*map(real_of, [*of_test, *carry[0]])])[0][0]
+    def going(values: Any) -> Any:
+        return going_on(params["cond_jaxpr"], [*map(real_of, of_test)], [*map(real_of, values)])
 
     def iteration(carry: Any) -> Any:
         values, (met, crossed) = carry
         _, tested = evaluate(params["cond_jaxpr"], [*of_test, *values], edges.convention)
         results, found = _all_complex(edges.convention, params["body_jaxpr"], [*of_body, *values])
+        results = going_rows(going(values), results, values)
         return results, Edge(met + tested.met + found.met, crossed + tested.crossed + found.crossed)
 
     none = Edge(jnp.zeros((), int), jnp.zeros((), bool))
-    results, met = lax.while_loop(goes_on, iteration, ([*map(as_complex, first)], none))
+    start = [*map(as_complex, first)], none
+    results, met = lax.while_loop(lambda carry: jnp.any(going(carry[0])), iteration, start)
     edges.append(met)
     return [*results]
 

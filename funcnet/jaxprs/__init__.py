@@ -17,7 +17,8 @@ from .equations import (
     walk,
 )
 from .interpreter import interpret, run, unrolled
-from .visiting import Visit, function_of, operand_names, place_of, visit
+from .recording import going_on, going_rows, recorded, split_while
+from .visiting import Visit, function_of, is_rule, operand_names, place_of, visit
 
 __all__ = [
     "CALLS",
@@ -29,16 +30,21 @@ __all__ = [
     "called_name",
     "called_program",
     "function_of",
+    "going_on",
+    "going_rows",
     "interpret",
     "is_known",
+    "is_rule",
     "multiply_adds",
     "name_of",
     "operand_names",
     "operations",
     "place_of",
+    "recorded",
     "rule_of",
     "run",
     "scan_of",
+    "split_while",
     "unrolled",
     "visit",
     "walk",

@@ -16,7 +16,8 @@ from jax import lax
 
 from ..compilation import RUN_ONCE
 from .equations import called_program, is_known, scan_of, walk
-from .interpreter import interpret, run
+from .interpreter import interpret
+from .recording import recorded
 from .visiting import place_of
 
 COMPARISONS = {"lt", "le", "gt", "ge", "eq", "ne", "max", "min", "sign", "abs"}
@@ -73,10 +74,21 @@ class Coverage:
         return [case for case, is_met in zip(self.cases, np.any(met, axis=0).tolist(), strict=True) if not is_met]
 
     def _one(self, leaves: Sequence[jax.Array]) -> jax.Array:
-        flags = Flags(self.starts, jnp.zeros(len(self.cases), bool))
-        results = _followed(self.program, leaves, flags)
+        met, results = recorded(self.program, leaves, jnp.zeros(len(self.cases), bool), self._record)
         finite = [jnp.all(jnp.isfinite(each)) for each in results if jnp.issubdtype(each.dtype, jnp.floating)]
-        return flags.values & jnp.all(jnp.stack(finite)) if finite else flags.values
+        return met & jnp.all(jnp.stack(finite)) if finite else met
+
+    def _record(self, met: jax.Array, equation: Any, inputs: list[Any]) -> jax.Array:
+        """Return which cases are met, with those of an operation that its operands are."""
+        start = self.starts.get(id(equation))
+        if start is None:
+            return met
+        name = equation.primitive.name
+        if name == "cond":
+            return met.at[start + jnp.clip(inputs[0], 0, len(equation.params["branches"]) - 1)].set(True)
+        for at, outcome in enumerate(_outcomes(name, equation.params, inputs)):
+            met = met.at[start + at].set(met[start + at] | jnp.any(outcome))
+        return met
 
     def search(
         self, given: Sequence[Sequence[np.ndarray]], *, branches_alone: bool = False
@@ -135,26 +147,6 @@ class Coverage:
         place, other = random.integers(leaf.size, size=2)
         changed.flat[place] = number if kind == 6 else leaf.flat[other]
         return changed
-
-
-class Flags:
-    """The cases that are met while a program is traced."""
-
-    def __init__(self, starts: dict[int, int], values: jax.Array) -> None:
-        self.starts, self.values = starts, values
-
-    def record(self, equation: Any, inputs: list[Any]) -> None:
-        """Record which cases of an operation its operands are."""
-        start = self.starts.get(id(equation))
-        if start is None:
-            return
-        name = equation.primitive.name
-        if name == "cond":
-            which = jnp.clip(inputs[0], 0, len(equation.params["branches"]) - 1)
-            self.values = self.values.at[start + which].set(True)
-            return
-        for at, outcome in enumerate(_outcomes(name, equation.params, inputs)):
-            self.values = self.values.at[start + at].set(self.values[start + at] | jnp.any(outcome))
 
 
 def _outcomes(name: str, params: dict[str, Any], inputs: list[Any]) -> Iterator[jax.Array]:
@@ -238,62 +230,3 @@ def _depends(program: Any, operands: Sequence[bool], seen: Callable[[Any], None]
             given = [*given[:consts], *carry, *given[end:]]
 
     return interpret(program, operands, apply, constant=lambda value: False)
-
-
-def _followed(program: Any, operands: Sequence[Any], flags: Flags) -> list[Any]:
-    """Run a program and record its cases in ``flags``, also within loops and branches."""
-
-    def apply(equation: Any, inputs: list[Any]) -> Sequence[Any] | None:
-        flags.record(equation, inputs)
-        if scan := scan_of(equation):
-            return _scan(scan, inputs, flags)
-        if equation.primitive.name == "cond" and is_known(equation):
-            which, *rest = inputs
-            branches = [
-                lambda values, o, b=branch: _inside(b, o, flags, values) for branch in equation.params["branches"]
-            ]
-            flags.values, results = lax.switch(which, branches, flags.values, rest)
-            return results
-        if equation.primitive.name == "while" and is_known(equation):
-            return _while(equation, inputs, flags)
-        return None if called_program(equation) is not None else run(equation, *inputs)
-
-    return interpret(program, operands, apply)
-
-
-def _inside(program: Any, operands: Sequence[Any], flags: Flags, values: jax.Array) -> tuple[jax.Array, list[Any]]:
-    """Return the cases met before and within a program, and its results, as it declares them."""
-    inside = Flags(flags.starts, values)
-    results = _followed(program, operands, inside)
-    return inside.values, [
-        each if jnp.issubdtype(aval.dtype, jax.dtypes.extended) else jnp.asarray(each, aval.dtype)
-        for each, aval in zip(results, program.out_avals, strict=True)
-    ]
-
-
-def _scan(scan: Any, operands: list[Any], flags: Flags) -> list[Any]:
-    fixed, first, rows = scan.split(operands)
-
-    def iteration(carry: Any, row: Any) -> tuple[Any, Any]:
-        values, results = _inside(scan.body, [*fixed, *carry[1], *row], flags, carry[0])
-        return (values, results[: scan.carried]), results[scan.carried :]
-
-    (flags.values, last), outputs = lax.scan(iteration, (flags.values, [*first]), [*rows], scan.length, scan.reverse)
-    return [*last, *outputs]
-
-
-def _while(equation: Any, operands: list[Any], flags: Flags) -> list[Any]:
-    params = equation.params
-    start, end = params["cond_nconsts"], params["cond_nconsts"] + params["body_nconsts"]
-    test, body = params["cond_jaxpr"], params["body_jaxpr"]
-    if test.out_avals[0].shape:
-        return run(equation, *operands)  # a mapped loop, whose rows end one by one, is not looked into
-
-    def iteration(carry: Any) -> Any:
-        return _inside(body, [*operands[start:end], *carry[1]], flags, carry[0])
-
-    def goes_on(carry: Any) -> Any:
-        return _inside(test, [*operands[:start], *carry[1]], flags, carry[0])[1][0]
-
-    flags.values, results = lax.while_loop(goes_on, iteration, (flags.values, [*operands[end:]]))
-    return results

@@ -1,20 +1,19 @@
 """Where an equation stands in the user's code, and what a program's equations meet when the program runs."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.extend import source_info_util
-from jax.extend.core import jaxpr_as_fun
 
-from .equations import called_program, is_known, scan_of
+from .equations import CALLS, called_program, inner_programs, is_known, scan_of, walk
 from .interpreter import interpret, run
+from .turns import Turns
 
 OWN = Path(__file__).parent.parent
-MOST_TURNS = 10_000  # of a ``while`` loop that is followed
+MOST_OPERATIONS = 20_000  # that are followed; after them, calls and loops are run, but not entered
 
 
 def place_of(equation: Any) -> str:
@@ -27,6 +26,7 @@ def place_of(equation: Any) -> str:
 def function_of(equation: Any) -> tuple[str, str]:
     """Return the name of the function that an equation calls, and its file and line.
 
+    >>> import jax
     >>> (equation,) = jax.make_jaxpr(jax.nn.relu)(1.0).eqns
     >>> function_of(equation)[0]
     'relu'
@@ -42,6 +42,7 @@ def operand_names(equation: Any) -> list[str]:
 
     Those of a ``jax.custom_vjp`` are not kept by JAX: they are those of its forward function.
 
+    >>> import jax
     >>> (equation,) = jax.make_jaxpr(jax.nn.relu)(1.0).eqns
     >>> operand_names(equation)
     ['x']
@@ -68,70 +69,109 @@ def visit(program: Any, operands: Sequence[Any], seen: Callable[[Visit], None]) 
     """Run a program and report every equation that is met, with its operands' values.
 
     Calls, loops and the branches that are taken are entered. Of a loop, the first, the middle and the last iteration
-    are entered, and a ``while`` loop's first two. The result is the program's results, and in words what was not run:
-    branches, loops without an iteration.
+    are entered (of a ``while`` loop the first two and the last), and those that first take a branch. The result is the
+    program's results, and in words what was not run or not entered: branches, loops without an iteration, rules of
+    functions within operations that are not known.
     """
-    taken: dict[int, set[int]] = {}
-    branching: dict[int, Any] = {}
-    empty: set[str] = set()
-
-    def follow(program: Any, operands: Sequence[Any], within: tuple[str, ...]) -> list[Any]:
-        def apply(equation: Any, inputs: list[Any]) -> Sequence[Any] | None:
-            seen(Visit(equation, inputs, within))
-            name = equation.primitive.name
-            if scan := scan_of(equation):
-                if not scan.length:
-                    empty.add(f"the scan in {place_of(equation)} has no iteration")
-                return _through_scan(scan, inputs, lambda body, given: follow(body, given, (*within, "scan")))
-            if name == "cond" and is_known(equation):
-                branches = equation.params["branches"]
-                which = int(np.clip(int(inputs[0]), 0, len(branches) - 1))
-                taken.setdefault(id(equation), set()).add(which)
-                branching[id(equation)] = equation
-                return follow(branches[which], inputs[1:], (*within, "cond"))
-            if name == "while" and is_known(equation):
-                if equation.params["cond_jaxpr"].out_avals[0].shape:
-                    return run(equation, *inputs)  # a mapped loop, whose rows end one by one, is not entered
-                return _through_while(
-                    equation.params, inputs, lambda body, given: follow(body, given, (*within, "while"))
-                )
-            if (called := called_program(equation)) is not None:
-                return follow(called, inputs, (*within, name))
-            return run(equation, *inputs)
-
-        return interpret(program, operands, apply)
-
-    results = follow(program, operands, ())
-    missed = [
-        f"branch {branch} of {len(equation.params['branches'])} of the cond in {place_of(equation)} is not taken"
-        for key, equation in branching.items()
-        for branch in range(len(equation.params["branches"]))
-        if branch not in taken[key]
-    ]
-    return results, [*missed, *sorted(empty)]
+    followed = _Followed(seen)
+    results = followed.follow(program, operands, ())
+    return results, followed.missed()
 
 
-def _through_scan(scan: Any, operands: list[Any], follow: Callable[[Any, list[Any]], list[Any]]) -> list[Any]:
-    fixed, carry, rows = scan.split(operands)
-    fast, outputs = jax.jit(jaxpr_as_fun(scan.body)), {}
-    order = [*range(scan.length)][:: -1 if scan.reverse else 1]
-    entered = {order[at] for at in (0, scan.length // 2, scan.length - 1)} if order else set()
-    for iteration in order:
-        given = [*fixed, *carry, *(each[iteration] for each in rows)]
-        results = follow(scan.body, given) if iteration in entered else fast(*given)
-        carry, outputs[iteration] = results[: scan.carried], results[scan.carried :]
-    if not outputs:
-        return [*carry, *(jnp.zeros((0, *aval.shape), aval.dtype) for aval in scan.body.out_avals[scan.carried :])]
-    return [*carry, *map(jnp.stack, zip(*(outputs[at] for at in range(scan.length)), strict=True))]
+class _Followed:
+    """What is met while a program is followed."""
+
+    def __init__(self, seen: Callable[[Visit], None]) -> None:
+        self.seen = seen
+        self.branching: dict[int, Any] = {}  # the conds that are run, by their identity
+        self.taken: dict[int, set[int]] = {}  # the branches that they take, in any iteration
+        self.entered: dict[int, set[int]] = {}  # those in which the equations were reported
+        self.unknown: set[int] = set()  # conds that are run without a record
+        self.notes: dict[str, None] = {}
+        self.turns: dict[int, Turns] = {}
+        self.operations = 0
+
+    def follow(self, program: Any, operands: Sequence[Any], within: tuple[str, ...]) -> list[Any]:
+        """Run a program and report its equations."""
+        return interpret(program, operands, lambda equation, inputs: self._apply(equation, inputs, within))
+
+    def _apply(self, equation: Any, inputs: list[Any], within: tuple[str, ...]) -> Sequence[Any]:
+        self.seen(Visit(equation, inputs, within))
+        self.operations += 1
+        name, called = equation.primitive.name, called_program(equation)
+        holds = any(True for _ in inner_programs(equation))
+        if holds and self.operations > MOST_OPERATIONS:
+            self._leave(equation, f"after {MOST_OPERATIONS:,} operations")
+        elif scan_of(equation) or (name == "while" and is_known(equation)):
+            return self._loop(equation, inputs, (*within, name))
+        elif name == "cond" and is_known(equation):
+            branches = equation.params["branches"]
+            which = int(np.clip(int(inputs[0]), 0, len(branches) - 1))
+            self._take(equation, which)
+            self.entered.setdefault(id(equation), set()).add(which)
+            return self.follow(branches[which], inputs[1:], (*within, "cond"))
+        elif called is not None:
+            return self.follow(called, inputs, (*within, name))
+        elif name == "custom_linear_solve" and set(equation.params) == {"const_lengths", "jaxprs"}:
+            return self._linear_solve(equation, inputs, (*within, name))
+        elif holds:
+            self._leave(equation, "which is not entered")
+        return run(equation, *inputs)
+
+    def _take(self, equation: Any, branch: int) -> None:
+        self.branching[id(equation)] = equation
+        self.taken.setdefault(id(equation), set()).add(branch)
+
+    def _leave(self, equation: Any, why: str) -> None:
+        """Note what is within an equation that is run, but not entered."""
+        inner = [each for program in inner_programs(equation) for each, _ in walk(program)]
+        self.unknown |= {id(each) for each in inner if each.primitive.name == "cond"}
+        rules = [each for each in inner if is_rule(each) and called_program(each) is not None]
+        names = dict.fromkeys(function_of(each)[0] for each in rules)
+        place = f"{equation.primitive.name} in {place_of(equation)}".removesuffix(" in ")
+        if names:
+            self.notes[f"the rule of {', '.join(names)} within the {place}, {why}"] = None
+        elif why.startswith("after"):
+            self.notes[f"what is within the {place}, {why}"] = None
+
+    def _loop(self, equation: Any, inputs: list[Any], within: tuple[str, ...]) -> list[Any]:
+        """Run a loop, then report the equations of some of its iterations."""
+        if id(equation) not in self.turns:
+            self.turns[id(equation)] = Turns(equation)
+        turns = self.turns[id(equation)]
+        done = turns.run(inputs)
+        for cond, branch in done.taken:
+            self._take(cond, branch)
+        if not done.given:
+            self.notes[f"the {within[-1]} in {place_of(equation)} has no iteration"] = None
+        for operands in done.given:
+            self.follow(turns.body, operands, within)
+        return done.results
+
+    def _linear_solve(self, equation: Any, inputs: list[Any], within: tuple[str, ...]) -> list[Any]:
+        """Solve, and report the equations of the solver, and of the product of the matrix and the solution."""
+        lengths, programs = equation.params["const_lengths"], equation.params["jaxprs"]
+        ends = np.cumsum([0, *lengths])
+        constants = [inputs[start:end] for start, end in itertools.pairwise(ends)]
+        results = run(equation, *inputs)
+        self.follow(programs.solve, [*constants[2], *inputs[ends[-1] :]], within)
+        self.follow(programs.matvec, [*constants[0], *results], within)
+        return results
+
+    def missed(self) -> list[str]:
+        """Return in words what was not run or not entered."""
+        words = []
+        for key, equation in self.branching.items():
+            count = len(equation.params["branches"])
+            for branch in range(count):
+                place = f"branch {branch} of {count} of the cond in {place_of(equation)}"
+                if branch in self.taken[key] and branch not in self.entered.get(key, ()):
+                    words.append(f"{place}, which is taken in an iteration that is not entered")
+                elif branch not in self.taken[key] and key not in self.unknown:
+                    words.append(f"{place} is not taken")
+        return [*words, *sorted(self.notes)]
 
 
-def _through_while(params: dict[str, Any], operands: list[Any], follow: Callable[..., list[Any]]) -> list[Any]:
-    start = params["cond_nconsts"], params["cond_nconsts"] + params["body_nconsts"]
-    of_test, of_body, carry = operands[: start[0]], operands[start[0] : start[1]], operands[start[1] :]
-    test, body = jax.jit(jaxpr_as_fun(params["cond_jaxpr"])), jax.jit(jaxpr_as_fun(params["body_jaxpr"]))
-    for turn in range(MOST_TURNS):
-        if not test(*of_test, *carry)[0]:
-            break
-        given = [*of_body, *carry]
-        carry = follow(params["body_jaxpr"], given) if turn < 2 else body(*given)
-    return carry
+def is_rule(equation: Any) -> bool:
+    """Return whether an equation calls a function with a rule of its own: for its derivative, or for ``vmap``."""
+    return equation.primitive.name in CALLS and equation.primitive.name.startswith("custom_")
