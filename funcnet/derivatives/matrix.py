@@ -25,6 +25,7 @@ RANDOM_COTANGENTS = 6
 MOST_ELEMENTS = 3000  # beyond it, some elements are chosen
 CHOSEN_ELEMENTS = 500
 FORWARD_ELEMENTS = 64  # the elements along which forward mode is run
+MOST_DIRECTIONS = 6  # along which a tangent is scaled
 LEVELS = 14  # halved steps of Richardson's extrapolation
 SIDE = 2.0**-28  # the relative distance at which the two sides of a kink are looked at
 SHORTER = 2.0**-20  # a second complex step is so much shorter, and has to give the same
@@ -41,16 +42,21 @@ class Flat(NamedTuple):
 
     call: Callable[..., list[jax.Array]]
     names: tuple[str, ...]  # of the arrays, such as "params['w']"
+    whole: Callable[..., Any]  # the same, which returns what the function returns
+    arguments: Callable[[Sequence[Any]], tuple[Any, ...]]  # the function's arguments for some floating arrays
+    places: tuple[int, ...]  # of the arrays among all leaves of the arguments
 
 
 def flattened(where: str, function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Flat, list[np.ndarray]]:
     """Return a function of pytrees as ``Flat``, and its floating arrays in float64; other arguments are held fixed."""
     leaves, structure = jax.tree_util.tree_flatten_with_path(args)
+    roots = _names(function, args)
+    names = [roots[keys[0].idx] + jax.tree_util.keystr(keys[1:]) for keys, _ in leaves]
     # What stays fixed may be on another device than the check.
     given = [np.asarray(leaf) if is_plain_array(leaf) else leaf for _, leaf in leaves]
     places = []
     for place, leaf in enumerate(given):
-        dtype = jnp.result_type(leaf) if isinstance(leaf, float | np.ndarray | np.generic | jax.Array) else np.int32
+        dtype = _dtype(where, names[place], leaf)
         if jnp.issubdtype(dtype, jnp.complexfloating):
             raise TypeError(message(where, "real arguments: take the real and the imaginary part as two", dtype))
         if jnp.issubdtype(dtype, jnp.floating):
@@ -60,16 +66,30 @@ def flattened(where: str, function: Callable[..., Any], args: tuple[Any, ...]) -
     if not any(np.size(given[place]) for place in places):
         raise ValueError(message(where, "floating arguments of at least one element", "empty ones"))
 
-    def call(*arrays: Any) -> list[jax.Array]:
+    def arguments(arrays: Sequence[Any]) -> tuple[Any, ...]:
         rebuilt = list(given)
         for place, array in zip(places, arrays, strict=True):
             rebuilt[place] = array
-        return floating_results(function(*jax.tree.unflatten(structure, rebuilt)))
+        return jax.tree.unflatten(structure, rebuilt)
 
-    names = _names(function, args)
-    found = tuple(names[keys[0].idx] + jax.tree_util.keystr(keys[1:]) for keys, _ in leaves)
+    def whole(*arrays: Any) -> Any:
+        return function(*arguments(arrays))
+
+    def call(*arrays: Any) -> list[jax.Array]:
+        return floating_results(whole(*arrays))
+
     arrays = [np.asarray(given[place]).astype(np.float64) for place in places]
-    return Flat(call, tuple(found[place] for place in places)), arrays
+    return Flat(call, tuple(names[place] for place in places), whole, arguments, tuple(places)), arrays
+
+
+def _dtype(where: str, name: str, leaf: Any) -> Any:
+    """Return the dtype of an argument's leaf, an integer one where it is no number; raise where JAX has none."""
+    if not isinstance(leaf, float | np.ndarray | np.generic | jax.Array):
+        return np.dtype(np.int32)
+    try:
+        return jnp.result_type(leaf)
+    except TypeError as error:
+        raise TypeError(message(where, f"{name} of a dtype that JAX has", np.asarray(leaf).dtype)) from error
 
 
 def is_plain_array(leaf: Any) -> bool:
@@ -226,6 +246,19 @@ class Derivatives:
 
         matrix, results = lax.map(one, jnp.asarray(self.forward_rows))
         return matrix, [each[0] for each in results] if len(self.forward_rows) else []
+
+    def directions(self) -> np.ndarray:
+        """Return a few directions (directions, elements): those of single elements, and the dense ones."""
+        single = np.eye(min(self.size, MOST_DIRECTIONS), self.size)
+        return single if self.dense is None else np.concatenate([self.dense, single])
+
+    def pushed(self, leaves: Any, directions: Any) -> jax.Array:
+        """Return the derivative (directions, cotangents) by JAX's forward mode along given directions."""
+
+        def one(direction: jax.Array) -> jax.Array:
+            return self.weighted(jax.jvp(self.function, tuple(leaves), tuple(self.split(direction, leaves)))[1])
+
+        return lax.map(one, directions)
 
     def tangents(self, row: Any, leaves: Any) -> list[jax.Array]:
         """Return the direction of a row, split like the arrays."""

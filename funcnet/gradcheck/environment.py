@@ -21,6 +21,7 @@ def double_precision() -> Iterator[Any]:
     with (
         jax.enable_x64(True),
         jax.default_device(cpu),
+        jax.transfer_guard("allow"),
         jax.numpy_dtype_promotion("standard"),
         jax.numpy_rank_promotion("allow"),
         np.errstate(invalid="ignore", over="ignore", divide="ignore", under="ignore"),

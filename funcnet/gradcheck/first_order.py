@@ -1,8 +1,11 @@
 """The first derivative by every route, against the numerical one."""
 
+import traceback
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 from ..derivatives.matrix import VANISHING, Numerical, RuleError
@@ -17,6 +20,7 @@ from .subject import NAMES, Examination, Point, as_numbers
 UNAVAILABLE = ("forward-mode", "everse-mode", "Linearization failed", "not implemented", "not support", "pallas")
 FLOAT64 = np.finfo(np.float64)
 STEADY = 0.05  # a derivative is well conditioned if last bits of its arguments change it by less
+LIBRARIES = (Path(jax.__file__).parent, Path(__file__).parent.parent)
 OF_RULES = ("ustom VJP", "ustom JVP", "custom_vjp", "custom_jvp", "JVP rule")
 
 
@@ -156,13 +160,27 @@ def failed(examined: Examination, route: str, error: Exception) -> None:
     """Note that a route is not available, or report what its rule raised."""
     text = " ".join(str(error).split())
     first = f"{type(error).__name__}: {text[:200]}"
-    custom = any(word in text for word in OF_RULES)
     if isinstance(error, RuleError):
         examined.add(Verdict.MISMATCH, NAMES[route], text)
-    elif route == "hand" or (custom and not is_unavailable(error)):
+    elif route == "hand" or is_of_rule(examined, error):
         examined.add(Verdict.MISMATCH, NAMES[route], f"it raises {first}")
     elif "custom_vjp function" not in text:  # which has no forward mode by its nature
         examined.notes.append(f"{NAMES[route]} of {examined.subject.name}: {first}")
+
+
+def is_of_rule(examined: Examination, error: Exception) -> bool:
+    """Return whether an error is raised by a rule of the user's, not by JAX for what it does not support."""
+    frames = [each for each in traceback.extract_tb(error.__traceback__) if not _is_library(each.filename)]
+    if frames and str(frames[-1].line).startswith(("raise", "assert")):  # in a function of the user's
+        return examined.has_rules()
+    if is_unavailable(error):
+        return False
+    return any(word in str(error) for word in OF_RULES) or (bool(frames) and examined.has_rules())
+
+
+def _is_library(filename: str) -> bool:
+    """Return whether a file is one of JAX or of this package, or code that is made."""
+    return filename.startswith("<") or any(Path(filename).is_relative_to(folder) for folder in LIBRARIES)
 
 
 def is_unavailable(error: Exception) -> bool:

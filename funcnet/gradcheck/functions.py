@@ -10,12 +10,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..derivatives.matrix import flattened
+from ..derivatives.matrix import Flat, flattened
 from ..errors import message
 from ..jaxprs import NoRuleError, place_of, walk
 from ..jaxprs.coverage import Coverage
 from .environment import double_precision, training_dtype
 from .first_order import first_order
+from .intended import check_declarations
 from .judgement import Verdict
 from .linearity import linearity
 from .low_precision import low_precision
@@ -79,14 +80,16 @@ def check_function(
     """
     if not callable(function):
         raise TypeError(message("check_function", "function to be callable", type(function).__name__))
-    if order not in (1, 2):
-        raise ValueError(message("check_function", "order 1 or 2", order))
+    if backward is not None and not callable(backward):
+        raise TypeError(message("check_function", "backward to be callable or None", type(backward).__name__))
+    check_order("check_function", order)
+    check_declarations("check_function", expected, functions=False)
     with marked_calls(), double_precision():
         flat, leaves = flattened("check_function", function, args)
         _refuse_unknown("check_function", expected, [*map(_root, flat.names)], "an argument's name")
         low = training_dtype("check_function", dtype, jax.tree.leaves(args))
-        by_hand = None if backward is None else _as_flat(backward, function, args)
-        program = jax.make_jaxpr(flat.call)(*leaves)
+        by_hand = None if backward is None else _as_flat(backward, flat, args)
+        program = traced("check_function", flat, leaves)
         has_rules = any(equation.primitive.name in RULES for equation, _ in walk(program))
         subject = Subject(name_of(function), flat.call, flat.call, flat.names, by_hand, None)
         examined = Examination(subject, leaves)
@@ -138,7 +141,9 @@ def examine(
             side_effects(examined, given)
     elif not examined.findings:
         examined.add(Verdict.NOT_CHECKED, "the derivative", "JAX differentiates it in neither mode")
-    for point in [*points, *(searched(examined, [given, *points]) if search else ())]:
+    if search:
+        examined.searched += searched(examined, [given, *points])
+    for point in [*points, *examined.searched]:
         if examined.routes:
             first_order(examined, point)
             if low is not None:
@@ -171,6 +176,26 @@ def searched(examined: Examination, points: Sequence[Point]) -> list[Point]:
         *(Point(leaves, f"at a {words}", is_special=True) for leaves, words in found),
         *(filled(points[0].leaves, value) for value in coverage.between()),
     ]
+
+
+def check_order(where: str, order: Any) -> None:
+    """Raise ``ValueError`` unless the order is 1 or 2."""
+    if order not in (1, 2):
+        raise ValueError(message(where, "order 1 or 2", order))
+
+
+def traced(where: str, flat: Flat, leaves: Sequence[np.ndarray]) -> Any:
+    """Return a function's program in float64; raise ``TypeError`` if it can be traced in float32 alone."""
+    try:
+        return jax.make_jaxpr(flat.call)(*leaves)
+    except TypeError as error:
+        try:
+            with jax.enable_x64(False):
+                jax.make_jaxpr(flat.call)(*leaves)
+        except Exception:  # the user's own error
+            raise error from None
+        text = "function to follow the dtype of its arguments, since it is checked in float64, not in float32 alone"
+        raise TypeError(message(where, text, f"TypeError: {' '.join(str(error).split())[:200]}")) from error
 
 
 def name_of(function: Any) -> str:
@@ -208,8 +233,9 @@ def declared(
     needed, result = set(), []
     for finding in findings:
         key = key_of(finding)
-        if finding.verdict is Verdict.MISMATCH and expected and isinstance(expected.get(key), str):
+        if finding.verdict is Verdict.MISMATCH:
             needed.add(key)
+        if is_of_derivative(finding) and expected and isinstance(expected.get(key), str):
             finding = replace(finding, verdict=Verdict.DECLARED, reason=expected[key])
         result.append(finding)
     for key, reason in (expected or {}).items():
@@ -218,6 +244,12 @@ def declared(
                 message(where, f"expected= to name what differs, and nothing of {key!r} does", repr(reason))
             )
     return result
+
+
+def is_of_derivative(finding: Finding) -> bool:
+    """Return whether a finding is of a wrong derivative, not of another output, nor of a rule that raises an error."""
+    others = finding.check.startswith("the output") or finding.reason.startswith("it raises")
+    return finding.verdict is Verdict.MISMATCH and not others
 
 
 def _with_stop(finding: Finding, program: Any) -> Finding:
@@ -240,29 +272,29 @@ def _root(name: str) -> str:
     return name.partition("[")[0].partition(".")[0]
 
 
-def _as_flat(backward: Callable[..., Any], function: Callable[..., Any], args: tuple[Any, ...]) -> Callable[..., Any]:
+def _as_flat(backward: Callable[..., Any], flat: Flat, args: tuple[Any, ...]) -> Callable[..., Any]:
     """Return a backward pass as a function of the floating arrays and of the floating cotangents."""
-    structure: Any
-    leaves, structure = jax.tree.flatten(args)
-    floating = [place for place, leaf in enumerate(leaves) if jnp.issubdtype(jnp.result_type(leaf), jnp.floating)]
 
     def by_hand(arrays: Sequence[Any], cotangents: Sequence[Any]) -> list[Any]:
-        rebuilt = list(leaves)
-        for place, array in zip(floating, arrays, strict=True):
-            rebuilt[place] = array
-        args = jax.tree.unflatten(structure, rebuilt)
-        shapes, form = jax.tree.flatten(jax.eval_shape(function, *args))
+        shapes, form = jax.tree.flatten(jax.eval_shape(flat.whole, *arrays))
         given = iter(cotangents)
         full = [
             next(given) if jnp.issubdtype(each.dtype, jnp.floating) else np.zeros(each.shape, jax.dtypes.float0)
             for each in shapes
         ]
-        returned = backward(args, jax.tree.unflatten(form, full))
+        returned = backward(flat.arguments(arrays), jax.tree.unflatten(form, full))
+        if not isinstance(returned, tuple) or len(returned) != len(args):
+            raise TypeError(message("backward", f"a tuple of {len(args)} gradients, as the arguments", _kind(returned)))
+        structure: Any = jax.tree.structure(args)
         gradients = structure.flatten_up_to(returned)
-        for place, array in zip(floating, arrays, strict=True):
-            shape = jnp.shape(gradients[place])
+        for place, array in zip(flat.places, arrays, strict=True):
+            shape = None if gradients[place] is None else jnp.shape(gradients[place])
             if shape != array.shape:
                 raise ValueError(message("backward", f"gradient {place} of shape {array.shape}", shape))
-        return [jnp.asarray(gradients[place]) for place in floating]
+        return [jnp.asarray(gradients[place]) for place in flat.places]
 
     return by_hand
+
+
+def _kind(returned: Any) -> str:
+    return f"a tuple of {len(returned)}" if isinstance(returned, tuple) else type(returned).__name__

@@ -57,29 +57,44 @@ def explained(moved: Iterable[Any]) -> Iterator[Any]:
 
 
 def linearity(examined: Examination, point: Point) -> None:
-    """Compare what each backward pass of a function makes of combined cotangents with the combined results."""
+    """Compare what each derivative of a function makes of combined cotangents with the combined results.
+
+    In forward mode they are tangents; where there is a reverse mode, JAX made sure that it is linear in them.
+    """
+    derivatives = examined.derivatives
     for route in examined.routes:
-        if route == "forward":
+        if route != "forward":
+            check = f"linear in the cotangent ({NAMES[route]})"
+            _is_linear(examined, point, route, check, derivatives.cotangents, "cotangent")
+        elif "reverse" not in examined.routes:
+            check = f"linear in the tangent ({NAMES[route]})"
+            _is_linear(examined, point, "pushed", check, derivatives.directions(), "tangent")
+
+
+def _is_linear(examined: Examination, point: Point, method: str, check: str, c: np.ndarray, what: str) -> None:
+    """Compare what a method of ``Derivatives`` makes of combined rows of c; in its results they are columns."""
+
+    def of(rows: np.ndarray) -> np.ndarray:
+        found = examined.derivatives.run(method, point.leaves, rows)
+        return found.T if what == "tangent" else found[0]
+
+    if not c.size or not np.isfinite(of(c)).all():
+        return
+    pulled = [of(each) for each in combined(c, np.roll(c, 1, axis=0))]
+    moved: Any = None
+    for at, (words, apart, size) in enumerate(departures(pulled)):
+        if (apart <= LAST_BITS * size + VANISHING).all():
             continue
-        run, c = examined.derivatives.run, examined.derivatives.cotangents
-        once, _ = run(route, point.leaves, c)
-        if not np.isfinite(once).all() or not c.size:
-            continue
-        check = f"linear in the cotangent ({NAMES[route]})"
-        pulled = [run(route, point.leaves, each)[0] for each in combined(c, np.roll(c, 1, axis=0))]
-        moved: Any = None
-        for at, (words, apart, size) in enumerate(departures(pulled)):
-            if (apart <= LAST_BITS * size + VANISHING).all():
-                continue
-            if moved is None:
-                one = ROUNDING_FACTOR * examined.moves(route, point.leaves, c)
-                moved = list(explained([one, np.roll(one, 1, axis=1), *[0.0] * len(COMBINATIONS)]))
-            if not (apart <= LAST_BITS * size + moved[at]).all():
-                reason = "it is not 0 for a cotangent of 0" if words.endswith(" 0") else f"it is not linear {words}"
-                examined.add(Verdict.MISMATCH, check, reason, point=point.words)
-                break
-        else:
-            examined.add(Verdict.OK, check)
+        if moved is None:
+            one = ROUNDING_FACTOR * examined.moves(method, point.leaves, c)
+            one = one.T if what == "tangent" else one
+            moved = list(explained([one, np.roll(one, 1, axis=1), *[0.0] * len(COMBINATIONS)]))
+        if not (apart <= LAST_BITS * size + moved[at]).all():
+            words = words.replace("cotangent", what)
+            reason = f"it is not 0 for a {what} of 0" if words.endswith(" 0") else f"it is not linear {words}"
+            examined.add(Verdict.MISMATCH, check, reason, point=point.words)
+            return
+    examined.add(Verdict.OK, check)
 
 
 def not_linear(given: Given, code: Code, statistics: tuple[int, ...], names: list[str]) -> Iterator[str]:

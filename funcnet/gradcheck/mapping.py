@@ -5,6 +5,7 @@ a ``jax.jit`` of a name.
 """
 
 import itertools
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -15,11 +16,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax.custom_batching import custom_vmap
 
+from ..derivatives.rounding import ROUNDING_FACTOR
+from .element_verdicts import LAST_BITS
 from .judgement import Verdict
-from .subject import Examination, Point
+from .subject import Examination, Point, as_numbers
 
 MARK = "custom_vmap function "
-SAME = 1e-12  # relative; what the last bits of a function under ``vmap`` may differ by
 
 
 class Call(NamedTuple):
@@ -33,16 +35,44 @@ class Call(NamedTuple):
 _calls: WeakKeyDictionary[Any, dict[str, Call]] = WeakKeyDictionary()
 
 
-@contextmanager
-def marked_calls() -> Iterator[None]:
-    """Mark the calls of ``custom_vmap`` functions in the programs that are traced."""
-    original = custom_vmap.__call__
+class _Marking:
+    """Which threads mark calls: JAX's method is replaced while one of them does."""
 
-    def call(function: Any, *args: Any, **kwargs: Any) -> Any:
+    def __init__(self) -> None:
+        self.lock, self.count, self.original = threading.Lock(), 0, custom_vmap.__call__
+        self.here = threading.local()
+
+    def begin(self) -> None:
+        """Mark the calls of this thread, once more."""
+        with self.lock:
+            if not self.count:
+                self.original = custom_vmap.__call__
+                self._set(lambda function, *args, **kwargs: self.call(function, *args, **kwargs))
+            self.count += 1
+        self.here.depth = getattr(self.here, "depth", 0) + 1
+
+    def end(self) -> None:
+        """Take back one ``begin``."""
+        self.here.depth -= 1
+        with self.lock:
+            self.count -= 1
+            if not self.count:
+                self._set(self.original)
+
+    @staticmethod
+    def _set(method: Any) -> None:
+        setattr(custom_vmap, "__call__", method)  # noqa: B010  a method, which a type checker does not let be replaced
+
+    def call(self, function: Any, *args: Any, **kwargs: Any) -> Any:
+        """Call a function, by a name that marks it where this thread does."""
+        original = self.original
+        if not getattr(self.here, "depth", 0):
+            return original(function, *args, **kwargs)
         leaves, structure = jax.tree.flatten((args, kwargs))
         shapes = [jnp.shape(leaf) for leaf in leaves]
         name = f"{MARK}{id(function)} {hash((structure, *shapes))}"
-        _calls.setdefault(function, {})[name] = Call(structure, shapes)
+        with self.lock:
+            _calls.setdefault(function, {})[name] = Call(structure, shapes)
 
         def inside(*args: Any, **kwargs: Any) -> Any:
             return original(function, *args, **kwargs)
@@ -50,11 +80,18 @@ def marked_calls() -> Iterator[None]:
         inside.__name__ = inside.__qualname__ = name
         return jax.jit(inside)(*args, **kwargs)
 
-    setattr(custom_vmap, "__call__", call)  # noqa: B010  a method, which a type checker does not let be replaced
+
+_marking = _Marking()
+
+
+@contextmanager
+def marked_calls() -> Iterator[None]:
+    """Mark the calls of ``custom_vmap`` functions in the programs that this thread traces."""
+    _marking.begin()
     try:
         yield
     finally:
-        setattr(custom_vmap, "__call__", original)  # noqa: B010
+        _marking.end()
 
 
 def mapped_function(equation: Any, operands: list[Any]) -> tuple[Any, list[Any], Any] | None:
@@ -62,7 +99,7 @@ def mapped_function(equation: Any, operands: list[Any]) -> tuple[Any, list[Any],
     name = equation.params.get("name", "")
     if equation.primitive.name != "jit" or not str(name).startswith(MARK):
         return None
-    found = next((each for each, calls in _calls.items() if name in calls), None)
+    found = next((each for each, calls in [*_calls.items()] if name in calls), None)
     if found is None:
         return None
     call = _calls[found][name]
@@ -95,9 +132,19 @@ def check_mapping(examined: Examination, mapped: Callable[..., Any], alone: Call
             examined.add(Verdict.MISMATCH, "under vmap", f"its rule raises {type(error).__name__}: {str(error)[:160]}")
             return
         rows = [[pair[row] if axis == 0 else pair for pair, axis in zip(given, axes, strict=True)] for row in (0, 1)]
-        right = [np.stack(each) for each in zip(*(alone(*row) for row in rows), strict=True)]
-        if not all(np.allclose(a, b, rtol=SAME, atol=SAME / 10) for a, b in zip(got, right, strict=True)):
+        if not all(_is_same(examined, row, [each[at] for each in got], alone(*row)) for at, row in enumerate(rows)):
             reason = "its vmap rule returns another output than the function, row by row"
             examined.add(Verdict.MISMATCH, "under vmap", reason)
             return
     examined.add(Verdict.OK, "under vmap")
+
+
+def _is_same(examined: Examination, leaves: list[np.ndarray], got: list[Any], right: list[Any]) -> bool:
+    """Return whether each element of a row is the function's, to its last bits or to the rounding that is measured."""
+    found, exact = as_numbers(got), as_numbers(right)
+    if found.shape != exact.shape:
+        return False
+    with np.errstate(invalid="ignore"):
+        apart = np.where((found == exact) | (np.isnan(found) & np.isnan(exact)), 0.0, np.abs(found - exact))
+    apart, size = np.where(np.isnan(apart), np.inf, apart), LAST_BITS * np.nan_to_num(np.abs(exact), posinf=0.0)
+    return bool((apart <= size).all()) or bool((apart <= size + ROUNDING_FACTOR * examined.output_moves(leaves)).all())

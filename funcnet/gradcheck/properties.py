@@ -10,6 +10,7 @@ import numpy as np
 from ..derivatives.matrix import VANISHING
 from ..derivatives.rounding import ROUNDING_FACTOR
 from ..jaxprs import place_of, walk
+from .first_order import is_of_rule
 from .judgement import Verdict
 from .subject import NAMES, Examination, Point, as_numbers
 
@@ -35,7 +36,10 @@ def consistency(examined: Examination, point: Point) -> None:
         check = f"{NAMES[route]} under {words}"
         try:
             found = list(compute(getattr(derivatives, route), given, c))
-        except Exception as error:
+        except Exception as error:  # of any kind: the rule is the user's code
+            if is_of_rule(examined, error):
+                examined.add(Verdict.MISMATCH, check, f"it raises {type(error).__name__}: {str(error)[:160]}")
+                return
             examined.notes.append(f"under {words}, {examined.subject.name}: {type(error).__name__}: {str(error)[:120]}")
             continue
         if wrong := _first_difference(found, alone, moves):

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..derivatives.matrix import Derivatives, Numerical
 from ..derivatives.rounding import Shaken
+from ..jaxprs import is_rule, walk
 from .judgement import Verdict
 from .report import Finding
 
@@ -45,17 +46,27 @@ class Examination:
         self.low = self.derivatives
         if subject.low is not None:
             self.low = Derivatives(subject.low, subject.low, leaves)
+        self.shaken: dict[Any, Shaken] = {}
+        self.method = ""
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget what is found; what is compiled stays."""
         self.findings: list[Finding] = []
         self.notes: list[str] = []
         self.routes: list[str] = []
-        self.shaken: dict[Any, Shaken] = {}
-        self.method = ""
+        self.searched: list[Point] = []  # the points that the check looked for
         self.low_is_checked = False
 
     def add(self, verdict: Verdict, check: str, reason: str = "", **facts: Any) -> None:
         """Add a finding."""
         facts = {"argument": "", **facts}
         self.findings.append(Finding(verdict, self.subject.name, check, reason=reason, **facts))
+
+    def has_rules(self) -> bool:
+        """Return whether the function calls one with a rule of its own."""
+        shapes = [jax.ShapeDtypeStruct(shape, np.float64) for shape in self.derivatives.shapes]
+        return any(is_rule(equation) for equation, _ in walk(jax.make_jaxpr(self.subject.function)(*shapes)))
 
     def moves(self, name: str, *arguments: Any) -> np.ndarray:
         """Return how far rounding moves the result of a method of ``Derivatives``, element by element."""

@@ -9,12 +9,14 @@ from .equations import (
     Scan,
     called_name,
     called_program,
+    fingerprint,
     is_known,
     name_of,
     operations,
     rule_of,
     scan_of,
     walk,
+    without_addresses,
 )
 from .interpreter import interpret, run, unrolled
 from .recording import going_on, going_rows, recorded, split_while
@@ -29,6 +31,7 @@ __all__ = [
     "Visit",
     "called_name",
     "called_program",
+    "fingerprint",
     "function_of",
     "going_on",
     "going_rows",
@@ -48,4 +51,5 @@ __all__ = [
     "unrolled",
     "visit",
     "walk",
+    "without_addresses",
 ]

@@ -5,8 +5,12 @@ read only where its operation is known with exactly its parameters; every other 
 ``NoRuleError``.
 """
 
+import hashlib
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
 
 Rule = TypeVar("Rule")
 
@@ -204,6 +208,27 @@ def inner_programs(equation: Any) -> Iterator[Any]:
         for inner in value if isinstance(value, tuple | list) else (value,):
             if hasattr(inner, "eqns"):
                 yield inner
+
+
+def fingerprint(program: Any) -> str:
+    """Return a text that two programs share if they compute the same in the same way, with the same constants.
+
+    >>> import jax
+    >>> one, other = (jax.make_jaxpr(lambda x, k=k: k * x)(1.0) for k in (1.0, 3.0))
+    >>> fingerprint(one) == fingerprint(one), fingerprint(one) == fingerprint(other)
+    (True, False)
+    """
+    found = hashlib.blake2b(without_addresses(str(program)).encode())
+    for each in (program, *(inner for equation, _ in walk(program) for inner in inner_programs(equation))):
+        for constant in getattr(each, "consts", ()):
+            is_key = not isinstance(getattr(constant, "dtype", None), np.dtype)
+            found.update(str(constant).encode() if is_key else np.asarray(constant).tobytes())
+    return found.hexdigest()
+
+
+def without_addresses(text: str) -> str:
+    """Return a text without the addresses of objects, which differ between two of the same kind."""
+    return re.sub("0x[0-9a-f]+", "", text)
 
 
 def operations(program: Any, opened: Collection[str] = CONTROL | set(CALLS)) -> Iterator[Any]:

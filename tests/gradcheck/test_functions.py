@@ -126,6 +126,16 @@ def test_operations_without_a_complex_form_are_checked_by_differences():
         ),
         ((jnp.sin, np.arange(3)), TypeError, "^check_function: expected an argument of a floating dtype, got none$"),
         (
+            (jnp.sin, X.astype(np.longdouble)),
+            TypeError,
+            "^check_function: expected x of a dtype that JAX has, got float",
+        ),
+        (
+            (lambda x: jax.lax.mul(x, jnp.ones(X.shape, jnp.float32)), X),
+            TypeError,
+            "^check_function: expected function to follow the dtype of its arguments, since it is checked in float64",
+        ),
+        (
             (jnp.abs, X + 1j),
             TypeError,
             "^check_function: expected real arguments: take the real and the imaginary part",
@@ -155,9 +165,58 @@ def test_a_stopped_gradient_is_named_and_can_be_declared():
     assert "nothing is passed on; stop_gradient is called in test_functions.py:" in str(report)
 
 
-def test_the_order_is_one_or_two():
-    with pytest.raises(ValueError, match=r"^check_function: expected order 1 or 2, got 3$"):
-        fn.check_function(jnp.sin, X, order=3)
+@pytest.mark.parametrize(
+    ("options", "error", "text"),
+    [
+        ({"order": 3}, ValueError, "expected order 1 or 2, got 3$"),
+        ({"backward": 3}, TypeError, "expected backward to be callable or None, got int$"),
+        (
+            {"expected": ["x"]},
+            TypeError,
+            r"expected expected= to be a dict, such as {'x': 'straight-through'}, got list$",
+        ),
+        ({"expected": {"x": jnp.sin}}, TypeError, r"expected expected\['x'\] to be a reason, got a function$"),
+    ],
+)
+def test_options_that_do_not_fit_are_named(options, error, text):
+    with pytest.raises(error, match="^check_function: " + text):
+        fn.check_function(jnp.sin, X, **options)
+
+
+def powered(x, n, how, then):
+    """x^n, summed or not; the three others are not arrays."""
+    y = 1.0
+    for _ in range(n):
+        y = y * x
+    return then(jnp.sum(y) if how == "sum" else y)
+
+
+def test_arguments_that_are_no_arrays_are_passed_on_as_they_are():
+    def backward(args, dy):
+        return 3 * args[0] ** 2 * dy, None, None, None
+
+    def wrong(args, dy):
+        return [None]
+
+    with jax.transfer_guard("disallow"):
+        report = fn.check_function(powered, X[0], 3, "sum", jnp.asarray, backward=backward, **FAST)
+    assert report.ok, str(report)
+    report = fn.check_function(powered, X[0], 3, "sum", jnp.asarray, backward=wrong, **FAST)
+    assert "it raises TypeError: backward: expected a tuple of 4 gradients, as the arguments, got list" in str(report)
+
+
+def test_mapped_loops_have_a_numerical_derivative():
+    def until(x):
+        return jax.lax.while_loop(lambda c: c[0] < 2 + x, lambda c: (c[0] + 1, jnp.sin(c[1])), (0.0, x))[1]
+
+    report = fn.check_function(jax.vmap(until), np.array([0.5, 1.7]), **FAST)
+    assert report.ok, str(report)
+    assert "(complex step" in str(report)
+
+
+def test_an_edge_that_another_precision_puts_elsewhere_is_no_mismatch():
+    report = fn.check_function(lambda x: jnp.log(jnp.maximum(x, 1e-7)), X[0] + 2, order=1, search_points=True)
+    assert report.ok, str(report)
 
 
 def test_infinities_in_a_mask_are_not_rounded():

@@ -1,11 +1,14 @@
 """Functions with a rule of their own for ``vmap``: mapped calls are seen in a program, and their rules are checked."""
 
+import threading
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import funcnet as fn
+from funcnet.gradcheck.mapping import marked_calls
 
 X, Y = np.array([0.5, 1.5, -1.0]), np.array([[2.0], [0.5], [1.0]])
 
@@ -57,4 +60,41 @@ def test_jax_is_left_as_it_was():
     call = jax.custom_batching.custom_vmap.__call__
     with pytest.raises(ZeroDivisionError):
         fn.check_rules(lambda x: x / (1 // 0), X)
+    assert jax.custom_batching.custom_vmap.__call__ is call
+
+
+def mapped_by(function, rule):
+    plain = jax.custom_batching.custom_vmap(function)
+    plain.def_vmap(lambda size, batched, *args: (rule(*args), True))
+    return plain
+
+
+def test_each_element_is_held_against_its_own_rounding():
+    a, b = X * 1e8, np.array([1.0, -2.0, 3.0])
+    cases = [
+        (mapped_by(lambda x: 1e-20 * x, lambda x: 2e-20 * x), (X,), "MISMATCH"),
+        (mapped_by(lambda x: jnp.sqrt(0.6 - x), lambda x: jnp.sqrt(0.6 - x)), (X[:1],), "OK"),  # NaN elsewhere
+        (mapped_by(lambda x, y: (x + y) - x, lambda x, y: (x + (y + 1)) - (x + 1)), (a, b), "OK"),
+    ]
+    for function, args, verdict in cases:
+        report = fn.check_rules(jax.vmap(function), *args, order=1, dtype="float64", search_points=False)
+        assert report.verdict.name == verdict, str(report)
+
+
+def test_two_threads_check_at_once_and_jax_is_left_as_it_was():
+    call, inside, finish = jax.custom_batching.custom_vmap.__call__, threading.Event(), threading.Event()
+
+    def slow(x):
+        inside.set()
+        finish.wait(20)
+        return jnp.sin(x)
+
+    other = threading.Thread(target=lambda: fn.check_function(slow, 1.0, order=1, dtype="float64"))
+    with marked_calls():
+        other.start()
+        assert inside.wait(20)
+    assert jax.custom_batching.custom_vmap.__call__ is not call
+    assert product(1.0)(2.0, Y[0]) == 4.0  # this thread marks nothing
+    finish.set()
+    other.join(60)
     assert jax.custom_batching.custom_vmap.__call__ is call

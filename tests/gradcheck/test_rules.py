@@ -1,5 +1,7 @@
 """``check_rules``: wrong rules are found in any program and named; declared ones are shown."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -99,3 +101,188 @@ def test_the_rules_of_jax_itself_are_checked_on_demand():
     report = fn.check_rules(lambda x: jnp.sin(x) * x, np.array([0.5]), primitives=True, **FAST)
     assert report.ok, str(report)
     assert {finding.function.partition(" (")[0] for finding in report.findings} == {"sin", "mul"}
+
+
+X = np.array([0.5, -1.2, 2.0])
+
+
+def by_vjp(name, function, backward):
+    """Return a function of a name with a rule whose forward pass keeps the arguments."""
+    function.__name__ = function.__qualname__ = name
+    rule = jax.custom_vjp(function)
+    rule.defvjp(lambda *args: (function(*args), args), backward)
+    return rule
+
+
+def wrong_names(report):
+    return {finding.function.partition(" (")[0] for finding in report.of(fn.gradcheck.judgement.Verdict.MISMATCH)}
+
+
+def scaled(factor, wrong):
+    return by_vjp("scaled", lambda x: factor * jnp.sin(x), lambda kept, g: (wrong * factor * jnp.cos(kept[0]) * g,))
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(1,))
+def powered(x, n):
+    return x**n
+
+
+powered.defvjp(lambda x, n: (x**n, x), lambda n, x, g: (g * 2 * x ** (n - 1),))  # right for n = 2 alone
+
+
+@jax.custom_vjp
+def flagged(x, flag):
+    return jnp.where(flag == 1, jnp.exp(x), jnp.sin(x))
+
+
+flagged.defvjp(
+    lambda x, flag: (flagged(x, flag), (x, flag)),
+    lambda kept, g: (jnp.where(kept[1] == 1, 5 * g, g * jnp.cos(kept[0])), None),
+)
+WEIGHTS = jnp.array([2.0, 3.0, 4.0])
+weighted = by_vjp(
+    "weighted", lambda x: jnp.sin(x * WEIGHTS), lambda kept, g: (g * WEIGHTS * jnp.cos(kept[0] * WEIGHTS),)
+)
+
+
+def test_rules_of_one_function_that_differ_are_checked_each(monkeypatch):
+    def program(x):
+        y = scaled(1.0, 1.0)(x) + scaled(3.0, 2.0)(x) + powered(x, 2) + powered(x, 3) + weighted(x)
+        return y + flagged(x, jnp.int32(0)) + flagged(x, jnp.int32(1))
+
+    report = fn.check_rules(program, X, **FAST)
+    assert wrong_names(report) == {"scaled", "powered", "flagged"}
+    assert len([each for each in report.checked if each.startswith("scaled (test_rules.py:")]) == 1
+    for module, name in (("rules", "MOST_VARIANTS"), ("rules", "MOST_FIXED")):
+        monkeypatch.setattr(f"funcnet.gradcheck.{module}.{name}", 1)
+    report = fn.check_rules(program, X, **FAST)
+    assert not wrong_names(report)
+    cut = {f"1 more rules of {name}, for the same shapes" for name in ("scaled", "powered")}
+    assert set(report.not_exercised) == cut | {"1 more values of the integer operands and constants of flagged"}
+
+
+def test_rules_are_found_in_every_part_of_a_program():
+    tripled = {
+        name: by_vjp(name, lambda x: jnp.sin(x), lambda kept, g: (3 * g * jnp.cos(kept[0]),))
+        for name in ("in_between", "in_rows", "in_solver")
+    }
+    squared = by_vjp("squared", lambda z: z * z, lambda kept, g: (7 * kept[0] * g,))
+
+    @jax.custom_jvp
+    def even(x):
+        return x * x
+
+    @even.defjvp
+    def _(primals, tangents):
+        return primals[0] ** 2, 2 * primals[0] * jnp.abs(tangents[0])
+
+    def until(x):
+        return lax.while_loop(lambda c: c[0] < 2 + x, lambda c: (c[0] + 1, tripled["in_rows"](c[1])), (0.0, x))[1]
+
+    def program(x):
+        y, _ = lax.scan(lambda c, at: (lax.cond(at == 3, tripled["in_between"], jnp.cos, c), None), x, jnp.arange(9))
+        y += lax.custom_linear_solve(lambda v: tripled["in_solver"](v) + v, x, lambda product, b: b / 2)
+        return y + jax.vmap(until)(x) + jnp.real(squared(x + 1j * x)) + even(x[0])
+
+    report = fn.check_rules(program, X, **FAST)
+    assert wrong_names(report) == {*tripled, "squared", "even"}
+    assert "even (test_rules.py:" in str(report)
+    assert "linear in the tangent (forward mode): it is not linear for a negated tangent" in str(
+        {(finding.check, finding.reason) for finding in report.findings}
+    ).replace("', '", ": ")
+
+
+def test_what_is_wrong_at_a_searched_point_counts_beside_what_is_out_of_reach():
+    def backward(kept, g):
+        (x,) = kept
+        slope = jnp.where((x > 0.3) & (x < 0.4), 3 * x, 2 * x)
+        return (jnp.where(jnp.abs(x) > 20, slope + 1, slope) * g,)
+
+    bumped = by_vjp("bumped", lambda x: x * x, backward)
+    report = fn.check_rules(lambda x: bumped(jnp.tanh(x)), X, order=1, dtype="float64")
+    assert "reverse mode in args[0] at 0.35: 1.5 times the correct gradient everywhere" in str(report)
+    assert "arguments of bumped (test_rules.py:" in report.not_exercised[-1]
+
+
+def raising(kept, g):
+    raise ValueError("vectors are not supported")
+
+
+RAISING = {
+    "keyed": (lambda kept, g: (g * kept["x"],), "it raises "),
+    "refused": (raising, "it raises ValueError: vectors are not supported"),
+}
+
+
+def test_a_rule_that_raises_is_wrong_and_what_jax_lacks_is_not_checked():
+    for name, (backward, text) in RAISING.items():
+        report = fn.check_rules(by_vjp(name, lambda x: jnp.sin(x), backward), X, **FAST)
+        assert report.verdict.name == "MISMATCH"
+        assert text in str(report)
+        declared = fn.check_rules(by_vjp(name, lambda x: jnp.sin(x), backward), X, expected={name: "mine"}, **FAST)
+        assert declared.verdict.name == "MISMATCH"
+
+    @jax.custom_jvp
+    def unsupported(x):
+        return jnp.sin(x)
+
+    @unsupported.defjvp
+    def _(primals, tangents):
+        product = lax.while_loop(lambda c: c[0] < 1, lambda c: (c[0] + 1, c[1] * 2), (0, tangents[0] / 2))[1]
+        return jnp.sin(primals[0]), jnp.cos(primals[0]) * product
+
+    report = fn.check_rules(unsupported, X, **FAST)
+    assert report.ok, str(report)
+    assert any(each.startswith("reverse mode of unsupported") for each in report.not_exercised)
+
+
+def test_another_output_is_wrong_of_integers_and_where_a_derivative_is_declared():
+    @jax.custom_vjp
+    def largest(x):
+        return jnp.max(x), jnp.argmax(x)
+
+    largest.defvjp(
+        lambda x: ((jnp.max(x), jnp.argmin(x)), (x, jnp.argmax(x))),
+        lambda kept, g: (jnp.zeros_like(kept[0]).at[kept[1]].set(g[0]),),
+    )
+    report = fn.check_rules(lambda x: largest(x)[0] * largest(x)[1], X, **FAST)
+    assert "the output: the rule's forward pass returns other integers than the function" in str(report)
+    rounded = jax.custom_vjp(lambda x: jnp.round(x))
+    rounded.defvjp(lambda x: (jnp.floor(x), None), lambda kept, g: (g,))
+    report = fn.check_rules(rounded, X, expected={"<lambda>": "straight-through"}, **FAST)
+    assert report.verdict.name == "MISMATCH"
+    assert "the output in reverse mode" in str(report)
+
+
+def test_an_intended_function_is_called_as_the_function_itself():
+    @jax.custom_vjp
+    def rounded(p, x):
+        return jnp.round(x * WEIGHTS) * p["w"][0]
+
+    rounded.defvjp(
+        lambda p, x: (rounded(p, x), (p, x)),
+        lambda kept, g: ({"w": [g * kept[1] * WEIGHTS]}, g * kept[0]["w"][0] * WEIGHTS),
+    )
+
+    def check(intended):
+        x = np.array([0.4, 1.3, 1.1])
+        return fn.check_rules(lambda x: rounded({"w": [x]}, x), x, expected={"rounded": intended}, **FAST)
+
+    assert check(lambda p, x: x * WEIGHTS * p["w"][0]).ok
+    text = r"expected\['rounded'\] to be a function of p, x, with results of shape \(3,\), got "
+    with pytest.raises(TypeError, match=text + "TypeError: .*missing"):
+        check(lambda p, x, q: x)
+    with pytest.raises(TypeError, match=text + r"\(\)$"):
+        check(lambda p, x: jnp.sum(x))
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "text"),
+    [
+        ({"order": 3}, ValueError, "^check_rules: expected order 1 or 2, got 3$"),
+        ({"expected": ["relu"]}, TypeError, "^check_rules: expected expected= to be a dict, such as .*, got list$"),
+    ],
+)
+def test_options_that_do_not_fit_are_named(options, error, text):
+    with pytest.raises(error, match=text):
+        fn.check_rules(jax.nn.relu, X, **options)
