@@ -161,7 +161,7 @@ def _integer_power(bind: Any, params: dict[str, Any], operands: list[Any], edges
 
 
 def _power(bind: Any, params: dict[str, Any], operands: list[Any], edges: Edges) -> Complex:
-    """d(aᶜ) = c a^(c−1) da + aᶜ log a dc, where 0ᶜ has no log."""
+    """d(aᶜ) = c a^(c−1) da + aᶜ log a dc, of which 0ᶜ has no log; a negative a has no derivative along c."""
     base, exponent = operands
     a, c = real_of(base), real_of(exponent)
     value = bind(a, c, **params)
@@ -171,7 +171,8 @@ def _power(bind: Any, params: dict[str, Any], operands: list[Any], edges: Edges)
         slope = jnp.where(power == 0, jnp.zeros_like(value), power * lax.pow(a, c - jnp.ones_like(c)))
         im += slope * base.im
     if isinstance(exponent, Complex):
-        im += value * jnp.log(jnp.where(a > 0, a, jnp.ones_like(a))) * exponent.im
+        slope = value * jnp.log(jnp.where(a == 0, jnp.ones_like(a), a))
+        im += jnp.where(exponent.im == 0, jnp.zeros_like(value), slope * exponent.im)
     return Complex(value, im)
 
 
