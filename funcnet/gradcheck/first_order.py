@@ -184,8 +184,12 @@ def _is_library(filename: str) -> bool:
 
 
 def is_unavailable(error: Exception) -> bool:
-    """Return whether an error says that a derivative does not exist by its nature."""
-    return isinstance(error, NotImplementedError | NoRuleError) or any(word in str(error) for word in UNAVAILABLE)
+    """Return whether an error says that a derivative does not exist by its nature, or not outside of the program.
+
+    A rule that closes over a value which the program computes cannot be run alone.
+    """
+    kinds = NotImplementedError | NoRuleError | jax.errors.UnexpectedTracerError
+    return isinstance(error, kinds) or any(word in str(error) for word in UNAVAILABLE)
 
 
 def compare_outputs(examined: Examination, route: str, point: Point, found: np.ndarray) -> None:

@@ -171,10 +171,10 @@ def _check_one(met: list[Visit], in_low: list[Visit], plan: Plan) -> Examination
     special = [*special_points(given.leaves, names)] if plan.search_points else []
     intended = plan.expected.get(name.partition(" (")[0])
     if callable(intended):
-        refuse_right(Examination(subject, given.leaves), [given, *points, *special])
         results = jax.eval_shape(call, *given.leaves)
         plain = intended_call(name.partition(" (")[0], intended, operand_names(equation), results)
         plain(equation, *operands)  # its errors come without those of JAX
+        refuse_right(Examination(subject, given.leaves), [given, *points, *special])
         subject = subject._replace(reference=_caller(equation, operands, places, plain))
     examined = Examination(subject, given.leaves)
     if not places:
