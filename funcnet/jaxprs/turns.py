@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from ..compilation import RUN_ONCE
 from .equations import is_known, scan_of, walk
 from .recording import as_declared, going_on, going_rows, recorded, split_while
 
@@ -50,8 +51,8 @@ class Turns:
             if each.primitive.name == "cond" and is_known(each) and id(each) not in self.starts:
                 self.starts[id(each)] = len(self.branches)
                 self.branches += [(each, branch) for branch in range(len(each.params["branches"]))]
-        options = {"xla_backend_optimization_level": 0}
-        self.compiled: Any = jax.jit(self._repeated if self.scan is None else self._scanned, compiler_options=options)
+        run = self._repeated if self.scan is None else self._scanned
+        self.compiled: Any = jax.jit(run, compiler_options=RUN_ONCE)
 
     def run(self, operands: Sequence[Any]) -> Run:
         """Run the loop."""

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from jax import lax
 
+from funcnet.derivatives.complex_rules import Complex
 from funcnet.derivatives.numerical import complex_step_gradient, evaluate, map_in_chunks, richardson_gradient, sample
 from funcnet.jaxprs import NoRuleError
 
@@ -193,3 +194,12 @@ def test_chunks_give_every_element_once_whatever_their_size(width):
     squares, shared = map_in_chunks(lambda i: (i * i, jnp.asarray(7)), 11, width, out_axes=(0, None))
     assert squares.tolist() == [i * i for i in range(11)]
     assert shared == 7
+
+
+@pytest.mark.parametrize(("a", "along_base", "along_exponent"), [(-2.0, -4.0, np.nan), (0.0, 0.0, 0.0)])
+def test_a_power_of_a_negative_number_has_no_derivative_along_its_exponent(x64, a, along_base, along_exponent):
+    program = jax.make_jaxpr(jnp.power)(a, 2.0)
+    for steps, right in (((1.0, 0.0), along_base), ((0.0, 1.0), along_exponent)):
+        operands = [Complex(jnp.float64(x), jnp.float64(step)) for x, step in zip((a, 2.0), steps, strict=True)]
+        (result,), _ = evaluate(program, operands)
+        np.testing.assert_equal(float(result.im), right)
