@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from funcnet.derivatives.rounding import EXACT_OPERATIONS, ROUNDED_OPERATIONS, SUMMING_OPERATIONS
 from funcnet.jaxprs import CALLS, NoRuleError, called_program, interpret, is_known, name_of, operations, run
@@ -76,12 +77,14 @@ def _moved_results(directions: Iterator[Any], equation: Any, inputs: list[Any]) 
 
 def _moved(equation: Any, inputs: Sequence[Any], value: jax.Array, direction: Any) -> jax.Array:
     """Return a value with its last bit moved up or down or not at all, and 0 where it may be flushed."""
-    info, size = jnp.finfo(value.dtype), jnp.abs(value)
+    info, size = jnp.finfo(value.dtype), lax.abs(value)
     if equation.primitive.name in SUMMING_OPERATIONS:
         magnitudes = [jnp.abs(each) if jnp.issubdtype(each.dtype, jnp.inexact) else each for each in inputs]
         size = equation.primitive.bind(*magnitudes, **equation.params)
-    moved = value + info.eps * jnp.asarray(direction, value.dtype) * size
-    subnormal = size < info.tiny
-    flushed = jnp.where(jnp.asarray(direction) < 0, jnp.zeros_like(value), value)
+    nothing, tiny, twice = (lax.full_like(value, number) for number in (0, info.tiny, 2 * info.tiny))
+    direction = lax.convert_element_type(direction, value.dtype)
+    moved = lax.add(value, lax.mul(lax.mul(lax.full_like(value, info.eps), direction), size))
+    flushed = lax.select(lax.lt(direction, nothing), nothing, value)
     # A normal number stays one, since a program may rely on its floor.
-    return jnp.where(subnormal, flushed, jnp.where((jnp.abs(moved) < info.tiny) & (size < 2 * info.tiny), value, moved))
+    falls = lax.bitwise_and(lax.lt(lax.abs(moved), tiny), lax.lt(size, twice))
+    return lax.select(lax.lt(size, tiny), flushed, lax.select(falls, value, moved))
