@@ -124,7 +124,8 @@ def examine(
         search: whether more points are looked for, at which cases are met that are not at the others.
     """
     if not examined.derivatives.count or not examined.derivatives.size:
-        examined.add(Verdict.NOT_CHECKED, "the derivative", "no floating number is given or returned")
+        missing = "given" if examined.derivatives.count else "returned"
+        examined.add(Verdict.NOT_CHECKED, "the derivative", f"no floating number is {missing}")
         return
     first_order(examined, given)
     if any(finding.verdict is Verdict.MISMATCH for finding in examined.findings):

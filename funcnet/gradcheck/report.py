@@ -98,6 +98,9 @@ class DerivativeReport:
             return f"wrong: the derivative of {_listed([each.function for each in wrong])}"
         if unproved := self.of(Verdict.NOT_PROVED):
             return f"nothing is wrong, but not everything is proved of {_listed([each.function for each in unproved])}"
+        if self.verdict is Verdict.NOT_CHECKED and self.of(Verdict.OK):
+            unchecked = [each.function for each in self.of(Verdict.NOT_CHECKED)]
+            return f"nothing is wrong, but not everything could be checked of {_listed(unchecked)}"
         if self.verdict is Verdict.NOT_CHECKED:
             return f"nothing could be checked of {self.function}"
         declared = _listed([each.function for each in self.of(Verdict.DECLARED)])

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 import funcnet as fn
+from funcnet.gradcheck.judgement import Verdict
+from funcnet.gradcheck.report import Finding
 from tests.gradcheck.examples import Mistaken, problem
 
 
@@ -70,3 +72,13 @@ def test_a_report_is_a_value_that_cannot_be_changed():
     assert "array" not in repr(report)
     with pytest.raises(AttributeError, match="cannot assign to field 'kinks'"):
         report.kinks = 1
+
+
+def test_what_could_not_be_checked_is_told_apart_from_what_is_proved():
+    unchecked = Finding(Verdict.NOT_CHECKED, "log", "the function", "", reason="its value is not finite")
+    proved = Finding(Verdict.OK, "sin", "reverse mode", "x")
+    heads = [str(fn.DerivativeReport("cost", some)).splitlines()[0] for some in ((unchecked,), (unchecked, proved))]
+    assert heads == [
+        "not checked: nothing could be checked of cost",
+        "not checked: nothing is wrong, but not everything could be checked of log",
+    ]

@@ -53,6 +53,7 @@ def test_a_right_rule_is_proved_and_what_is_not_run_is_told():
     assert any("branch 0 of 2 of the cond in test_rules.py:" in words for words in report.not_exercised)
     report = fn.check_rules(jnp.sin, np.array([0.5]))
     assert report.verdict.name == "NOT_CHECKED"
+    assert str(report).startswith("not checked: nothing could be checked of sin (")
     assert report.not_exercised == ("the program meets no custom derivative",)
 
 
