@@ -137,7 +137,7 @@ MUTANTS = [
     Mutant("_quotient", "im - value * below.im", "im + value * below.im", "complex step: a sign in the quotient", "numerical"),
     Mutant("_bilinear", "sum(parts[1:], parts[0])", "parts[0]", "complex step: half of the product rule", "numerical"),
     Mutant("_integer_power", "n * lax.integer_pow(z.re, n - 1)", "lax.integer_pow(z.re, n - 1)", "complex step: n forgotten", "numerical"),
-    Mutant("_power", "value * jnp.log(jnp.where(a > 0, a, jnp.ones_like(a))) * exponent.im", "value * exponent.im", "complex step: no log", "numerical"),
+    Mutant("_power", "value * jnp.log(jnp.where(a == 0, jnp.ones_like(a), a))", "value", "complex step: no log", "numerical"),
     Mutant("_analytic", "lax.imag(bind(at, **params)) / STEP * z.im", "lax.imag(bind(at, **params)) / STEP", "complex step: the chain rule forgotten", "numerical"),
     Mutant("_absolute", "jnp.where(met, edges.convention.of_magnitudes, jnp.sign(z.re))", "1", "complex step: no sign", "numerical"),
     Mutant("_extreme", "share * im + (1 - share) * other", "im", "complex step: one side of a tie", "numerical"),
