@@ -47,15 +47,7 @@ from .callbacks import Callback, CSVLog, JSONLines, LivePlot, Progress, RunStart
 from .compilation import enable_compilation_cache
 from .ending import Ending
 from .errors import DtypeError, ShapeError
-from .gradcheck import (
-    DerivativeReport,
-    GradientError,
-    GradientReport,
-    GradientRow,
-    check_function,
-    check_gradients,
-    check_rules,
-)
+from .gradcheck import GradientReport, GradientRow, check_gradients
 from .inspection import LayerError, layer_errors
 from .layer import Layer
 from .layers import (
@@ -111,6 +103,7 @@ from .optimizers import (
     without_lookahead,
 )
 from .penalties import Penalty, l1, l2
+from .rulecheck import DerivativeReport, GradientError, check_function, check_rules
 from .search import annealing, genetic, restarts
 from .storage import Checkpoint, Model, StorageError, load, load_model, save, save_model
 from .summaries import LayerSummary, Summary, summary

@@ -34,8 +34,10 @@ STANDS_ON = {
     "objective": HELPERS | {"losses", "layers", "penalties"},
     "graph": {"checks", "configuration", "errors", "drawing", "jaxprs"},
     "derivatives": {"compilation", "errors", "jaxprs"},
+    "rulecheck": HELPERS | {"compilation", "derivatives", "jaxprs"},
     "gradcheck": HELPERS
-    | {"compilation", "derivatives", "jaxprs", "activations", "losses", "penalties", "layers", "objective"},
+    | {"compilation", "derivatives", "jaxprs", "activations", "losses", "penalties", "layers", "objective"}
+    | {"rulecheck"},
     "inspection": HELPERS | {"activations", "losses", "layers"},
     "summaries": HELPERS | {"jaxprs", "layers"},
     "neurons": HELPERS | {"jaxprs", "activations", "layers"},
@@ -48,7 +50,7 @@ STANDS_ON = {
     "storage": HELPERS
     | {"activations", "initializers", "layers", "losses", "metrics", "optimizers", "penalties", "search"},
     "plots": HELPERS | {"drawing", "layers", "neurons", "numerics"},
-    "cli": {"activations", "checks", "losses", "compilation", "data", "errors", "funcnet", "gradcheck"},
+    "cli": {"activations", "checks", "losses", "compilation", "data", "errors", "funcnet", "gradcheck", "rulecheck"},
     "__main__": {"cli"},
 }
 STANDS_ON["__init__"] = set(STANDS_ON) - {"cli", "__main__"}

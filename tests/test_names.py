@@ -24,6 +24,7 @@ from funcnet import (
     neurons,
     optimizers,
     plots,
+    rulecheck,
     search,
     training,
 )
@@ -31,7 +32,7 @@ from funcnet import (
 ROOT = Path(__file__).parent.parent
 ROOMS = [
     activations, callbacks, data, gradcheck, graph, information, initializers, layers, losses, metrics, neurons,
-    optimizers, plots, search, training,
+    optimizers, plots, rulecheck, search, training,
 ]  # fmt: skip
 PACKAGES = sorted(path.parent.name for path in (ROOT / "funcnet").glob("*/__init__.py"))
 

@@ -16,9 +16,8 @@ import numpy as np
 import funcnet as fn
 
 from ..activations import ACTIVATIONS
-from ..gradcheck import Finding
 from ..gradcheck.check import check_element_count
-from ..gradcheck.judgement import Verdict
+from ..rulecheck.report import Finding, Verdict
 from .arguments import UsageError, add_choice, add_run_options, parse_layers, positive_integer
 from .losses import LOSSES
 

@@ -7,15 +7,15 @@ import numpy as np
 
 from ..derivatives.numerical import richardson_gradient
 from ..jaxprs import NoRuleError
+from ..rulecheck.element_verdicts import LAST_BITS
+from ..rulecheck.report import Verdict
 from .answers import Answers, Problem, by_array
 from .judgement import (
-    LAST_BITS,
     ArrayGradients,
     Judgement,
     Reason,
     Rounding,
     Tolerances,
-    Verdict,
     judge,
     largest,
     without_comparison,

@@ -14,9 +14,9 @@ from ..layer import Layer, Params, check_contained_layers
 from ..losses import Loss
 from ..objective import Batch, Objective
 from ..penalties import Penalty
+from ..rulecheck.environment import double_precision, lowest_dtype, training_dtype
+from ..rulecheck.report import Verdict
 from .comparing import Settings, compare
-from .environment import double_precision, lowest_dtype, training_dtype
-from .judgement import Verdict
 from .network_report import GradientReport
 from .routes import Given
 from .searching import searched

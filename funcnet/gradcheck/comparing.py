@@ -7,15 +7,16 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
+from ..rulecheck.element_verdicts import LAST_BITS
+from ..rulecheck.likely_mistake import explain
+from ..rulecheck.report import Finding, Verdict
 from .answers import Answers, Problem, answers_to
 from .array_verdicts import Judging
-from .judgement import DIFFERENCES_TOLERANCE, LAST_BITS, Judgement, Reason, Verdict
-from .likely_mistake import explain
+from .judgement import DIFFERENCES_TOLERANCE, Judgement, Reason
 from .locating import broken_properties, check_names, located, with_declared
 from .network_properties import first_not_finite, wrong_in_low_precision
 from .network_report import PARTS, GradientReport, GradientRow
 from .not_exercised import by_network, zero_slices
-from .report import Finding
 from .routes import Given, low_precision
 
 

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-EPSILON = 2.0**-52
-LAST_BITS = 64 * EPSILON  # relative to the element; what two orders of computation differ by
+from ..rulecheck.element_verdicts import LAST_BITS
+from ..rulecheck.report import Verdict
+
 NEGLIGIBLE = 2.0**-200  # relative to the largest of the array: as of a unit that is saturated through and through
 PROOF_SHARE = 1e-9  # an element is proved where what rounding explains is a smaller part of it,
 LOCAL_SHARE = 1e-12  # or a smaller part of the largest element in its row and column
@@ -20,17 +21,6 @@ DIFFERENCES_SHARE = 1e-6  # the same as PROOF_SHARE by differences, which are le
 DIFFERENCES_LOCAL_SHARE = 1e-9
 ERROR_FACTOR = 8  # of the estimated error of an extrapolation
 SIDES_SHARE = 1e-6  # the two sides of a kink are taken at a distance
-
-
-class Verdict(StrEnum):
-    """What is known of the gradient in one array."""
-
-    OK = "ok"
-    MISMATCH = "MISMATCH"
-    NOT_PROVED = "NOT PROVED"
-    NOT_TRAINED = "not trained"  # running statistics: they have no gradient
-    DECLARED = "declared"  # an intended difference, of a function or a rule
-    NOT_CHECKED = "not checked"  # it could not be computed
 
 
 class Reason(StrEnum):

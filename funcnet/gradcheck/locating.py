@@ -7,11 +7,12 @@ import jax
 import numpy as np
 
 from ..errors import message
+from ..rulecheck.report import Verdict
 from .answers import Answers, Problem
 from .array_verdicts import Judging
 from .code import Code
-from .judgement import ArrayGradients, Judgement, Reason, Rounding, Verdict
-from .linearity import not_linear
+from .judgement import ArrayGradients, Judgement, Reason, Rounding
+from .linear_backward import not_linear
 from .network_properties import other_outputs, rules_in, wrong_under_vmap
 from .parts import PARTS_CORRECT, ByParts, by_parts, parts_of, wrong_parts, wrong_shapes
 

@@ -9,9 +9,8 @@ import numpy as np
 
 from ..jaxprs import NoRuleError, function_of, place_of, walk
 from ..layer import Layer, contained_layers
+from ..rulecheck.element_verdicts import LAST_BITS, LOST_SHARE, judge_low
 from .code import Code
-from .element_verdicts import LOST_SHARE, judge_low
-from .judgement import LAST_BITS
 from .parts import parts_of
 from .routes import Given, Measured, compiled_gradients, input_rounding, low_precision
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from ..layer import Layer
 from ..layers.chain import Chain
-from .judgement import ADVICE, Reason, Suspect, Verdict
-from .report import DerivativeReport, Finding
+from ..rulecheck.report import DerivativeReport, Finding, Verdict
+from .judgement import ADVICE, Reason, Suspect
 
 MOST_NAMED = 4  # rows that follow from a mistake
 PARTS = "parts"  # the check of each part of a backward pass alone
@@ -85,10 +85,11 @@ class GradientRow:
 
     def finding(self) -> Finding:
         """Return what was found in this array, as every report holds it."""
-        function, facts = self.layer or str(self.network), {"got": np.nan, "expected": np.nan}
-        if self.suspect is not None and self.place:
+        facts: dict[str, Any] = {}
+        if self.suspect is not None:
             wrong, right, _ = self.suspect
             facts = {"got": float(wrong[self.place]), "expected": float(right[self.place])}
+        function = self.layer or str(self.network)
         count = 0 if self.numerical is None else int(np.prod(self.shape))
         check = "by hand, automatic and numerical"
         return Finding(

@@ -1,29 +1,17 @@
-"""What the given arguments do not show, in words: branches that are not taken, no ties, no key, zeros, a batch of 1."""
+"""What a network's parameters and data do not show, in words: no key, a batch of 1, no ties, zeros, branches."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
-from ..jaxprs import NoRuleError, visit, walk
+from ..jaxprs import walk
+from ..rulecheck.not_exercised import by_program
 from .routes import Given
 
 TIES = {"max", "min", "clamp", "reduce_max", "reduce_min", "sort", "top_k", "argmax", "argmin", "reduce_window_max"}
 INDEXED = {"gather", "scatter", "scatter-add"}
 MOST_NAMED = 4
-
-
-def by_function(program: Any, leaves: Sequence[np.ndarray], names: Sequence[str]) -> Iterator[str]:
-    """Yield what a function's arguments do not show."""
-    for name, leaf in zip(names, leaves, strict=True):
-        if leaf.size > 1 and not leaf.any():
-            yield f"{name} is 0 everywhere"
-        elif leaf.ndim > 1 and leaf.shape[0] == 1:
-            yield f"{name} has a batch of 1"
-        elif leaf.size > 1 and len(np.unique(leaf)) == leaf.size:
-            yield f"{name} has no ties"
-    yield from by_program(program, leaves)
 
 
 def by_network(given: Given, program: Any, leaves: list[Any], kinks: int) -> Iterator[str]:
@@ -50,22 +38,6 @@ def by_network(given: Given, program: Any, leaves: list[Any], kinks: int) -> Ite
         if dead := [int(each) for each in np.flatnonzero(~columns.any(axis=0))]:
             yield f"columns of x that are 0 everywhere: {_few(dead)}"
     yield from by_program(program, leaves)
-
-
-def by_program(program: Any, leaves: Sequence[Any]) -> Iterator[str]:
-    """Yield the branches of a program that are not taken, and its side effects; a loop alone has no branches."""
-    if any(equation.primitive.name == "cond" for equation, _ in walk(program)):
-        try:
-            yield from visit(program, [*map(jnp.asarray, leaves)], lambda visited: None)[1]
-        except NoRuleError as error:
-            yield f"branches, since the program cannot be followed: {error}"
-    yield from effects_of(program)
-
-
-def effects_of(program: Any) -> Iterator[str]:
-    """Yield the side effects of a program."""
-    if effects := ", ".join(sorted(map(str, program.effects))):
-        yield f"side effects: {effects}"
 
 
 def zero_slices(name: str, gradient: np.ndarray) -> str:

@@ -26,9 +26,10 @@ from ..layer import Layer, Params
 from ..layers import flattened
 from ..losses import quadratic
 from ..objective import Batch, Objective
+from ..rulecheck.element_verdicts import LAST_BITS
+from ..rulecheck.likely_mistake import explain
 from .code import Code
-from .judgement import LAST_BITS, ArrayGradients, Rounding, Tolerances, judge, largest, local_size
-from .likely_mistake import explain
+from .judgement import ArrayGradients, Rounding, Tolerances, judge, largest, local_size
 from .network_report import layer_name, owner_of, parameter_name
 from .routes import Given
 

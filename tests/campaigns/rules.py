@@ -8,8 +8,8 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 
 import funcnet as fn
-from tests.gradcheck import planted
-from tests.gradcheck.right_functions import functions, with_rules
+from tests.rulecheck import planted
+from tests.rulecheck.right_functions import functions, with_rules
 
 FOUND_SHARE = 0.95  # of the wrong rules
 PROVED_SHARE = 0.95  # of the right functions

@@ -9,7 +9,7 @@ import numpy as np
 
 import funcnet as fn
 from tests import registry
-from tests.gradcheck.right_functions import attention, rnn, transformer_block
+from tests.rulecheck.right_functions import attention, rnn, transformer_block
 
 HIDDEN = [*{type(each): each for each in registry.ACTIVATIONS}.values(), fn.PReLU(0.3), fn.ELU(0.7)]
 

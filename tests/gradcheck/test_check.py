@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import funcnet as fn
-from funcnet.gradcheck.judgement import Verdict
 from funcnet.gradcheck.routes import compiled_gradients, compiled_numerically
+from funcnet.rulecheck.report import Verdict
 from tests.gradcheck.examples import CumulativeRelu, Gamma, Looped, Mistaken, Swish, problem
 from tests.registry import ACTIVATIONS, JUMP, LOSSES
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import funcnet as fn
-from funcnet.gradcheck.judgement import Verdict
+from funcnet.rulecheck.report import Verdict
 
 RANDOM = np.random.default_rng(7)
 X, Y = RANDOM.normal(size=(5, 4)), RANDOM.normal(size=(5, 3))

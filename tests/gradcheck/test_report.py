@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 import funcnet as fn
-from funcnet.gradcheck.judgement import Verdict
-from funcnet.gradcheck.report import Finding
+from funcnet.rulecheck.report import Finding, Verdict
 from tests.gradcheck.examples import Mistaken, problem
 
 

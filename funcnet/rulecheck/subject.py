@@ -10,8 +10,7 @@ import numpy as np
 from ..derivatives.matrix import Derivatives, Numerical
 from ..derivatives.rounding import Shaken
 from ..jaxprs import is_rule, walk
-from .judgement import Verdict
-from .report import Finding
+from .report import Finding, Verdict
 
 HAND = "the backward pass by hand"
 NAMES = {"reverse": "reverse mode", "forward": "forward mode", "hand": HAND}

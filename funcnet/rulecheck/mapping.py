@@ -18,7 +18,7 @@ from jax.custom_batching import custom_vmap
 
 from ..derivatives.rounding import ROUNDING_FACTOR
 from .element_verdicts import LAST_BITS
-from .judgement import Verdict
+from .report import Verdict
 from .subject import Examination, Point, as_numbers
 
 MARK = "custom_vmap function "

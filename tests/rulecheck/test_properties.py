@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from funcnet.derivatives.matrix import floating_results
-from funcnet.gradcheck.environment import double_precision
-from funcnet.gradcheck.first_order import first_order
-from funcnet.gradcheck.judgement import Verdict
-from funcnet.gradcheck.linearity import linearity
-from funcnet.gradcheck.properties import consistency, side_effects
-from funcnet.gradcheck.subject import Examination, Point, Subject
+from funcnet.rulecheck.environment import double_precision
+from funcnet.rulecheck.first_order import first_order
+from funcnet.rulecheck.linearity import linearity
+from funcnet.rulecheck.properties import consistency, side_effects
+from funcnet.rulecheck.report import Verdict
+from funcnet.rulecheck.subject import Examination, Point, Subject
 
 X = np.array([0.3, -1.2])
 CALLS = []

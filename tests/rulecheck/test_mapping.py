@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import funcnet as fn
-from funcnet.gradcheck.mapping import marked_calls
+from funcnet.rulecheck.mapping import marked_calls
 
 X, Y = np.array([0.5, 1.5, -1.0]), np.array([[2.0], [0.5], [1.0]])
 

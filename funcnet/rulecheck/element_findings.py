@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from .element_verdicts import ElementVerdicts, describe
-from .judgement import Verdict
 from .likely_mistake import explain
+from .report import Verdict
 from .subject import NAMES, Examination, Point
 
 

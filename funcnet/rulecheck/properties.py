@@ -11,7 +11,7 @@ from ..derivatives.matrix import VANISHING
 from ..derivatives.rounding import ROUNDING_FACTOR
 from ..jaxprs import place_of, walk
 from .first_order import is_of_rule
-from .judgement import Verdict
+from .report import Verdict
 from .subject import NAMES, Examination, Point, as_numbers
 
 EFFECTS = {"io_callback", "debug_callback", "debug_print"}

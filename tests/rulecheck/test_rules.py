@@ -9,13 +9,13 @@ import pytest
 from jax import lax
 
 import funcnet as fn
-from funcnet.gradcheck import rules
-from funcnet.gradcheck.environment import double_precision
-from funcnet.gradcheck.first_order import first_order
-from funcnet.gradcheck.met import met, variants, with_same_constants
-from funcnet.gradcheck.subject import Examination, Point, Subject
 from funcnet.jaxprs import operand_names
-from tests.gradcheck import planted
+from funcnet.rulecheck import rules
+from funcnet.rulecheck.environment import double_precision
+from funcnet.rulecheck.first_order import first_order
+from funcnet.rulecheck.met_rules import met, variants, with_same_constants
+from funcnet.rulecheck.subject import Examination, Point, Subject
+from tests.rulecheck import planted
 
 FAST = {"order": 1, "dtype": "float64", "search_points": False}
 # A sample of ``python -m tests.campaigns rules``.

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from jax import lax
 
-from funcnet.gradcheck.environment import double_precision
-from funcnet.gradcheck.judgement import Verdict
-from funcnet.gradcheck.second_order import second_order
-from funcnet.gradcheck.subject import Examination, Point, Subject
+from funcnet.rulecheck.environment import double_precision
+from funcnet.rulecheck.report import Verdict
+from funcnet.rulecheck.second_order import second_order
+from funcnet.rulecheck.subject import Examination, Point, Subject
 
 X = np.array([0.7, 1.3])
 

@@ -14,17 +14,16 @@ from ..derivatives.matrix import Flat, flattened
 from ..errors import message
 from ..jaxprs import NoRuleError, place_of, walk
 from ..jaxprs.coverage import Coverage
+from .declarations import check_declarations
 from .environment import double_precision, training_dtype
 from .first_order import first_order
-from .intended import check_declarations
-from .judgement import Verdict
 from .linearity import linearity
 from .low_precision import low_precision
 from .mapping import marked_calls
 from .not_exercised import by_function, effects_of
 from .points import filled, special_points
 from .properties import consistency, side_effects
-from .report import DerivativeReport, Finding
+from .report import DerivativeReport, Finding, Verdict
 from .second_order import second_order
 from .subject import Examination, Point, Subject
 

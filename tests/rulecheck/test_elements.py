@@ -8,7 +8,7 @@ from jax import lax
 
 from funcnet.derivatives.matrix import Numerical
 from funcnet.derivatives.rounding import Shaken
-from funcnet.gradcheck.element_verdicts import describe, judge_elements, judge_low
+from funcnet.rulecheck.element_verdicts import describe, judge_elements, judge_low
 
 
 def numerical(matrix, low=None, high=None):

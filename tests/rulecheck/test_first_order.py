@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from jax import lax
 
-from funcnet.gradcheck.environment import double_precision
-from funcnet.gradcheck.first_order import first_order
-from funcnet.gradcheck.low_precision import low_precision
-from funcnet.gradcheck.subject import Examination, Point, Subject
+from funcnet.rulecheck.environment import double_precision
+from funcnet.rulecheck.first_order import first_order
+from funcnet.rulecheck.low_precision import low_precision
+from funcnet.rulecheck.subject import Examination, Point, Subject
 
 
 def found_at(function, values, *, special=False, low=None):

@@ -24,12 +24,11 @@ from ..jaxprs import (
     run,
 )
 from ..jaxprs.coverage import depends
+from .declarations import check_declarations, intended_call, refuse_right, refuse_unmet
 from .environment import double_precision, training_dtype
 from .functions import check_order, declared, examine, name_of, summary, traced
-from .intended import check_declarations, intended_call, refuse_right, refuse_unmet
-from .judgement import Verdict
 from .mapping import check_mapping, mapped_function, marked_calls
-from .met import (
+from .met_rules import (
     MOST_FIXED,
     MOST_VARIANTS,
     Place,
@@ -44,7 +43,7 @@ from .met import (
     with_same_constants,
 )
 from .points import special_points
-from .report import DerivativeReport, Finding
+from .report import DerivativeReport, Finding, Verdict
 from .subject import Examination, Point, Subject
 
 MOST_MET = 8  # points of one rule

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import funcnet as fn
-from funcnet.gradcheck.functions import declared
+from funcnet.rulecheck.functions import declared
 
 X = np.array([[0.3, -1.2], [0.7, 2.1], [-0.4, 0.9]])
 FAST = {"order": 1, "dtype": "float64"}  # one comparison alone

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from funcnet.gradcheck.likely_mistake import explain
+from funcnet.rulecheck.likely_mistake import explain
 
 RIGHT = np.array([[1.0, -2.0, 0.5], [3.0, 0.25, -1.5], [0.75, 4.0, 2.5]])
 PARAMETER = np.array([[2.0, 1.0, -3.0], [0.5, -1.0, 1.5], [2.5, -0.5, 1.0]])

@@ -10,7 +10,7 @@ import numpy as np
 from .element_findings import add_findings
 from .element_verdicts import LOST_SHARE, ElementVerdicts, as_numerical, gross, judge_low, lost_digits
 from .first_order import STEADY, is_of_rule, nudged, scale_of
-from .judgement import Verdict
+from .report import Verdict
 from .subject import NAMES, Examination, Point, as_numbers
 
 

@@ -15,7 +15,7 @@ from ..derivatives.rounding import ROUNDING_FACTOR
 from ..jaxprs import walk
 from .element_verdicts import DIFFERENCES_SHARE, ERROR_FACTOR
 from .first_order import is_unavailable
-from .judgement import Verdict
+from .report import Verdict
 from .subject import Examination, Point
 
 PAIRS = 2

@@ -2,9 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from html import escape
 
-from .judgement import Verdict
+
+class Verdict(StrEnum):
+    """What is known of a derivative."""
+
+    OK = "ok"
+    MISMATCH = "MISMATCH"
+    NOT_PROVED = "NOT PROVED"
+    NOT_TRAINED = "not trained"  # running statistics: they have no gradient
+    DECLARED = "declared"  # an intended difference, of a function or a rule
+    NOT_CHECKED = "not checked"  # it could not be computed
+
 
 # From the worst to the best: the worst finding is the verdict of all.
 SEVERITY = (Verdict.MISMATCH, Verdict.NOT_PROVED, Verdict.NOT_CHECKED, Verdict.DECLARED, Verdict.OK)
@@ -25,8 +36,8 @@ class Finding:
     point: str = ""  # where it is not the given point, such as "at 0"
     reason: str = ""  # why it is not ok, in words
     index: tuple[int, ...] = ()  # the element with the largest error
-    got: float = float("nan")
-    expected: float = float("nan")
+    got: float | None = None  # at that element
+    expected: float | None = None
     elements: int = 0  # compared
 
     @property
@@ -112,7 +123,7 @@ class DerivativeReport:
         for function in dict.fromkeys(each.function for each in findings):
             first, *rest = (each for each in findings if each.function == function)
             lines.append(f"{head if not lines else 'and'}: {function}, {first.where}: {first.reason}")
-            if first.got == first.got or first.expected == first.expected:
+            if first.got is not None and first.expected is not None:
                 place = f" at {list(first.index)}" if first.index else ""
                 lines.append(f"  it is {first.got:.6g}{place}, where {first.expected:.6g} is correct")
             follows = dict.fromkeys(each.where for each in rest)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from ..derivatives.matrix import floating_results
 from ..errors import message
 from .first_order import first_order
-from .judgement import Verdict
+from .report import Verdict
 from .subject import Examination, Point
 
 STEP = re.compile(r"\[(?:'([^']*)'|(\d+))\]|\.(\w+)")  # of a path as in "params['w'][0].scale"

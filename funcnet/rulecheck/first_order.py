@@ -13,7 +13,7 @@ from ..derivatives.rounding import ROUNDING_FACTOR
 from ..jaxprs import NoRuleError
 from .element_findings import add_findings
 from .element_verdicts import LAST_BITS, ElementVerdicts, gross, is_known, judge_elements, lost_digits
-from .judgement import Verdict
+from .report import Verdict
 from .subject import NAMES, Examination, Point, as_numbers
 
 # What JAX says where a derivative does not exist by its nature, as that of a loop in reverse mode.
