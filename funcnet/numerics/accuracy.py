@@ -7,11 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks import check_count, check_dtype
+from ..checks import brief, check_count, check_dtype, check_number
 from ..configuration import Configuration, document_fields
 from ..errors import DtypeError, ShapeError, message
 from .numbers import Format, sample
-from .reference import Exact, exact_values
+from .reference import Exact, exact_values, in_one_line
 
 
 @document_fields
@@ -42,11 +42,12 @@ class AccuracyReport(NamedTuple):
         dtype: the dtype of the arguments and the values.
         limit: the largest error that is allowed, in units in the last place.
         points: the number of arguments whose values were compared.
-        left_out: the number of arguments whose right value is no normal number: it is too large, or too small.
-        worst: the largest error, in units in the last place; infinite for a value that is NaN or infinite.
+        left_out: the number of arguments whose right value is too small for a normal number.
+        worst: the largest error, in units in the last place; infinite for a value that is NaN or infinite where the
+            right one is not, and the reverse.
         at: the argument of the largest error.
         got: the value there.
-        right: the right value there, as the nearest float64 number.
+        right: the right value there, as the nearest float64 number; NaN where the function is not defined.
         binades: the largest error in each binade of the argument, from the smallest argument to the largest.
     """
 
@@ -79,7 +80,7 @@ class AccuracyReport(NamedTuple):
         ]
         head = f"{self.name} at {self.points} numbers of {self.dtype}, in units in the last place"
         worst_one = f"largest error {self.worst:.3g} at {self.at!r}: {self.got!r}, right is {self.right!r}"
-        rest = [f"left out: {self.left_out} whose right value is no normal number"] if self.left_out else []
+        rest = [f"left out: {self.left_out} whose right value is too small for it"] if self.left_out else []
         answer = f"within the limit of {self.limit:g}" if self.ok else f"NOT within the limit of {self.limit:g}"
         return "\n".join([head, *lines, worst_one, *rest, answer])
 
@@ -99,8 +100,14 @@ def check_accuracy(
 
     The error is |value − right value| in units in the last place of the right value: the distance of the two numbers
     of the dtype around it. The function is tried at all 65,536 numbers of float16 and bfloat16, and at a fixed sample
-    of every binade [2ᵏ, 2ᵏ⁺¹) of float32 and float64. Subnormal arguments are left out, and right values that are not
-    normal numbers, since XLA replaces subnormal numbers by 0; those of float16, which are computed in float32, are not.
+    of every binade [2ᵏ, 2ᵏ⁺¹) of float32 and float64. Subnormal arguments are left out, and right values that are
+    smaller than the normal numbers, since XLA replaces subnormal numbers by 0; those of float16, which are computed in
+    float32, are not.
+
+    A right value that is infinite, or too large for the dtype, is infinity of its sign. Where the reference is complex
+    or NaN, the right value is NaN. Where it raises ``ValueError`` or ``ZeroDivisionError``, as mpmath does outside a
+    domain and at poles, NaN and infinity are right. Any other value in these places has an infinite error, and so have
+    NaN and infinity elsewhere; within ``limit`` units of the largest number, infinity counts as the number after it.
 
     Near a zero z of the function other than 0, a value is a difference of larger ones. There, in [z/2, 2z], the unit
     is at least a quarter of the unit of the largest right value in [z/2, 2z].
@@ -108,7 +115,8 @@ def check_accuracy(
     Args:
         function: takes an array (n,) of the dtype and returns one, elementwise; it is compiled. For a derivative give
             ``jax.vmap(jax.grad(f))``.
-        reference: the same function of one ``mpmath`` number. It is computed with as many digits as it needs.
+        reference: the same function of one ``mpmath`` number, which returns one, or an integer. It is computed with as
+            many digits as it needs, at each call.
         dtype: a floating dtype; float32 by default.
         domain: the smallest and the largest argument; all by default.
         zeros: the function's zeros other than 0, each to a few digits.
@@ -119,7 +127,11 @@ def check_accuracy(
     Raises:
         ImportError: mpmath is not installed.
         ShapeError, DtypeError: the function does not return (n,) of the dtype.
-        ValueError: no argument is in the domain, or the reference does not settle at any number of digits.
+        TypeError: an argument has another type, the function does not return an array, or the reference returns a
+            Python float or anything else that is no number of mpmath.
+        ValueError: no argument is in the domain; or the reference is defined nowhere in it, or does not settle at any
+            number of digits.
+        TypeError, ValueError: the function, or the reference, raises any other exception, which is the cause.
 
     >>> import funcnet as fn
     >>> import mpmath
@@ -127,17 +139,51 @@ def check_accuracy(
     >>> report.ok, report.points
     (True, 268)
     """
+    _check_arguments(function, reference, domain, zeros, near)
     dtype = check_dtype("check_accuracy", dtype)
     check_count("check_accuracy", "samples", samples)
+    check_number("check_accuracy", "limit", limit, lambda number: number >= 0, "at least 0")
     points = sample(dtype, samples, domain, (*near, *zeros))
     if points.size == 0:
         raise ValueError(message("check_accuracy", f"a domain that holds numbers of {dtype}", domain))
-    values = jax.jit(function)(jnp.asarray(points))
+    values = _values(function, points)
+    return compare(_name(function), points, values, reference, zeros=zeros, limit=limit)
+
+
+def _check_arguments(function: Any, reference: Any, domain: Any, zeros: Any, near: Any) -> None:
+    """Raise ``TypeError`` or ``ValueError`` that names the argument unless they are functions, and real numbers."""
+    for name, value in {"function": function, "reference": reference}.items():
+        if not callable(value):
+            raise TypeError(message("check_accuracy", f"{name} to be a function", brief(value)))
+    for name, value in {"domain": domain, "zeros": zeros, "near": near}.items():
+        if not isinstance(value, tuple | list | np.ndarray):
+            raise TypeError(message("check_accuracy", f"{name} to be a tuple of numbers", brief(value)))
+        for number in value:
+            if name == "domain":
+                check_number("check_accuracy", "numbers of domain", number, lambda x: not np.isnan(x), "other than NaN")
+            else:
+                check_number("check_accuracy", f"numbers of {name}", number, np.isfinite, "to be finite")
+    if len(domain) != 2:
+        raise ValueError(message("check_accuracy", "domain to be two numbers, the smallest and the largest", domain))
+
+
+def _values(function: Callable[[jax.Array], jax.Array], points: np.ndarray) -> np.ndarray:
+    """Return the function's values at points, (n,); raise a typed error unless they are of that shape and dtype."""
+    try:
+        values = jax.jit(function)(jnp.asarray(points))
+    except Exception as error:
+        expected = f"function to take an array of shape {points.shape}"
+        hint = "give a function of one number as jax.vmap(function)"
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(message("check_accuracy", expected, f"{in_one_line(error)}: {hint}")) from error
+    if not isinstance(values, jax.Array):
+        raise TypeError(message("check_accuracy", "function to return an array", type(values).__name__))
     if values.shape != points.shape:
-        raise ShapeError("check_accuracy", f"values of shape {points.shape}, one for each argument", values.shape)
-    if values.dtype != dtype:
-        raise DtypeError("check_accuracy", f"values of dtype {dtype}", values.dtype)
-    return compare(_name(function), points, np.asarray(values), reference, zeros=zeros, limit=limit)
+        expected = f"values of shape {points.shape}, one for each argument"
+        raise ShapeError("check_accuracy", expected, f"{values.shape} from function")
+    if values.dtype != points.dtype:
+        raise DtypeError("check_accuracy", f"values of dtype {points.dtype}", f"{values.dtype} from function")
+    return np.asarray(values)
 
 
 def compare(
@@ -150,9 +196,10 @@ def compare(
     limit: float = 4.0,
 ) -> AccuracyReport:
     """Return the report on the values of a function at points, (n,) each; the rest as in ``check_accuracy``."""
-    exact = exact_values(reference, points.tobytes(), points.dtype.name)
+    exact = exact_values(reference, points)
     arguments, got = points.astype(np.float64), values.astype(np.float64)
-    errors, compared = _errors(Format.of(points.dtype), arguments, got, exact, zeros)
+    form = Format.of(points.dtype)
+    errors, compared = _errors(form, got, exact, _units(form, arguments, exact, zeros), limit)
     worst = int(np.argmax(errors))
     return AccuracyReport(
         name=name,
@@ -168,27 +215,40 @@ def compare(
     )
 
 
-def _errors(
-    form: Format, arguments: np.ndarray, got: np.ndarray, exact: Exact, zeros: Sequence[float]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the errors in units, 0 where a right value is left out, and where it is not: (n,) each."""
+def _units(form: Format, arguments: np.ndarray, exact: Exact, zeros: Sequence[float]) -> np.ndarray:
+    """Return the unit in which the error of each argument is counted, (n,)."""
+    largest = float(jnp.finfo(form.dtype).max)
     sizes = np.abs(exact.high)
-    smallest, largest = 2.0**form.lowest, float(jnp.finfo(form.dtype).max)
-    normal = (sizes > smallest) | (sizes == smallest) & (np.sign(exact.low) * np.sign(exact.high) >= 0)
-    compared = (normal & (sizes <= largest)) | (exact.high == 0) & (exact.low == 0)
-    units = form.unit(exact.high)
+    units = form.unit(np.where(np.isnan(sizes), 0, np.minimum(sizes, largest)))
     for zero in zeros:
         around = (arguments * np.sign(zero) >= abs(zero) / 2) & (arguments * np.sign(zero) <= 2 * abs(zero))
         inside = sizes[around & (sizes <= largest)]
         if inside.size:
             units = np.where(around, np.maximum(units, form.unit(inside.max()) / 4), units)
+    return units
+
+
+def _errors(
+    form: Format, got: np.ndarray, exact: Exact, units: np.ndarray, limit: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the errors in units, 0 where a right value is left out, and where it is not: (n,) each."""
+    right, sizes = exact.high, np.abs(exact.high)
+    smallest, largest = 2.0**form.lowest, float(jnp.finfo(form.dtype).max)
     with np.errstate(invalid="ignore", over="ignore"):
-        errors = np.abs((got - exact.high) - exact.low) / units
-    errors = np.where(np.isfinite(got), errors, np.inf)
+        # Infinity as the number after the largest one: near there, rounding decides which of the two a value becomes.
+        after = np.sign(got) * np.ldexp(1.0, form.highest + 1)
+        errors = np.abs((np.where(np.isinf(got), after, got) - right) - exact.low) / units
+    is_beyond = sizes > largest
+    errors = np.where(is_beyond & np.isinf(got) & (np.sign(got) == np.sign(right)), 0, errors)
+    is_wrong = (is_beyond | np.isinf(got)) & ~(errors <= limit) | np.isnan(got)
+    errors = np.where(is_wrong, np.inf, errors)
+    is_allowed = np.isnan(got) | exact.is_undefined & np.isinf(got)
+    errors = np.where(np.isnan(right), np.where(is_allowed, 0, np.inf), errors)
     # A right value that is too small may come as 0, and as nothing else that is a number to reckon with.
-    too_small = ~normal & ~compared
-    wrong = too_small & ~(np.abs(got) <= 2 * smallest)
-    return np.where(compared, errors, np.where(wrong, np.inf, 0.0)), compared | wrong
+    too_small = (sizes < smallest) | (sizes == smallest) & (np.sign(exact.low) * np.sign(right) < 0)
+    too_small &= (right != 0) | (exact.low != 0)
+    left_out = too_small & (np.abs(got) <= 2 * smallest)
+    return np.where(left_out, 0, np.where(too_small, np.inf, errors)), ~left_out
 
 
 def _binades(arguments: np.ndarray, errors: np.ndarray) -> tuple[Binade, ...]:

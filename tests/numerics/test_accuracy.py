@@ -1,5 +1,7 @@
 """Accuracy in units in the last place: the measure itself, and a sample of what the campaign proves."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 import mpmath
@@ -57,8 +59,6 @@ def test_the_exceptions_are_these():
         ("gelu", "automatic"),
         ("sigmoid_cross_entropy, target 0.25", "by hand"),
         ("sigmoid_cross_entropy, target 0.25", "automatic"),
-        ("quadratic, target 0", "automatic"),
-        ("quadratic, target 0.25", "automatic"),
     }
     assert EXCEPTIONS.keys() <= {(claim.name, claim.route) for claim in CLAIMS}
 
@@ -108,12 +108,79 @@ def test_an_error_is_counted_in_units_and_placed():
     assert repr(report) == "AccuracyReport(<lambda>, float32, worst=3, ok=True)"
 
 
-def test_nan_infinity_and_what_is_not_small_count_as_infinite():
-    for wrong in (jnp.nan, jnp.inf):
-        assert not fn.check_accuracy(lambda x, w=wrong: jnp.where(x == 0, w, x), lambda x: x, samples=1).ok
-    for small, ok in ((0.0, True), (1e-30, False), (jnp.nan, False)):
-        report = fn.check_accuracy(lambda x, s=small: jnp.full_like(x, s), mpmath.exp, domain=(-200, -100), samples=4)
+def check(function, reference, **settings):
+    """Return whether a function is right at a few dozen numbers, by default 0, -0 and one of each binade in [-4, 4]."""
+    return fn.check_accuracy(function, reference, **{"domain": (-4.0, 4.0), "samples": 1, **settings})
+
+
+def test_what_is_not_small_is_wrong_where_the_right_value_is_too_small():
+    for small, ok in ((0.0, True), (1e-30, False), (jnp.nan, False), (-jnp.inf, False)):
+        report = check(lambda x, s=small: jnp.full_like(x, s), mpmath.exp, domain=(-200, -100), samples=4)
         assert (report.ok, report.points == 0) == (ok, ok)
+
+
+LARGEST = float(jnp.finfo(jnp.float32).max)
+
+
+@pytest.mark.parametrize(
+    ("change", "reference", "ok"),
+    [
+        # what replaces e^x where it overflows in float32, at x > 88.7
+        (lambda x, y: y, mpmath.exp, True),
+        (lambda x, y: jnp.where(x > 88.8, 1.0, y), mpmath.exp, False),
+        (lambda x, y: jnp.minimum(y, LARGEST), mpmath.exp, False),
+        (lambda x, y: jnp.where(x > 88.8, jnp.nan, y), mpmath.exp, False),
+        (lambda x, y: jnp.where(x > 88.8, -jnp.inf, y), mpmath.exp, False),
+        (lambda x, y: jnp.where(x > 80, jnp.inf, y), mpmath.exp, False),
+        # an infinite right value at 0
+        (lambda x, y: jnp.where(x == 0, jnp.inf, y), lambda x: mpmath.exp(x) if x else mpmath.inf, True),
+        (lambda x, y: jnp.where(x == 0, -jnp.inf, y), lambda x: mpmath.exp(x) if x else mpmath.inf, False),
+        (lambda x, y: jnp.where(x == 0, LARGEST, y), lambda x: mpmath.exp(x) if x else mpmath.inf, False),
+        (lambda x, y: jnp.where(x == 0, jnp.inf, y), mpmath.exp, False),
+        (lambda x, y: jnp.where(x == 0, jnp.nan, y), mpmath.exp, False),
+        # a pole at 0, which mpmath refuses
+        (lambda x, y: jnp.where(x == 0, jnp.inf, y), lambda x: mpmath.exp(x) * x / x, True),
+        (lambda x, y: jnp.where(x == 0, jnp.nan, y), lambda x: mpmath.exp(x) * x / x, True),
+        (lambda x, y: y, lambda x: mpmath.exp(x) * x / x, False),
+        # complex and NaN where x < 0
+        (lambda x, y: jnp.where(x < 0, jnp.nan, y), lambda x: mpmath.exp(x) + (mpmath.sqrt(x) if x < 0 else 0), True),
+        (lambda x, y: jnp.where(x < 0, jnp.inf, y), lambda x: mpmath.exp(x) + (mpmath.sqrt(x) if x < 0 else 0), False),
+        (lambda x, y: y, lambda x: mpmath.exp(x) + (mpmath.sqrt(x) if x < 0 else 0), False),
+        (lambda x, y: jnp.where(x < 0, jnp.nan, y), lambda x: mpmath.nan if x < 0 else mpmath.exp(x), True),
+        (lambda x, y: y, lambda x: mpmath.nan if x < 0 else mpmath.exp(x), False),
+    ],
+)
+def test_nan_and_infinity_are_right_where_the_right_value_is(change, reference, ok):
+    points = sample("float32", 1, (-4.0, 100.0), (88.0,))
+    values = change(jnp.asarray(points), jnp.exp(jnp.asarray(points)))
+    report = compare("exp", points, np.asarray(values), reference)
+    assert (report.ok, report.left_out) == (ok, 0), report
+    assert ok or report.worst == np.inf
+
+
+def test_infinity_counts_as_the_number_after_the_largest_one():
+    points = np.array([LARGEST, np.nextafter(np.float32(LARGEST), 0, dtype="f"), 1.0], np.float32)
+    step = mpmath.ldexp(1, 104)
+    for values, shift, worst in (
+        ((np.inf, LARGEST), 1, 0),  # the right values are 2¹²⁸, and the largest number
+        ((LARGEST, LARGEST), 1, 1),
+        ((np.inf, np.inf), 1, 1),
+        ((np.inf, np.inf), 0, 2),
+        ((LARGEST, LARGEST), 6, np.inf),
+    ):
+        report = compare("x", points, np.float32([*values, 1]), lambda x, s=shift * step: x + s * (x > 1))
+        assert report.worst == worst
+
+
+def test_a_reference_is_computed_anew_at_each_call():
+    factor = 2
+
+    def reference(x):
+        return factor * x
+
+    assert check(lambda x: 2 * x, reference).ok
+    factor = 3
+    assert not check(lambda x: 2 * x, reference).ok
 
 
 def test_a_reference_that_cancels_is_computed_with_more_digits():
@@ -134,10 +201,48 @@ def test_what_does_not_fit_is_named():
         fn.check_accuracy(lambda x: x.astype(jnp.int32), mpmath.exp, domain=(1.0, 64.0), samples=2)
     with pytest.raises(ValueError, match=r"expected a domain that holds numbers of float32, got \(3\.1, 3\.0\)"):
         fn.check_accuracy(jnp.exp, mpmath.exp, domain=(3.1, 3.0))
-    with pytest.raises(ValueError, match="a reference that is computed to 70 binary digits"):
-        fn.check_accuracy(jnp.exp, lambda x: x * mpmath.mp.prec, domain=(1.0, 1.5), samples=1)
     with pytest.raises(TypeError, match=r"plots\.accuracy: expected a report of fn\.check_accuracy, got float"):
         plots.accuracy(1.0)
+
+
+def fails(x):
+    raise OSError("no table")
+
+
+@pytest.mark.parametrize(
+    ("error", "text", "settings"),
+    [
+        (TypeError, "reference to return a number of mpmath or an integer, got float at .*: use mpmath's functions",
+         {"reference": math.exp}),
+        (TypeError, "reference to return a number of mpmath or an integer, got NoneType",
+         {"reference": lambda x: None}),
+        (TypeError, "reference to take a number of mpmath, got TypeError: .* mpf", {"reference": np.exp}),
+        (ValueError, r"reference to take a number of mpmath, got OSError: no table at -2", {"reference": fails}),
+        (ValueError, "reference to be defined at some number of the domain, got ZeroDivisionError at -2",
+         {"reference": lambda x: x / 0}),
+        (ValueError, "reference to settle: 70 binary digits", {"reference": lambda x: x * mpmath.mp.prec}),
+        (TypeError, "reference to be a function, got 1", {"reference": 1}),
+        (TypeError, "function to be a function, got 1", {"function": 1}),
+        (TypeError, "function to return an array, got tuple", {"function": lambda x: (x, x)}),
+        (fn.ShapeError, r"values of shape \(258,\), one for each argument, got \(\) from function",
+         {"function": lambda x: 1.0}),
+        (fn.DtypeError, "values of dtype float32, got complex64 from function",
+         {"function": lambda x: x.astype(jnp.complex64)}),
+        (TypeError, r"function to take an array .* Gradient only defined .* give a function of one number as jax\.vmap",
+         {"function": jax.grad(jnp.exp)}),
+        (ValueError, r"function to take an array of shape \(\d+,\), got OSError: no table", {"function": fails}),
+        (TypeError, r"domain to be a tuple of numbers, got 1\.0", {"domain": 1.0}),
+        (ValueError, r"domain to be two numbers, the smallest and the largest, got \(1, 2, 3\)", {"domain": (1, 2, 3)}),
+        (ValueError, "numbers of domain other than NaN, got nan", {"domain": (np.nan, 1.0)}),
+        (TypeError, "numbers of near to be a real number, got 'a'", {"near": ("a",)}),
+        (ValueError, "numbers of zeros to be finite, got inf", {"zeros": (np.inf,)}),
+        (ValueError, "limit at least 0, got nan", {"limit": np.nan}),
+        (ValueError, "samples to be an integer of at least 1, got 0", {"samples": 0}),
+    ],
+)  # fmt: skip
+def test_bad_arguments_are_named(error, text, settings):
+    with pytest.raises(error, match=f"check_accuracy: expected {text}"):
+        check(**{"function": jnp.exp, "reference": mpmath.exp, **settings})
 
 
 def test_the_map_shows_each_binade_the_limit_and_what_is_infinite():
