@@ -5,7 +5,7 @@ import math
 import jax
 import jax.numpy as jnp
 
-from .approximations import DENSITY_AT_0, SCALE, scaled_bell, scaled_tail, tail_ratio, tanh_near_0
+from .approximations import FAR, SCALE, scaled_gelu_slope, scaled_gelu_tail, silu_tail, tanh_near_0
 from .base import Activation
 from .precision import in_float32
 
@@ -145,11 +145,9 @@ class SiLU(Activation):
 
     @in_float32
     def value(self, z: jax.Array) -> jax.Array:
-        """Return z σ(z) as z/(1 + e^(−z)), and as z e^z far in the left tail."""
-        tail = z < -_FAR
-        w, up = _scaled_down(z, tail)
-        e = jnp.exp(jnp.where(tail, _FAR + w * up, -z))
-        return jnp.where(tail, w * (e * (SCALE * math.exp(-_FAR))), z / (1 + e))
+        """Return z σ(z), with t = |z| σ(−|z|) as −t where z < 0, and z − t elsewhere."""
+        t = silu_tail(_magnitude(_within(z, _NO_SILU_TAIL)))
+        return jnp.where(z < 0, -t, z - t)
 
     @in_float32
     def derivative(self, z: jax.Array) -> jax.Array:
@@ -157,11 +155,11 @@ class SiLU(Activation):
 
         With x = |z| and e = e^(−x), it is m = e (1 − x + e)/(1 + e)² where z < 0, and 1 − m elsewhere.
         """
-        x = _magnitude(z)
-        far = x > _FAR
-        e = jnp.exp(jnp.where(far, _FAR, 0) - x)
+        x = _magnitude(_within(z, _NO_SILU_TAIL))
+        far = x > FAR
+        e = jnp.exp(jnp.where(far, FAR, 0) - x)
         small = jnp.where(far, 0, e)
-        m = e * ((1 - x) + small) / (1 + small * (2 + small)) * jnp.where(far, math.exp(-_FAR), 1)
+        m = e * ((1 - x) + small) / (1 + small * (2 + small)) * jnp.where(far, math.exp(-FAR), 1)
         return jnp.where(z < 0, m, 1 - m)
 
 
@@ -179,39 +177,26 @@ class GELU(Activation):
 
     @in_float32
     def value(self, z: jax.Array) -> jax.Array:
-        """Return z Φ(z), as z (1 − Φ(−z)) where z ≥ 0."""
-        tail = z < -_FAR_FOR_BELL
-        w, up = _scaled_down(z, tail)
-        phi = scaled_tail(_magnitude(_within_bell(w * up)))
-        return jnp.where(tail, w * phi, z * jnp.where(z < 0, phi / SCALE, 1 - phi / SCALE))
+        """Return z Φ(z), with t = |z| Φ(−|z|) as −t where z < 0, and z − t elsewhere."""
+        t = scaled_gelu_tail(_magnitude(_within(z, _NO_GELU_TAIL))) / SCALE
+        return jnp.where(z < 0, -t, z - t)
 
     @in_float32
     def derivative(self, z: jax.Array) -> jax.Array:
         """Return Φ(z) + z φ(z), where φ(z) = e^(−z²/2)/√(2π) is the normal density.
 
-        With x = |z|, it is m = (R(x) − x/√(2π)) e^(−x²/2) where z < 0, and 1 − m elsewhere; R is ``tail_ratio``.
+        With x = |z|, it is m = Φ(−x) − x φ(x) where z < 0, and 1 − m elsewhere.
         """
-        x = _magnitude(_within_bell(z))
-        m = scaled_bell(x) * (tail_ratio(x) - x * DENSITY_AT_0) / SCALE
+        m = scaled_gelu_slope(_magnitude(_within(z, _NO_GELU_TAIL))) / SCALE
         return jnp.where(z < 0, m, 1 - m)
 
 
-_FAR = 40.0  # 1 + e^(−40) is 1
-_FAR_FOR_BELL = 8.0
+_NO_SILU_TAIL, _NO_GELU_TAIL = 1000.0, 64.0  # e^(−1000) and e^(−64²/2) are 0 in every dtype
 
 
-def _scaled_down(z: jax.Array, tail: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Return z/u and u, u = 2⁶⁴ in the tail, else 1.
-
-    A product rule adds terms of which one is a hundred times the other. Far in the tail the smaller one would be
-    flushed to 0, and the sum is still a normal number. In z/u both terms are u times larger.
-    """
-    return z * jnp.where(tail, 1 / SCALE, 1), jnp.where(tail, SCALE, 1)
-
-
-def _within_bell(z: jax.Array) -> jax.Array:
-    """Return z, and a number where e^(−z²/2) is 0 in its place beyond, so that z² does not overflow."""
-    return jnp.where(z < -64, -64, jnp.where(z > 64, 64, z))
+def _within(z: jax.Array, limit: float) -> jax.Array:
+    """Return z, cut off at −limit and limit, so that neither z² overflows nor an infinite z is multiplied by 0."""
+    return jnp.where(z < -limit, -limit, jnp.where(z > limit, limit, z))
 
 
 linear = Linear()
