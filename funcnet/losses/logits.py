@@ -38,15 +38,23 @@ class SigmoidCrossEntropy(Loss):
 
     @in_float32
     def value(self, output: jax.Array, target: jax.Array) -> jax.Array:
-        """Return −Σⱼ [yⱼ log σ(zⱼ) + (1 − yⱼ) log σ(−zⱼ)], where −log σ(z) = log(1 + e^(−z)) is a softplus."""
+        """Return −Σⱼ [yⱼ log σ(zⱼ) + (1 − yⱼ) log σ(−zⱼ)].
+
+        A term is log(1 + e^(−|z|)) plus (1 − y) z where z ≥ 0, and plus −y z elsewhere.
+        """
         z, y = self.check(output, target)
-        return jnp.sum(y * softplus(-z) + (1 - y) * softplus(z), axis=-1)
+        linear = jnp.where(z < 0, -y * z, (1 - y) * z)
+        return jnp.sum(linear + jnp.log1p(jnp.exp(jnp.where(z < 0, z, -z))), axis=-1)
 
     @in_float32
     def gradient(self, output: jax.Array, target: jax.Array) -> jax.Array:
-        """Return σ(z) − y as (1 − y) σ(z) − y σ(−z), which is accurate where σ(z) rounds to a target of 1."""
+        """Return σ(z) − y as (1 − y) σ(z) − y σ(−z), which is accurate where σ(z) rounds to a target of 1.
+
+        With e = e^(−|z|), it is ((1 − y) − y e)/(1 + e) where z ≥ 0, and ((1 − y) e − y)/(1 + e) elsewhere.
+        """
         z, y = self.check(output, target)
-        return (1 - y) * sigmoid(z) - y * sigmoid(-z)
+        e = jnp.exp(jnp.where(z < 0, z, -z))
+        return jnp.where(z < 0, (1 - y) * e - y, (1 - y) - y * e) / (1 + e)
 
     def predict(self, output: jax.Array) -> jax.Array:
         """Return the probabilities σ(z)."""

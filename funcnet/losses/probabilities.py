@@ -50,12 +50,6 @@ def _present(a: jax.Array) -> jax.Array:
     return _at_least(_floor(a.dtype), a)
 
 
-def _times_log1m(y: jax.Array, a: jax.Array, least: float) -> jax.Array:
-    """Return y log(1 − a), with 1 − a at least ``least``, and 0 where y = 0 for every a."""
-    minus = jnp.where(y == 0, jnp.zeros_like(a), _at_least(least - 1, -a))
-    return jnp.where(y == 0, jnp.zeros_like(a), y * _log1p(minus))
-
-
 def _log1p(x: jax.Array) -> jax.Array:
     """Return log(1 + x) for −1 < x ≤ 0, without the loss of digits in 1 + x.
 
@@ -99,7 +93,8 @@ class BinaryCrossEntropy(Loss):
 
     @in_float32
     def _value(self, a: jax.Array, y: jax.Array, floor: float, least: float) -> jax.Array:
-        return -jnp.sum(_times_log(y, _at_least(floor, a)) + _times_log1m(1 - y, a, least), axis=-1)
+        # With both floors, each logarithm is a number, and 0 times it is 0.
+        return -jnp.sum(y * jnp.log(_at_least(floor, a)) + (1 - y) * _log1p(_at_least(least - 1, -a)), axis=-1)
 
     def gradient(self, output: jax.Array, target: jax.Array) -> jax.Array:
         """Return (1 − y)/(1 − a) − y/a."""

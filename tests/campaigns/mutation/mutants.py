@@ -64,7 +64,7 @@ MUTANTS = [
     Mutant("MeanSquaredError.gradient", "(2 / a.shape[-1]) * (a - y)", "(2 / a.shape[0]) * (a - y)", "mean squared error: batch for outputs"),
     Mutant("BinaryCrossEntropy._gradient", "_over(1 - y, _at_least(least, 1 - a)) - _over(y, a)", "-_over(y, a)", "cross-entropy: the second term"),
     Mutant("BinaryCrossEntropy._gradient", "_over(1 - y, _at_least(least, 1 - a)) - _over(y, a)", "_over(1 - y, _at_least(least, 1 - a)) + _over(y, a)", "cross-entropy: a sign"),
-    Mutant("SigmoidCrossEntropy.gradient", "(1 - y) * sigmoid(z) - y * sigmoid(-z)", "(1 - y) * sigmoid(z) - y * sigmoid(z)", "sigmoid cross-entropy: σ(z) for σ(−z)"),
+    Mutant("SigmoidCrossEntropy.gradient", "(1 - y) - y * e", "(1 - y) * e - y", "sigmoid cross-entropy: σ(−z) for σ(z)"),
     Mutant("SoftmaxCrossEntropy.gradient", "softmax(z) * jnp.sum(y, axis=-1, keepdims=True) - y", "softmax(z) - y", "softmax cross-entropy: Σ y taken for 1"),
     Mutant("SoftmaxCrossEntropy.gradient", "softmax(z) * jnp.sum(y, axis=-1, keepdims=True) - y", "softmax(z) * jnp.sum(y, axis=-1, keepdims=True) * (1 - y) - y", "softmax cross-entropy: a factor too many"),
     Mutant("Hinge.gradient", "-y * relu.derivative(1 - y * z)", "-y", "hinge: the margin forgotten"),
