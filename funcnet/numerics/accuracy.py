@@ -67,19 +67,24 @@ class AccuracyReport(NamedTuple):
         """Whether no error is larger than the limit."""
         return self.worst <= self.limit
 
+    def _shortest(self, number: float) -> str:
+        """Return a number of the dtype in as few digits as tell it from the others."""
+        return str(self.dtype.type(number))
+
     def __repr__(self) -> str:
         return f"AccuracyReport({self.name}, {self.dtype}, worst={self.worst:.3g}, ok={self.ok})"
 
     def __str__(self) -> str:
         worst = sorted(self.binades, key=lambda binade: -binade.worst)[:3]
-        rows = [(f"{binade.worst:.3g}", f"{binade.at!r}", str(binade.points)) for binade in worst]
+        rows = [(f"{binade.worst:.3g}", self._shortest(binade.at), str(binade.points)) for binade in worst]
         table = [("units", "worst at", "of its binade's numbers"), *rows]
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
         lines = [
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table
         ]
         head = f"{self.name} at {self.points} numbers of {self.dtype}, in units in the last place"
-        worst_one = f"largest error {self.worst:.3g} at {self.at!r}: {self.got!r}, right is {self.right!r}"
+        at, got = self._shortest(self.at), self._shortest(self.got)
+        worst_one = f"largest error {self.worst:.3g} at {at}: {got}, right is {self.right!r}"
         rest = [f"left out: {self.left_out} whose right value is too small for it"] if self.left_out else []
         answer = f"within the limit of {self.limit:g}" if self.ok else f"NOT within the limit of {self.limit:g}"
         return "\n".join([head, *lines, worst_one, *rest, answer])

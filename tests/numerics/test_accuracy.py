@@ -251,5 +251,17 @@ def test_the_map_shows_each_binade_the_limit_and_what_is_infinite():
     assert len(finite.get_xdata()) + len(infinite.get_xdata()) == len(report.binades)
     assert min(infinite.get_xdata()) == 100 + 126 + 1
     assert limit.get_ydata() == [4.0, 4.0]
-    assert [text.get_text() for text in axes.get_xticklabels()][-1] == "2¹²⁷"
+    names = ["−10⁻¹⁵", "0", "10⁻¹⁵", "1", "10¹⁵", "10³⁰"]
+    assert [text.get_text() for text in axes.get_xticklabels()][-6:] == names
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["≤ 0.01", "0.1", "1", "10", "infinite"]
     assert axes.get_title() == "function in float32"
+
+
+def test_the_map_marks_errors_above_the_limit_and_leaves_out_a_sign_without_arguments():
+    report = check(lambda x: 1.5 * x, lambda x: x, domain=(0.25, 5.0), samples=3, limit=0.0)
+    axes = plots.accuracy(report).axes[0]
+    finite, _, limit, above = axes.lines
+    assert above.get_xdata().tolist() == finite.get_xdata().tolist() == [1, 2, 3, 4, 5]
+    assert limit.get_ydata() == [0.01, 0.01]
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["2⁻²", "2⁻¹", "1", "2", "4"]
+    assert len(plots.accuracy(report._replace(binades=(), limit=np.inf)).axes[0].lines) == 5
