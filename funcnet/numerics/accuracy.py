@@ -174,8 +174,9 @@ def _check_arguments(function: Any, reference: Any, domain: Any, zeros: Any, nea
 
 def _values(function: Callable[[jax.Array], jax.Array], points: np.ndarray) -> np.ndarray:
     """Return the function's values at points, (n,); raise a typed error unless they are of that shape and dtype."""
+    compiled = function if isinstance(function, jax.stages.Wrapped) else jax.jit(function)
     try:
-        values = jax.jit(function)(jnp.asarray(points))
+        values = compiled(jnp.asarray(points))
     except Exception as error:
         expected = f"function to take an array of shape {points.shape}"
         hint = "give a function of one number as jax.vmap(function)"

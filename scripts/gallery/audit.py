@@ -40,6 +40,7 @@ CHANGES = (-1.0, 1.0)  # where many functions change their form: more arguments 
 SMALL = 2.0**-100
 EVERYDAY = 20  # arguments between 2^-20 and 2^20 in absolute value, and 0
 ROUTES = ("value", "derivative", "second derivative")
+CUSTOM_RULES = "custom derivatives of other libraries"
 LARGEST = 1e300  # units, for NaN and infinity
 CLASSES = (
     ("#e3efdd", "at most 4 units in the last place"),
@@ -156,7 +157,7 @@ def sweep(each, what, f, reference, domain, samples):
     if wrong or at_zero:
         common = [binade for binade in wrong if -EVERYDAY <= binade.exponent < EVERYDAY]
         at = 0.0 if at_zero else max(common or wrong, key=lambda each: (each.worst, -abs(each.exponent))).at
-        got = call(jnp.full(points, at, jnp.float32))[0]  # of the shape that is compiled
+        got = value_at(call, at, points)
         where = ", ".join(filter(None, ["0" if at_zero else "", ranges(wrong)]))
         found.append(Error(each.group, each.expression, what, where, text(got), f"{float(exact(reference, at)):.6g}",
                            reproduction(each, what, at), bool(common) or at_zero))  # fmt: skip
@@ -165,6 +166,11 @@ def sweep(each, what, f, reference, domain, samples):
     if what == "derivative" and each.is_bounded:
         found += behind_a_mask(each, call, points)
     return report, found
+
+
+def value_at(call, at, points):
+    """Return the value of a compiled function at one number, as one of the shape that it is compiled for."""
+    return np.asarray(call(np.full(points, at, np.float32)))[0]
 
 
 def before(each, what, call, reference, at):
@@ -185,7 +191,7 @@ def before(each, what, call, reference, at):
 def behind_a_mask(each, slope, points):
     """Return the errors at infinite arguments, where a derivative of NaN makes a cotangent of 0 into NaN."""
     ends = [end for end in (-math.inf, math.inf) if each.domain[0] <= end <= each.domain[1]]
-    wrong = [end for end in ends if not np.isfinite(slope(jnp.full(points, end, jnp.float32))[0])]
+    wrong = [end for end in ends if not np.isfinite(value_at(slope, end, points))]
     if not wrong:
         return []
     what, at = "cotangent of 0", f"{'-' * (wrong[0] < 0)}jnp.inf"
@@ -201,6 +207,11 @@ def audit(name, samples):
         reports[what], found = sweep(each, what, f, reference, domain, samples)
         errors += found
     return reports, errors
+
+
+def job(name, samples):
+    """Return what ``audit`` returns, or the verdicts on ``CUSTOM_RULES``: a job of one process."""
+    return check_custom_rules() if name == CUSTOM_RULES else audit(name, samples)
 
 
 @contextlib.contextmanager
@@ -347,15 +358,16 @@ def main(argv=None):
     if chosen.compare:
         return compare(chosen.compare)
     names = [each.expression for each in audited.TABLE if any(part in each.expression for part in chosen.only)]
+    jobs = [CUSTOM_RULES] * (chosen.only == [""]) + names  # the longest one first
     with workers(chosen.workers) as run:
-        found = dict(zip(names, run(functools.partial(audit, samples=chosen.samples), names), strict=True))
+        found = dict(zip(jobs, run(functools.partial(job, samples=chosen.samples), jobs), strict=True))
+    rules = found.pop(CUSTOM_RULES, {})
     reports = {name: each for name, (each, _) in found.items()}
     errors = [error for _, each in found.values() for error in each]
-    rules = check_custom_rules() if chosen.only == [""] else {}
     versions = f"JAX {jax.__version__}, optax {optax.__version__}"
     print(f"{versions}, float32 on a CPU: {len(names)} functions; {IMPORTS}")
     print_errors(errors)
-    print("\ncustom derivatives of other libraries, by fn.check_rules")
+    print(f"\n{CUSTOM_RULES}, by fn.check_rules")
     for name, verdict in rules.items():
         print(f"{name:40} {verdict}")
     if chosen.record:
