@@ -3,8 +3,9 @@
 ``fn.check_accuracy`` sweeps every binade of float32: the value, the derivative by ``jax.grad`` and the second
 derivative of each function in ``audited.py``. No argument is listed: where a function is wrong is found. A number is
 called wrong if fewer than half of its digits are right (an error of more than 2¹² units in the last place), or if it is
-NaN or infinite where the right one is a number. Infinite arguments are tried too, with a cotangent of 0: what a masked
-sample sends back. ``fn.check_rules`` checks the custom derivatives of optax, Flax and Equinox, where installed.
+NaN or infinite where the right one is a number, or the reverse. Infinite arguments are tried too, with a cotangent of
+0: what a masked sample sends back. ``fn.check_rules`` checks the custom derivatives of optax, Flax and Equinox, where
+installed.
 """
 
 import contextlib

@@ -60,7 +60,7 @@ class Claim(NamedTuple):
 
 
 # What cannot be had in float32 and float64, with the units that can, and why. Near a zero other than 0, 4 units are 1
-# unit of the largest value between half the zero and twice the zero, so 14 are 3.5 units of that value.
+# unit of the largest value between half the zero and twice the zero, so 10 are 2.5 units of that value.
 THREE_FACTORS = "a product of three or more factors, each of which has two units of its own"
 DIFFERENCE = "near its zero it is a difference of two numbers, each of which has one or two units of its own"
 EXCEPTIONS = {

@@ -87,6 +87,22 @@ def test_a_probability_of_float16_counts_down_to_the_smallest_one_with_a_finite_
         np.testing.assert_allclose(loss.value(a[:, None], jnp.ones((4, 1), jnp.float16)), np.log(-right), rtol=1e-3)
 
 
+@pytest.mark.parametrize("activation", [fn.silu, fn.gelu])
+def test_silu_and_gelu_are_0_and_z_at_infinity_with_their_derivatives(activation):
+    z = jnp.array([-jnp.inf, jnp.inf, jnp.nan])
+    np.testing.assert_array_equal(activation(z), [0, jnp.inf, jnp.nan])
+    np.testing.assert_array_equal(activation.derivative(z), [0, 1, jnp.nan])
+    np.testing.assert_array_equal(jax.vmap(jax.grad(activation))(z), [0, 1, jnp.nan])
+
+
+@pytest.mark.parametrize("activation", [fn.silu, fn.gelu])
+def test_the_second_derivative_of_silu_and_gelu_is_that_of_the_definition(activation):
+    _, slope, _ = ACTIVATION[activation.name]
+    z = [-9.0, -3.0, -0.75, 0.0, 0.5, 6.0]
+    got = jax.vmap(jax.grad(jax.grad(activation)))(jnp.array(z))
+    np.testing.assert_allclose(got, [float(mpmath.diff(slope, at)) for at in z], rtol=1e-5, atol=1e-9)
+
+
 def test_the_gelu_tail_has_all_but_a_few_units():
     report = fn.check_accuracy(
         fn.gelu, lambda z: z * mpmath.erfc(-z / mpmath.sqrt(2)) / 2, domain=(-11.7, -11.5), near=(-11.6,), samples=1
@@ -199,6 +215,19 @@ def test_what_does_not_fit_is_named():
         fn.check_accuracy(jnp.exp, mpmath.exp, domain=(3.1, 3.0))
     with pytest.raises(TypeError, match=r"plots\.accuracy: expected a report of fn\.check_accuracy, got float"):
         plots.accuracy(1.0)
+
+
+def test_a_compiled_function_is_not_compiled_again():
+    traced = []
+
+    @jax.jit
+    def function(x):
+        traced.append(x.shape)
+        return 2 * x
+
+    report = check(function, lambda x: 2 * x)
+    function(np.zeros(report.points, np.float32))
+    assert traced == [(report.points,)]
 
 
 def fails(x):
