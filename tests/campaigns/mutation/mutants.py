@@ -47,6 +47,8 @@ MUTANTS = [
     Mutant("Tanh.derivative", "(1 - a) * (1 + a)", "1 - a", "tanh: the square forgotten"),
     Mutant("Linear.derivative", "jnp.ones_like(z)", "jnp.full_like(z, 1 + 1e-12)", "linear: 1 wrong by 1e-12"),
     Mutant("SiLU.derivative", "e * ((1 - x) + small)", "e * (1 + small)", "SiLU: the product rule's second term"),
+    Mutant("scaled_gelu_slope", "(zero - x) + rest", "(zero + x) + rest", "GELU: a sign in the slope of both routes", "accuracy"),
+    Mutant("_silu_tail_derivative", "(1 - x) + small", "1 + small", "SiLU: a term of the automatic derivative's rule", "accuracy"),
     Mutant("GELU.derivative", "1 - m", "1 + m", "GELU: a sign"),
     Mutant("GELU.derivative", "jnp.where(z < 0, m, 1 - m)", "m", "GELU: the branch of the left tail alone"),
     Mutant("LeakyReLU.derivative", "jnp.where(z < 0, jnp.full_like(z, self.negative_slope), jnp.ones_like(z))", "jnp.where(z < 0, jnp.ones_like(z), jnp.full_like(z, self.negative_slope))", "leaky ReLU: branches swapped"),
