@@ -78,7 +78,7 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str,
     path = Path(path)
     if path.exists() and not path.is_file():
         raise StorageError(message(path, "a regular file", "another kind of file"))
-    with open(path, "rb") as file:
+    with open(path, "rb", buffering=0) as file:  # a buffer would copy all bytes once more
         beginning = file.read(8)
         beginning += file.read(min(int.from_bytes(beginning, "little"), MOST_HEADER_BYTES))
         places = _digest_places(beginning, path)  # before the arrays are read, which another file has without end
