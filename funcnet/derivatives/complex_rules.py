@@ -34,6 +34,7 @@ class Edge(NamedTuple):
 
     met: jax.Array  # where values are on the edge, or how many are
     crossed: jax.Array  # where the step moves them off it, or whether it moves one
+    ordered: Any = False  # whether it moves one of equal numbers that a sort leaves in their order
 
 
 class Convention(NamedTuple):
@@ -326,6 +327,7 @@ def _ties_along(values: Any, axis: int, edges: Edges) -> None:
             for start in (0, 1)
         )
         _on_edge(edges, one, next_one)
+        edges.append(Edge(jnp.zeros((), bool), jnp.zeros((), bool), jnp.any(edges[-1].crossed)))
 
 
 def _top(bind: Any, params: dict[str, Any], operands: list[Any], edges: Edges) -> list[Any]:
@@ -400,8 +402,9 @@ RULES: dict[str, Rule] = {
     "log": _textbook(lambda z, v: 1 / z),
     "log2": _textbook(lambda z, v: 1 / (math.log(2) * z)),
     "square": _textbook(lambda z, v: 2 * z),
-    # In the value, as the functions are used: a form in z would differ where the value rounds to 1.
-    "logistic": _textbook(lambda z, s: s * (1 - s)),
+    # Not s (1 − s), which has no digits where s rounds to 1.
+    "logistic": _textbook(lambda z, s: jnp.exp(-jnp.abs(z)) / (1 + jnp.exp(-jnp.abs(z))) ** 2),
+    # In the value, as tanh is used: as functions approach a limit, what remains is 0 to rounding beside the limit.
     "tanh": _textbook(lambda z, t: (1 - t) * (1 + t)),
     "one_minus_square": _textbook(lambda z, v: -2 * z),
     "expm1": _textbook(lambda z, e: jnp.exp(z)),

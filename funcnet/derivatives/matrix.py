@@ -18,7 +18,7 @@ from ..compilation import RUN_ONCE
 from ..errors import message
 from ..jaxprs import NoRuleError
 from .complex_rules import CONVENTIONS, Complex, Convention, imaginary_of, real_of
-from .numerical import BY_MEAN, COMPLEX_STEP, computed_bytes, evaluate, limits, map_in_chunks
+from .numerical import BY_MEAN, COMPLEX_STEP, computed_bytes, contradicted, evaluate, limits, map_in_chunks
 
 MOST_RESULTS = 48  # beyond it, results are weighted at random
 RANDOM_COTANGENTS = 6
@@ -312,7 +312,8 @@ class Derivatives:
         ]
         results, edges = evaluate(program, points, convention)
         matrix = self.weighted([imaginary_of(each) for each in results]) / step
-        return matrix, edges.crossed, self.weighted([real_of(each) for each in results])
+        kinds = edges.crossed.astype(int) + 2 * edges.ordered  # above 0 on a kink, above 1 within a sort
+        return matrix, kinds, self.weighted([real_of(each) for each in results])
 
     @staticmethod
     def _beside(leaf: jax.Array, tangent: jax.Array, side: Any) -> jax.Array:
@@ -360,7 +361,15 @@ class Derivatives:
         with np.errstate(invalid="ignore", over="ignore"):
             size = np.maximum(np.abs(matrix), np.abs(shorter))
             same = (matrix == shorter) | (np.abs(matrix - shorter) <= SAME_STEPS * size + VANISHING)
-        return self._with_sides(leaves, np.where(same, matrix, np.nan), crossed, value)
+        found = self._with_sides(leaves, np.where(same, matrix, np.nan), crossed > 0, value)
+        if not (crossed > 1).any():
+            return found
+        # The order in which a sort leaves equal numbers is a convention, which need not lie between the two sides.
+        ordered = (crossed > 1)[:, None] & np.isfinite(matrix)
+        low, high = (
+            np.where(ordered, edge(side, matrix), side) for edge, side in ((np.fmin, found.low), (np.fmax, found.high))
+        )
+        return found._replace(low=low, high=high)
 
     def _with_sides(
         self, leaves: Sequence[np.ndarray], matrix: np.ndarray, crossed: np.ndarray, value: np.ndarray
@@ -379,12 +388,14 @@ class Derivatives:
             alone = near & steady & (np.abs(above - below) <= 1e-6 * size)
             alone &= ~(np.abs(matrix - above) <= 1e-3 * size)
             differ = crossed[:, None] | alone | jumps
+            # A side is no side at the end of the function's domain, and where it is infinite.
+            inside = [np.isfinite(side) & np.isfinite(at) for side, at in ((above, up), (below, down))]
             # Where the two sides tell that it is none of its own, but not what it is, it is not known.
             # Beside an extremum a side has its limit twice as near where the distance is halved.
             limit = [2 * nearer[0] - above, 2 * nearer[1] - below]
             off = [np.fmin(*(np.abs(matrix - at) for at in pair)) for pair in zip((above, below), limit, strict=True)]
-            far = [~(np.isfinite(side) & (each <= 1e-3 * size)) for side, each in zip((above, below), off, strict=True)]
-            ends = ~(np.isfinite(above) & np.isfinite(below))  # of the function's domain, or it is infinite
+            far = [~(side & (each <= 1e-3 * size)) for side, each in zip(inside, off, strict=True)]
+            ends = ~(inside[0] & inside[1])
             unknown = (near & ~steady | ends) & far[0] & far[1]
             matrix = np.where(alone, 0.5 * (above + below), np.where(unknown, np.nan, matrix))
             low, high = (np.where(differ, edge(above, below), matrix) for edge in (np.fmin, np.fmax))
@@ -434,6 +445,7 @@ class Derivatives:
         at = flat(center[None, None, :])
         with np.errstate(invalid="ignore", over="ignore"):
             matrix, error = limits((above - below) / (2 * by), off, 4.0)
+            error = np.where(contradicted((above - below) / (2 * by), off, matrix), np.inf, error)
             (right, error_right), (left, error_left) = (
                 limits(side / by, 2 * off, 2.0) for side in (above - at, at - below)
             )
@@ -456,8 +468,11 @@ class Derivatives:
         alone = extreme[self.places]
         return alone if self.dense is None else np.append(alone, [extreme.any()] * 2)
 
-    def second_numerical(self, leaves: Any, pair: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """Return first derivatives along u at halved distances along v (levels, cotangents), and kinks met."""
+    def second_numerical(self, leaves: Any, pair: Any, first: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """Return first derivatives along u at halved distances along v (levels, cotangents), and kinks met.
+
+        ``first`` is the largest distance.
+        """
         program = jax.make_jaxpr(self.reference)(*leaves)
         u, v = (self.split(each, leaves) for each in pair)
 
@@ -465,35 +480,35 @@ class Derivatives:
             there = [leaf + distance * along for leaf, along in zip(leaves, v, strict=True)]
             return self._complex(program, there, u, None)[:2]
 
-        steps = jnp.asarray(0.25 * 0.5 ** np.arange(LEVELS))
+        steps = first * jnp.asarray(0.5 ** np.arange(LEVELS))
         (above, _), (below, _) = lax.map(at, steps), lax.map(at, -steps)
         return above, below, at(jnp.zeros(()))[1]
 
-    def first_reverse_beside(self, leaves: Any, pair: Any) -> tuple[jax.Array, jax.Array]:
+    def first_reverse_beside(self, leaves: Any, pair: Any, first: Any) -> tuple[jax.Array, jax.Array]:
         """Return reverse mode's first derivatives along u at halved distances along v, on both sides."""
         u = jnp.asarray(pair[0])
 
-        def first(there: list[jax.Array]) -> jax.Array:
+        def slope(there: list[jax.Array]) -> jax.Array:
             results, pull = jax.vjp(self.function, *there)
             return self._pulled(lambda parts: pull(parts), results, jnp.asarray(self.cotangents)) @ u
 
-        return self._beside_along(first, leaves, pair[1])
+        return self._beside_along(slope, leaves, pair[1], first)
 
-    def first_forward_beside(self, leaves: Any, pair: Any) -> tuple[jax.Array, jax.Array]:
+    def first_forward_beside(self, leaves: Any, pair: Any, first: Any) -> tuple[jax.Array, jax.Array]:
         """Return forward mode's first derivatives along u at halved distances along v, on both sides."""
         u = tuple(self.split(pair[0], leaves))
         return self._beside_along(
-            lambda there: self.weighted(jax.jvp(self.function, tuple(there), u)[1]), leaves, pair[1]
+            lambda there: self.weighted(jax.jvp(self.function, tuple(there), u)[1]), leaves, pair[1], first
         )
 
     def _beside_along(
-        self, first: Callable[[list[jax.Array]], jax.Array], leaves: Any, v: Any
+        self, slope: Callable[[list[jax.Array]], jax.Array], leaves: Any, v: Any, first: Any
     ) -> tuple[jax.Array, jax.Array]:
-        steps = jnp.asarray(0.25 * 0.5 ** np.arange(LEVELS))
+        steps = first * jnp.asarray(0.5 ** np.arange(LEVELS))
         along = self.split(v, leaves)
 
         def at(distance: jax.Array) -> jax.Array:
-            return first([leaf + distance * each for leaf, each in zip(leaves, along, strict=True)])
+            return slope([leaf + distance * each for leaf, each in zip(leaves, along, strict=True)])
 
         return lax.map(at, steps), lax.map(at, -steps)
 

@@ -221,7 +221,9 @@ def evaluate(program: Any, operands: Sequence[Any], convention: Convention = BY_
 
     results = interpret(program, operands, apply)
     met = sum((jnp.sum(edge.met) for edge in edges), jnp.zeros((), int))
-    return results, Edge(met, sum((jnp.any(edge.crossed) for edge in edges), jnp.zeros((), bool)))
+    none = jnp.zeros((), bool)
+    crossed, ordered = (sum((jnp.any(getattr(e, name)) for e in edges), none) for name in ("crossed", "ordered"))
+    return results, Edge(met, crossed, ordered)
 
 
 def _scan(scan: Scan, operands: list[Any], edges: Edges) -> list[Any]:
@@ -245,13 +247,13 @@ def _while(params: dict[str, Any], operands: list[Any], edges: Edges) -> list[An
         return going_on(params["cond_jaxpr"], [*map(real_of, of_test)], [*map(real_of, values)])
 
     def iteration(carry: Any) -> Any:
-        values, (met, crossed) = carry
+        values, before = carry
         _, tested = evaluate(params["cond_jaxpr"], [*of_test, *values], edges.convention)
         results, found = _all_complex(edges.convention, params["body_jaxpr"], [*of_body, *values])
         results = going_rows(going(values), results, values)
-        return results, Edge(met + tested.met + found.met, crossed + tested.crossed + found.crossed)
+        return results, Edge(*(a + b + c for a, b, c in zip(before, tested, found, strict=True)))
 
-    none = Edge(jnp.zeros((), int), jnp.zeros((), bool))
+    none = Edge(jnp.zeros((), int), jnp.zeros((), bool), jnp.zeros((), bool))
     start = [*map(as_complex, first)], none
     results, met = lax.while_loop(lambda carry: jnp.any(going(carry[0])), iteration, start)
     edges.append(met)
@@ -367,3 +369,18 @@ def limits(differences: np.ndarray, rounding: np.ndarray, ratio: float) -> tuple
         least = np.minimum(least, error[rows, at])
         column = finer
     return best, least
+
+
+def contradicted(differences: np.ndarray, rounding: np.ndarray, limit: np.ndarray) -> np.ndarray:
+    """Return which limits (elements,) the smallest steps contradict: their differences do not come closer to it.
+
+    So it is where the larger steps reach over a pole, or over all of what a function does near the point.
+
+    >>> steps = 0.5 ** np.arange(8)[None, :]
+    >>> contradicted(1 + steps**2, 1e-16 / steps, np.array([1.0])), contradicted(1 + steps**2, 1e-16, np.array([3.0]))
+    (array([False]), array([ True]))
+    """
+    with np.errstate(invalid="ignore", over="ignore"):
+        before, last = (np.abs(differences[:, at] - limit) for at in (-3, -1))
+        unsure = 8 * np.max(np.broadcast_to(rounding, differences.shape)[:, -3:], axis=1) + 1e-9 * np.abs(limit)
+        return ~(last <= 0.6 * before + unsure)

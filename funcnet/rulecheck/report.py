@@ -125,7 +125,8 @@ class DerivativeReport:
             lines.append(f"{head if not lines else 'and'}: {function}, {first.where}: {first.reason}")
             if first.got is not None and first.expected is not None:
                 place = f" at {list(first.index)}" if first.index else ""
-                lines.append(f"  it is {first.got:.6g}{place}, where {first.expected:.6g} is correct")
+                known = f", where {first.expected:.6g} is correct" if first.expected == first.expected else ""
+                lines.append(f"  it is {first.got:.6g}{place}{known or '; there is no numerical answer'}")
             follows = dict.fromkeys(each.where for each in rest)
             if follows:
                 shown = "; ".join(list(follows)[:4]) + (f"; {len(follows) - 4} more" if len(follows) > 4 else "")

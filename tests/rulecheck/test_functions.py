@@ -7,6 +7,7 @@ import pytest
 
 import funcnet as fn
 from funcnet.rulecheck.functions import declared
+from funcnet.rulecheck.report import Verdict
 
 X = np.array([[0.3, -1.2], [0.7, 2.1], [-0.4, 0.9]])
 FAST = {"order": 1, "dtype": "float64"}  # one comparison alone
@@ -225,3 +226,23 @@ def test_infinities_in_a_mask_are_not_rounded():
 
     report = fn.check_function(masked, np.array([0.1, 0.2, 0.3, 0.4]), order=1)
     assert report.ok, report
+
+
+def test_equal_numbers_that_a_sort_leaves_in_their_order_follow_a_convention():
+    for function in (jnp.sort, lambda x: jax.lax.top_k(x, 2)[0], jnp.median):
+        report = fn.check_function(function, np.array([1.0, 1.0, 1.0, 2.0, 0.0]), dtype="float64", order=1)
+        assert report.ok, str(report)
+
+
+def test_a_sigmoid_that_rounds_to_1_is_held_against_its_own_derivative():
+    report = fn.check_function(jax.nn.sigmoid, np.array([40.0]), backward=lambda args, dy: (0 * dy,), order=1)
+    assert report.verdict is Verdict.MISMATCH
+    right = fn.check_function(
+        jax.nn.sigmoid, np.array([40.0]), backward=lambda args, dy: (dy * jnp.exp(-args[0]),), order=1, dtype="float64"
+    )
+    assert next(each.verdict for each in right.findings if "by hand" in each.check) is Verdict.OK, str(right)
+
+
+def test_differences_do_not_reach_over_a_pole():
+    report = fn.check_function(jax.lax.lgamma, np.array([1e-3, 0.5]), dtype="float64", order=1)
+    assert report.ok, str(report)

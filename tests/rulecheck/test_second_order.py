@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from jax import lax
 
+import funcnet as fn
 from funcnet.rulecheck.environment import double_precision
 from funcnet.rulecheck.report import Verdict
 from funcnet.rulecheck.second_order import second_order
@@ -74,3 +75,36 @@ def test_a_first_derivative_that_cannot_be_differentiated_is_wrong():
         found = checked(by_vjp(sine, without_second), sine)
     assert found["second order"].verdict is Verdict.MISMATCH
     assert "the first derivative has no derivative: it raises TypeError: no such thing" in found["second order"].reason
+
+
+NEAR = {
+    "log": (jnp.log, [1e-3, 2e-3]),
+    "reciprocal": (lambda x: 1 / x, [1e-3, 2e-3]),
+    "narrow bell": (lambda x: jnp.exp(-(x**2) / (2 * 0.01**2)), [0.0, 0.005]),
+    "fast waves": (lambda x: jnp.sin(2.0**9 * jnp.pi * x), [0.3, 0.77]),
+}
+
+
+@pytest.mark.parametrize("name", NEAR)
+def test_what_varies_within_a_small_distance_is_proved(name):
+    function, at = NEAR[name]
+    report = fn.check_function(function, np.array(at), dtype="float64")
+    assert report.ok, str(report)
+    assert any(finding.check == "second order" for finding in report.findings), str(report)
+
+
+def test_a_wrong_second_derivative_is_found_where_the_function_varies_fast():
+    slope = jax.custom_jvp(lambda x: 1 / x)
+    slope.defjvps(lambda tangent, y, x: tangent / x**2)
+    log = jax.custom_jvp(jnp.log)
+    log.defjvps(lambda tangent, y, x: tangent * slope(x))
+    report = fn.check_function(log, np.array([1e-3, 0.5]), dtype="float64")
+    assert report.verdict is Verdict.MISMATCH
+    assert "second order: the derivative of the derivative is wrong" in str(report)
+
+
+@pytest.mark.parametrize("function", [jnp.sqrt, jnp.linalg.norm, jax.scipy.special.entr, lambda x: x**1.5])
+def test_where_a_derivative_is_infinite_nothing_is_wrong(function):
+    report = fn.check_function(function, np.array([0.0, 0.0]), dtype="float64")
+    assert report.verdict is Verdict.NOT_PROVED, str(report)
+    assert "nan is correct" not in str(report)
