@@ -5,6 +5,7 @@ import inspect
 import json
 import re
 import sys
+from contextlib import redirect_stdout
 from importlib import import_module
 from os import getcwd
 from typing import Any
@@ -69,7 +70,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Check the network or the function that the options describe, print the report, and return the exit code."""
     _check_usage(options)
-    report = _check_network(options) if options.function is None else _check_function(options)
+    if options.function is None:
+        report = _check_network(options)
+    else:
+        with redirect_stdout(sys.stderr):  # what the user's code prints is not part of the report
+            report = _check_function(options)
     print(json.dumps(_as_json(report), indent=2) if options.json else report)
     return EXIT_CODES[report.verdict.name]
 
@@ -130,12 +135,16 @@ def _check_function(options: argparse.Namespace) -> fn.DerivativeReport:
     except ValueError:  # the function does not tell its arguments
         pass
     try:
-        return (fn.check_rules if options.rules else fn.check_function)(function, *args, dtype=options.dtype)
-    except Exception as error:  # whatever the function raises
+        report = (fn.check_rules if options.rules else fn.check_function)(function, *args, dtype=options.dtype)
+        jax.effects_barrier()  # what ``jax.debug.print`` has yet to print
+        return report
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever the function raises, as SystemExit, which is no success
         return _not_checked(options.function, error)
 
 
-def _not_checked(name: str, error: Exception) -> fn.DerivativeReport:
+def _not_checked(name: str, error: BaseException) -> fn.DerivativeReport:
     """Return the report on what raises an error when it is checked."""
     reason = f"{type(error).__name__}: {error}"
     return fn.DerivativeReport(name, (Finding(Verdict.NOT_CHECKED, name, "the derivative", "", reason=reason),))
@@ -152,7 +161,7 @@ def _named(text: str) -> Any:
         found: Any = import_module(module)
         for name in path.split("."):
             found = getattr(found, name)
-    except Exception as error:  # of any kind: the module is the user's code
+    except (Exception, SystemExit) as error:  # of any kind: the module is the user's code
         raise UsageError(f"expected the name of a function, got {text!r}: {error}") from error
     if not callable(found):
         raise UsageError(f"expected the name of a function, got {text!r}, of type {type(found).__name__}")

@@ -123,6 +123,16 @@ import jax.numpy as jnp
 
 sine = jax.custom_jvp(jnp.sin)
 sine.defjvps(lambda tangent, y, x: -tangent * jnp.cos(x))
+
+
+def ends(x):
+    raise SystemExit(0)
+
+
+def talks(x):
+    print("a word")
+    jax.debug.print("another word")
+    return 2 * x
 """
     (tmp_path / "own_rules.py").write_text(text)
     monkeypatch.chdir(tmp_path)
@@ -150,6 +160,20 @@ def test_a_function_that_cannot_be_checked_is_exit_code_4(check):
     code, out, _ = check("jax.nn:relu", "--args", "int32[2]", "--json")
     found = json.loads(out)
     assert (code, found["verdict"], found["findings"][0]["reason"]) == (4, "NOT_CHECKED", expected)
+
+
+def test_a_function_that_ends_the_program_or_prints_is_judged_all_the_same(check, module, capsys, tmp_path):
+    code, out, _ = check("own_rules:ends", "--args", "float32[2]")
+    assert code == 4
+    assert "own_rules:ends, the derivative: SystemExit: 0" in out
+    code, out, err = check("own_rules:talks", "--args", "float32[1]", "--dtype", "float64", "--json")
+    assert (code, json.loads(out)["verdict"]) == (0, "OK")
+    assert "a word" in err
+    assert "another word" in err
+    (tmp_path / "ending_module.py").write_text("raise SystemExit(0)")
+    with pytest.raises(SystemExit, match=r"^2$"):
+        check("ending_module:f")
+    assert "expected the name of a function, got 'ending_module:f': " in capsys.readouterr().err
 
 
 def test_the_report_on_a_network_is_json_too(check):
