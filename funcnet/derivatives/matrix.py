@@ -45,6 +45,7 @@ class Flat(NamedTuple):
     whole: Callable[..., Any]  # the same, which returns what the function returns
     arguments: Callable[[Sequence[Any]], tuple[Any, ...]]  # the function's arguments for some floating arrays
     places: tuple[int, ...]  # of the arrays among all leaves of the arguments
+    integers: dict[str, np.ndarray]  # the integer arrays among the arguments, by name
 
 
 def flattened(where: str, function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Flat, list[np.ndarray]]:
@@ -67,7 +68,8 @@ def flattened(where: str, function: Callable[..., Any], args: tuple[Any, ...]) -
         raise ValueError(message(where, "floating arguments of at least one element", "empty ones"))
 
     def arguments(arrays: Sequence[Any]) -> tuple[Any, ...]:
-        rebuilt = list(given)
+        # JAX keeps the dtype that it once has an array in, though int64 becomes int32 in a program in float32.
+        rebuilt = [leaf.copy() if isinstance(leaf, np.ndarray) else leaf for leaf in given]
         for place, array in zip(places, arrays, strict=True):
             rebuilt[place] = array
         return jax.tree.unflatten(structure, rebuilt)
@@ -79,7 +81,12 @@ def flattened(where: str, function: Callable[..., Any], args: tuple[Any, ...]) -
         return floating_results(whole(*arrays))
 
     arrays = [np.asarray(given[place]).astype(np.float64) for place in places]
-    return Flat(call, tuple(names[place] for place in places), whole, arguments, tuple(places)), arrays
+    integers = {
+        name: leaf
+        for name, leaf in zip(names, given, strict=True)
+        if isinstance(leaf, np.ndarray) and np.issubdtype(leaf.dtype, np.integer)
+    }
+    return Flat(call, tuple(names[place] for place in places), whole, arguments, tuple(places), integers), arrays
 
 
 def _dtype(where: str, name: str, leaf: Any) -> Any:
@@ -263,9 +270,11 @@ class Derivatives:
     def tangents(self, row: Any, leaves: Any) -> list[jax.Array]:
         """Return the direction of a row, split like the arrays."""
         places = jnp.asarray(self.places)
-        vector = (jnp.arange(self.size) == places[jnp.minimum(row, len(places) - 1)]).astype(float)
+        dtype = jnp.result_type(*leaves)
+        vector = (jnp.arange(self.size) == places[jnp.minimum(row, len(places) - 1)]).astype(dtype)
         if self.dense is not None:
-            dense = jnp.asarray(self.dense)[jnp.clip(row - len(places), 0, 1)]
+            # Without a dtype, JAX reuses an array that it has in float64 in a program in float32 as well.
+            dense = jnp.asarray(self.dense, dtype)[jnp.clip(row - len(places), 0, 1)]
             vector = jnp.where(row < len(places), vector, dense)
         return self.split(vector, leaves)
 

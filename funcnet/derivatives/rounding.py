@@ -79,6 +79,8 @@ class Shaken:
             each.aval for equation, _ in walk(program) if id(equation) in self.slots for each in _moved_of(equation)
         ]
         dtypes = dict.fromkeys(jnp.finfo(aval.dtype).dtype for aval in avals if jnp.issubdtype(aval.dtype, jnp.inexact))
+        # JAX reuses an array that it has in float64 in programs in float32 too, which are then of both dtypes.
+        self.is_double = np.dtype(np.float64) in dtypes or jnp.result_type(float) == np.float64
         longest = max((math.prod(aval.shape) for aval in avals), default=1)
         random = np.random.default_rng(0)
         places = random.integers(0, OFFSETS, len(self.owners), np.int32)
@@ -93,7 +95,9 @@ class Shaken:
 
     def run(self, arrays: Sequence[Any], seed: int, active: np.ndarray) -> list[np.ndarray]:
         """Return the results of one run with the active operations moved."""
-        return [*map(np.asarray, self.compiled(arrays, np.int32(seed * 7919), active[self.owners], self.table))]
+        with jax.enable_x64(self.is_double):
+            results = self.compiled(arrays, np.int32(seed * 7919), active[self.owners], self.table)
+        return [*map(np.asarray, results)]
 
     def moves(self, *arrays: Any, active: np.ndarray | None = None, runs: int = RUNS) -> list[np.ndarray]:
         """Return, for each result, of its shape, the largest change in a few runs."""

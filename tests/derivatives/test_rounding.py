@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import funcnet as fn
+from funcnet.derivatives.rounding import Shaken
 from tests.changed_bits import EPSILON, rounding_of
 from tests.gradcheck.examples import problem
 
@@ -43,6 +44,20 @@ def test_a_sum_moves_by_the_last_bits_of_its_terms_not_of_what_is_left(x64):
 def test_it_is_measured_in_the_dtype_that_is_computed_in():
     (moves,) = rounding_of(jnp.exp, np.ones(100, np.float32))
     assert moves in (2.0**-22, 2 * 2.0**-22)  # e = 2.718… is moved by itself times 2⁻²³, in steps of 2⁻²²
+
+
+def test_a_program_of_two_dtypes_is_measured_in_both():
+    factors = np.array([1 / 3, 1 / 7])
+
+    def function(x):
+        return [x * jnp.asarray(factors).astype(x.dtype)]
+
+    with jax.enable_x64(True):
+        kept = jax.make_jaxpr(function)(np.ones(2))  # JAX keeps the array in float64 with it
+    x = np.full(2, 1.5, np.float32)
+    (moves,) = Shaken(function, x).moves(x)
+    assert kept.in_avals[0].dtype == np.float64
+    assert ((moves > 0) & (moves < 2.0**-21)).all()
 
 
 def test_what_is_below_the_smallest_normal_number_may_be_flushed():
