@@ -47,7 +47,7 @@ def add_findings(
             if judged.lost[at]:
                 where = describe_in(judged.lost, rows, places - start, leaf)
                 arguments = point.leaves, derivatives.cotangents
-                cause = _because(examined.cause(route, at, *arguments)) if route in NAMES else ""
+                cause = because(examined.cause(route, at, *arguments)) if route in NAMES else ""
                 found["reason"] = f"rounding loses all digits {where}{cause}"
             else:
                 found["reason"] = _with_mistake(found["reason"], rows, leaf, tested, exact)
@@ -129,8 +129,9 @@ def _why_unproved(
     cause = examined.cause(route, at, point.leaves, examined.derivatives.cotangents) if route in NAMES else ""
     if not cause and examined.method == "Richardson":
         return f"differences are not precise enough {where}"
-    return f"rounding explains the difference {where}{_because(cause)}"
+    return f"rounding explains the difference {where}{because(cause)}"
 
 
-def _because(cause: str) -> str:
+def because(cause: str) -> str:
+    """Return a cause in parentheses, nothing where none is known."""
     return f" ({cause})" if cause else ""

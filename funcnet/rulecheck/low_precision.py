@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .element_findings import add_findings
+from .element_findings import add_findings, because
 from .element_verdicts import LOST_SHARE, ElementVerdicts, as_numerical, gross, judge_low, lost_digits
 from .first_order import STEADY, is_of_rule, nudged, scale_of
 from .report import Verdict
@@ -132,4 +132,4 @@ def _add(
             with jax.enable_x64(False):
                 cause = examined.cause(route, at, *given)
             words = found.reason if is_lost else "no digit is right in this precision, as rounding explains"
-            examined.findings[place] = replace(found, reason=f"{words} ({cause})")
+            examined.findings[place] = replace(found, reason=f"{words}{because(cause)}")

@@ -125,13 +125,24 @@ class DerivativeReport:
             lines.append(f"{head if not lines else 'and'}: {function}, {first.where}: {first.reason}")
             if first.got is not None and first.expected is not None:
                 place = f" at {list(first.index)}" if first.index else ""
-                known = f", where {first.expected:.6g} is correct" if first.expected == first.expected else ""
-                lines.append(f"  it is {first.got:.6g}{place}{known or '; there is no numerical answer'}")
+                got, expected = _told_apart(first.got, first.expected)
+                known = f", where {expected} is correct" if first.expected == first.expected else ""
+                lines.append(f"  it is {got}{place}{known or '; there is no numerical answer'}")
             follows = dict.fromkeys(each.where for each in rest)
             if follows:
                 shown = "; ".join(list(follows)[:4]) + (f"; {len(follows) - 4} more" if len(follows) > 4 else "")
                 lines.append(f"  also, which may follow from it: {shown}")
         return lines
+
+
+def _told_apart(one: float, other: float) -> tuple[str, str]:
+    """Return two numbers with 6 digits, or as many more as tell them apart.
+
+    >>> _told_apart(2.0, 3.0), _told_apart(0.123456789, 0.123456788)
+    (('2', '3'), ('0.123456789', '0.123456788'))
+    """
+    written = ((f"{one:.{digits}g}", f"{other:.{digits}g}") for digits in range(6, 18))
+    return next((each for each in written if each[0] != each[1]), (f"{one:.6g}", f"{other:.6g}"))
 
 
 def _listed(names: Sequence[str]) -> str:
