@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 
 from ..jaxprs import walk
-from ..rulecheck.not_exercised import by_program
+from ..rulecheck.not_exercised import INDEXED, by_program
 from .routes import Given
 
 TIES = {"max", "min", "clamp", "reduce_max", "reduce_min", "sort", "top_k", "argmax", "argmin", "reduce_window_max"}
-INDEXED = {"gather", "scatter", "scatter-add"}
 MOST_NAMED = 4
 
 

@@ -20,7 +20,7 @@ from .equations import (
 )
 from .interpreter import interpret, run, unrolled
 from .recording import going_on, going_rows, recorded, split_while
-from .visiting import Visit, function_of, is_rule, operand_names, place_of, visit
+from .visiting import Visit, function_of, is_of_jax, is_rule, operand_names, place_of, rule_place, visit
 
 __all__ = [
     "CALLS",
@@ -37,6 +37,7 @@ __all__ = [
     "going_rows",
     "interpret",
     "is_known",
+    "is_of_jax",
     "is_rule",
     "multiply_adds",
     "name_of",
@@ -45,6 +46,7 @@ __all__ = [
     "place_of",
     "recorded",
     "rule_of",
+    "rule_place",
     "run",
     "scan_of",
     "split_while",

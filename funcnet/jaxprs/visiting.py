@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 from jax.extend import source_info_util
 
@@ -13,6 +14,7 @@ from .interpreter import interpret, run
 from .turns import Turns
 
 OWN = Path(__file__).parent.parent
+JAX = Path(jax.__file__).parent
 MOST_OPERATIONS = 20_000  # that are followed; after them, calls and loops are run, but not entered
 
 
@@ -35,6 +37,27 @@ def function_of(equation: Any) -> tuple[str, str]:
     info = getattr(program, "jaxpr", program).debug_info
     name, _, place = info.func_src_info.partition(" at ")
     return name or info.func_name, place
+
+
+def rule_place(equation: Any) -> str:
+    """Return the file and line of a derivative rule: of the backward pass or of the JVP; ``""`` where JAX keeps none.
+
+    >>> (equation,) = jax.make_jaxpr(jax.nn.relu)(1.0).eqns
+    >>> is_of_jax(rule_place(equation))
+    True
+    """
+    rule = equation.params.get("bwd", equation.params.get("jvp_jaxpr_fun"))
+    words = getattr(getattr(rule, "debug_info", None), "func_src_info", None) or ""
+    return words.partition(" at ")[2]
+
+
+def is_of_jax(place: str) -> bool:
+    """Return whether a file and line are of JAX itself.
+
+    >>> is_of_jax("loss.py:12")
+    False
+    """
+    return Path(place.rpartition(":")[0]).is_relative_to(JAX)
 
 
 def operand_names(equation: Any) -> list[str]:

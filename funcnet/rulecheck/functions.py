@@ -20,7 +20,7 @@ from .first_order import first_order
 from .linearity import linearity
 from .low_precision import low_precision
 from .mapping import marked_calls
-from .not_exercised import by_function, effects_of
+from .not_exercised import by_function, by_indices, effects_of
 from .points import filled, special_points
 from .properties import consistency, side_effects
 from .report import DerivativeReport, Finding, Verdict
@@ -95,7 +95,7 @@ def check_function(
         points = [*special_points(leaves, flat.names)] if search_points else []
         examine(examined, Point(leaves, "", True), points, order, low, consistent=has_rules, search=search_points)
         given = effects_of(program) if search_points else by_function(program, leaves, flat.names)
-        missed = tuple(dict.fromkeys([*given, *examined.notes]))
+        missed = tuple(dict.fromkeys([*given, *by_indices(program, flat.integers), *examined.notes]))
     found = [_with_stop(finding, program) for finding in examined.findings]
     findings = declared("check_function", found, expected, lambda finding: _root(finding.argument))
     return DerivativeReport(subject.name, tuple(findings), tuple(summary(examined, low)), missed)

@@ -89,15 +89,15 @@ def _is_differentiable(equation: Any) -> bool:
     )
 
 
-def met_in(low: np.dtype | None, call: Any, leaves: Sequence[np.ndarray], primitives: bool) -> Found:
-    """Return the rules that the program meets in the training dtype; none where it cannot be run in it."""
+def met_in(low: np.dtype | None, call: Any, leaves: Sequence[np.ndarray], primitives: bool) -> tuple[Found, str]:
+    """Return the rules that the program meets in the training dtype, and in words why it cannot be run in it."""
     if low is None:
-        return {}
+        return {}, ""
     try:
         with jax.enable_x64(False):
-            return met(call, [leaf.astype(low) for leaf in leaves], primitives)[0]
-    except Exception:
-        return {}
+            return met(call, [leaf.astype(low) for leaf in leaves], primitives)[0], ""
+    except Exception as error:  # of any kind: it is the user's code
+        return {}, f"the program cannot be run there: {type(error).__name__}: {' '.join(str(error).split())[:120]}"
 
 
 def reached(
@@ -182,6 +182,32 @@ def with_same_constants(visits: Sequence[Visit]) -> list[list[Visit]]:
         fixed = (operand for at, operand in enumerate(each.operands) if at not in places)
         found.setdefault(tuple(_bytes(operand) for operand in fixed), []).append(each)
     return list(found.values())
+
+
+def beside(groups: Sequence[list[Visit]], in_low: Sequence[list[Visit]]) -> list[list[Visit]]:
+    """Return the visits in the training dtype for each group of visits with the same constants; none if not known.
+
+    They have the same integers, whatever their dtypes. Floating constants are rounded there: those of the same integers
+    are met in the same order.
+    """
+    known: dict[Key, list[list[Visit]]] = {}
+    for each in in_low:
+        known.setdefault(_integers(each[0]), []).append(each)
+    keys = [_integers(each[0]) for each in groups]
+    return [
+        known[key][keys[:place].count(key)] if len(known.get(key, ())) == keys.count(key) else []
+        for place, key in enumerate(keys)
+    ]
+
+
+def _integers(visited: Visit) -> Key:
+    """Return the shapes and the values of the integer operands, without their dtypes."""
+    dtypes = [jnp.result_type(operand) for operand in visited.operands]
+    return tuple(
+        (np.shape(operand), np.asarray(operand).astype(np.int64).tobytes())
+        for operand, dtype in zip(visited.operands, dtypes, strict=True)
+        if jnp.issubdtype(dtype, jnp.integer) or jnp.issubdtype(dtype, jnp.bool_)
+    )
 
 
 def _bytes(operand: Any) -> bytes:

@@ -1,12 +1,14 @@
 """What the given arguments do not show, in words: branches that are not taken, no ties, no key, zeros, a batch of 1."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
 from ..jaxprs import NoRuleError, visit, walk
+
+INDEXED = {"gather", "scatter", "scatter-add"}
 
 
 def by_function(program: Any, leaves: Sequence[np.ndarray], names: Sequence[str]) -> Iterator[str]:
@@ -19,6 +21,14 @@ def by_function(program: Any, leaves: Sequence[np.ndarray], names: Sequence[str]
         elif leaf.size > 1 and len(np.unique(leaf)) == leaf.size:
             yield f"{name} has no ties"
     yield from by_program(program, leaves)
+
+
+def by_indices(program: Any, integers: Mapping[str, np.ndarray]) -> Iterator[str]:
+    """Yield the integer arguments, by name, that may be indices, and in which none occurs twice."""
+    if any(equation.primitive.name in INDEXED for equation, _ in walk(program)):
+        for name, array in integers.items():
+            if array.size > 1 and len(np.unique(array)) == array.size:
+                yield f"equal values in {name}, as repeated indices"
 
 
 def by_program(program: Any, leaves: Sequence[Any]) -> Iterator[str]:

@@ -18,9 +18,11 @@ from ..jaxprs import (
     called_program,
     function_of,
     interpret,
+    is_of_jax,
     is_rule,
     operand_names,
     place_of,
+    rule_place,
     run,
 )
 from ..jaxprs.coverage import depends
@@ -31,7 +33,10 @@ from .mapping import check_mapping, mapped_function, marked_calls
 from .met_rules import (
     MOST_FIXED,
     MOST_VARIANTS,
+    Found,
+    Key,
     Place,
+    beside,
     floating_places,
     met_at_all,
     met_in,
@@ -42,6 +47,7 @@ from .met_rules import (
     with_numbers,
     with_same_constants,
 )
+from .not_exercised import by_indices
 from .points import special_points
 from .report import DerivativeReport, Finding, Verdict
 from .subject import Examination, Point, Subject
@@ -102,10 +108,11 @@ def check_rules(
     check_declarations("check_rules", expected, functions=True)
     with marked_calls(), double_precision():
         flat, leaves = flattened("check_rules", function, args)
-        traced("check_rules", flat, leaves)
+        program = traced("check_rules", flat, leaves)
         low = training_dtype("check_rules", dtype, jax.tree.leaves(args))
         found, missed = met_at_all(flat.call, leaves, primitives, search_points)
-        in_low = met_in(low, flat.call, leaves, primitives)
+        missed += by_indices(program, flat.integers)
+        in_low, failure = met_in(low, flat.call, leaves, primitives)
         refuse_unmet([_declared_name(met[0]) for met in found.values()], expected or {})
         findings: list[Finding] = []
         checked: list[str] = []
@@ -120,12 +127,20 @@ def check_rules(
                 checked += summary(examined, plan.low)
                 missed += examined.notes
                 if low is not None and not of_low:
-                    missed.append(f"{examined.subject.name} in {low.name}: the program does not meet it there")
+                    missed.append(f"{examined.subject.name} in {low.name}: {failure or _why_not(in_low, key)}")
     findings = declared("check_rules", findings, expected, lambda finding: finding.function.partition(" (")[0])
     if not found:
-        missed.append("the program meets no custom derivative")
+        reason = "the program meets no custom derivative"
+        findings.append(Finding(Verdict.NOT_CHECKED, name_of(function), "custom derivatives", "", reason=reason))
     once = tuple(dict.fromkeys(checked)), tuple(dict.fromkeys(missed))
     return DerivativeReport(name_of(function), tuple(findings), *once)
+
+
+def _why_not(in_low: Found, key: Key) -> str:
+    """Return in words why a rule is not checked in the training dtype, in which the program is run."""
+    if key not in in_low:
+        return "the program does not meet it there"
+    return "the program meets other calls of it there"
 
 
 class Plan(NamedTuple):
@@ -148,10 +163,10 @@ def _apart(visits: list[Visit], in_low: list[Visit]) -> tuple[list[tuple[list[Vi
     for place, of_rule in enumerate(rules[:MOST_VARIANTS]):
         fixed = with_same_constants(of_rule)
         of_low = with_same_constants(low_rules[place]) if len(low_rules) == len(rules) else []
+        of_low = beside(fixed, of_low)
         if len(fixed) > MOST_FIXED:
             notes.append(f"{len(fixed) - MOST_FIXED} more values of the integer operands and constants of {name}")
-        for at, each in enumerate(fixed[:MOST_FIXED]):
-            found.append((each, of_low[at] if len(of_low) == len(fixed) else []))
+        found += [*zip(fixed[:MOST_FIXED], of_low, strict=False)]
     return found, notes
 
 
@@ -312,9 +327,18 @@ def _names(equation: Any, places: list[Place]) -> tuple[str, tuple[str, ...]]:
         name = f"{equation.primitive.name} ({at})" if at else equation.primitive.name
         return name, tuple(f"operand {at}{'.' * bool(part)}{part}" for at, part in places)
     name, place = function_of(equation)
-    words = f"{name} ({Path(place.rpartition(':')[0]).name}:{place.rpartition(':')[2]})" if ":" in place else name
+    words = f"{name} ({_file_and_line(place)})" if ":" in place else name
+    rule = rule_place(equation)
+    if is_of_jax(place) and rule and not is_of_jax(rule):
+        words = f"{words.removesuffix(')')}, with the rule in {_file_and_line(rule)})"
     names = operand_names(equation)
     return words, tuple(f"{names[at]}{'.' * bool(part)}{part}" for at, part in places)
+
+
+def _file_and_line(place: str) -> str:
+    """Return a place without the folders."""
+    file, _, line = place.rpartition(":")
+    return f"{Path(file).name}:{line}"
 
 
 def _declared_name(met: Visit) -> str:

@@ -26,7 +26,7 @@ def check(job):
         elif kind == "right rules":
             name, function, args = list(with_rules())[place]
             report = fn.check_rules(function, *args)
-            good = report.ok or report.not_exercised == ("the program meets no custom derivative",)
+            good = report.ok or [each.reason for each in report.findings] == ["the program meets no custom derivative"]
         else:
             name, function = list(planted.rules())[place]
             report = fn.check_rules(planted.CONTEXTS[context](function), planted.X, planted.W)

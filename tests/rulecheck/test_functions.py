@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 import funcnet as fn
+from funcnet.rulecheck.element_findings import because
 from funcnet.rulecheck.functions import declared
+from funcnet.rulecheck.not_exercised import by_indices
 from funcnet.rulecheck.report import Verdict
 
 X = np.array([[0.3, -1.2], [0.7, 2.1], [-0.4, 0.9]])
@@ -213,6 +215,26 @@ def test_mapped_loops_have_a_numerical_derivative():
     report = fn.check_function(jax.vmap(until), np.array([0.5, 1.7]), **FAST)
     assert report.ok, str(report)
     assert "(complex step" in str(report)
+
+
+def test_a_loop_without_a_reverse_mode_is_checked_in_the_training_dtype():
+    def logistic(x):
+        return jax.lax.while_loop(lambda c: c[0] < 3, lambda c: (c[0] + 1, c[1] * (1 - c[1]) * 3.7), (0, x))[1]
+
+    report = fn.check_function(logistic, np.array([0.64, 0.1]), order=1)
+    assert report.ok, str(report)
+    assert "in float32 against float64" in str(report)
+
+
+def test_indices_that_do_not_repeat_are_told():
+    report = fn.check_function(lambda x, at: x[at], X[0], np.array([0, 1]), **FAST)
+    assert report.not_exercised == ("x has no ties", "equal values in at, as repeated indices")
+    program = jax.make_jaxpr(lambda x, at: x[at])(X[0], np.array([1, 1]))
+    assert not [*by_indices(program, {"at": np.array([1, 1])})]
+
+
+def test_a_cause_that_is_not_known_has_no_parentheses():
+    assert (because(""), because("sub in loss.py:1")) == ("", " (sub in loss.py:1)")
 
 
 def test_an_edge_that_another_precision_puts_elsewhere_is_no_mismatch():

@@ -9,11 +9,11 @@ import pytest
 from jax import lax
 
 import funcnet as fn
-from funcnet.jaxprs import operand_names
+from funcnet.jaxprs import Visit, operand_names
 from funcnet.rulecheck import rules
 from funcnet.rulecheck.environment import double_precision
 from funcnet.rulecheck.first_order import first_order
-from funcnet.rulecheck.met_rules import met, variants, with_same_constants
+from funcnet.rulecheck.met_rules import beside, met, met_in, variants, with_same_constants
 from funcnet.rulecheck.subject import Examination, Point, Subject
 from tests.rulecheck import planted
 
@@ -54,7 +54,8 @@ def test_a_right_rule_is_proved_and_what_is_not_run_is_told():
     report = fn.check_rules(jnp.sin, np.array([0.5]))
     assert report.verdict.name == "NOT_CHECKED"
     assert str(report).startswith("not checked: nothing could be checked of sin (")
-    assert report.not_exercised == ("the program meets no custom derivative",)
+    assert str(report).splitlines()[1].endswith("custom derivatives: the program meets no custom derivative")
+    assert [each.reason for each in report.findings] == ["the program meets no custom derivative"]
 
 
 def test_intended_differences_are_declared_by_name_and_refused_where_there_are_none():
@@ -179,6 +180,57 @@ def test_what_is_left_out_of_many_rules_is_told(monkeypatch):
         ]
         assert [len(each) for each in variants(visits["powered"])] == [2, 1]
         assert [len(each) for each in with_same_constants(visits["flagged"])] == [1, 2]
+
+
+@jax.custom_vjp
+def picked(x, at):
+    return x[at] * np.pi
+
+
+picked.defvjp(
+    lambda x, at: (picked(x, at), (x, at)),
+    lambda kept, g: (
+        jnp.zeros_like(kept[0]).at[kept[1]].add(g) * (3.0 if kept[0].dtype == jnp.float32 else np.pi),
+        None,
+    ),
+)
+
+
+def test_a_rule_of_indices_of_any_dtype_is_checked_in_the_training_dtype():
+    indices = np.array([0, 1], np.int64)
+    report = fn.check_rules(picked, X, indices, order=1, search_points=False)
+    assert report.verdict.name == "MISMATCH"
+    assert "reverse mode in float32 in x: " in str(report)
+    assert report.not_exercised == ("equal values in at, as repeated indices",)
+    with double_precision():
+        kept = jax.make_jaxpr(lambda x: x[indices])(X)  # JAX keeps the array in int64 with it
+        found, failure = met_in(np.dtype(np.float32), lambda x: [picked(x, indices)], [X], primitives=False)
+    assert kept.in_avals[0].dtype == np.float64
+    assert not found
+    assert failure.startswith("the program cannot be run there: ")
+
+
+def test_calls_are_matched_by_their_integers_between_the_dtypes():
+    def visit(*operands):
+        return [Visit(None, [*operands], ())]
+
+    double = [visit(np.int64(at), np.float64(number)) for at, number in ((1, 0.1), (2, 0.1), (2, 0.2), (3, 0.3))]
+    single = [visit(np.int32(at), np.float32(number)) for at, number in ((2, 0.1), (3, 0.3), (2, 0.2))]
+    assert beside(double, single) == [[], single[0], single[2], single[1]]
+    assert beside(double, single[:2]) == [[], [], [], single[1]]
+
+
+def test_a_rule_of_a_function_of_jax_is_named_by_its_own_place():
+    logarithm = jax.custom_jvp(jnp.log)
+
+    @logarithm.defjvp
+    def _(primals, tangents):
+        return jnp.log(primals[0]), 1.0000000001 * tangents[0] / primals[0]
+
+    report = fn.check_rules(logarithm, np.array([0.5]), **FAST)
+    assert report.findings[0].function.startswith("log (ufuncs.py:")
+    assert ", with the rule in test_rules.py:" in report.findings[0].function
+    assert "  it is 2.0000000002 at [0], where 2 is correct" in str(report)
 
 
 def test_rules_are_found_in_the_middle_of_loops_of_complex_numbers_and_of_tangents():
