@@ -113,6 +113,8 @@ def compilation(request):
     jax.config.update("jax_compilation_cache_dir", os.environ[FOLDER])
     compilation_cache.reset_cache()  # otherwise JAX goes on with the folder of a test that set another
     with pytest.MonkeyPatch.context() as patch:
+        if quick:
+            patch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")  # for the processes that the module starts
         if quick and os.environ.get("XLA_FLAGS") == USUAL:
             patch.setenv("XLA_FLAGS", QUICK)
         jax.config.update("jax_disable_most_optimizations", quick)
