@@ -11,6 +11,7 @@ import pytest
 import funcnet as fn
 from funcnet.training.non_finite import locate
 from funcnet.training.run import batch_at, make_plan
+from tests.training.small_run import NETWORK as SMALL
 from tests.training.small_run import X, Y, fit
 from tests.training.unbroken import equal
 
@@ -219,24 +220,29 @@ def test_raise_gives_the_place_and_the_result_of_the_epochs_before():
 class Counted(NamedTuple):
     step: jax.Array
     total: jax.Array
+    bad: jax.Array  # the step in which the total overflows
+
+
+def counted(gradients, state, params):
+    total = jnp.where(state.step + 1 == state.bad, jnp.inf, state.total)
+    return jax.tree.map(lambda g: -0.1 * g, gradients), state._replace(step=state.step + 1, total=total)
+
+
+COUNTED = fn.Optimizer(lambda params: Counted(jnp.int32(0), jnp.float32(0), jnp.int32(0)), counted)
 
 
 @pytest.mark.parametrize("bad", [1, 7, 13])
 def test_a_state_that_alone_is_not_finite_is_found_inside_a_call_of_the_program(bad):
     """An accumulator overflows in some step; parameters and losses stay finite. The first epoch is a call by itself,
     and all others are run in one call."""
-
-    def update(gradients, state, params):
-        total = jnp.where(state.step + 1 == bad, jnp.inf, state.total)
-        return jax.tree.map(lambda g: -0.1 * g, gradients), Counted(state.step + 1, total)
-
-    optimizer = fn.Optimizer(lambda params: Counted(jnp.int32(0), jnp.float32(0)), update)
-    settings = {"batch_size": None, "validation": None, "metrics": []}
+    state = fn.init_state(SMALL, COUNTED, jax.random.key(0), (3,))
+    state = state._replace(optimizer_state=state.optimizer_state._replace(bad=jnp.int32(bad)))
+    settings = {"key": None, "state": state, "batch_size": None, "validation": None, "metrics": []}
     with pytest.raises(fn.NonFiniteError, match=rf"epoch {bad}, step {bad}: first in state .* is inf") as caught:
-        fit(**settings, optimizer=optimizer, on_nonfinite="raise", epochs=13)
+        fit(**settings, optimizer=COUNTED, on_nonfinite="raise", epochs=13)
     result = caught.value.result
     assert len(result.history["loss"]) == bad - 1
-    assert bad == 1 or equal(result, fit(**settings, optimizer=optimizer, epochs=bad - 1))
+    assert bad == 1 or equal(result, fit(**settings, optimizer=COUNTED, epochs=bad - 1))
 
 
 def test_parts_without_a_gradient_by_hand_are_located_too():
