@@ -49,9 +49,9 @@ def test_every_function_takes_labels_and_weights():
             fn.backprop(NETWORK, loss)(params, X, targets, weights=data[2]),
             fn.autodiff(NETWORK, loss)(params, X, targets, weights=data[2]),
         )
-        report = fn.check_gradients(NETWORK, loss, params, X[:4], targets[:4], weights=data[2][:4])
-        assert report.ok, report
-        assert report.worst < 1e-14
+    report = fn.check_gradients(NETWORK, loss, params, X[:4], LABELS[:4].astype(np.int32), weights=data[2][:4])
+    assert report.ok, report
+    assert report.worst < 1e-14
     chex.assert_trees_all_close(found["labels"], found["rows"], rtol=1e-6)
 
 
@@ -69,7 +69,7 @@ def test_a_weight_of_three_is_the_sample_three_times_and_a_weight_of_zero_none(g
     chex.assert_trees_all_close(results(weighted), results(repeated), rtol=1e-13, atol=1e-14)
 
 
-@pytest.mark.parametrize("batch_size", [1, 4, 5, 23])
+@pytest.mark.parametrize("batch_size", [1, 5, 23])
 def test_means_are_weighted_whatever_the_batches(batch_size, x64):
     """With a rate of 0 the history holds what the initial parameters give."""
     data = (X.astype(np.float64), LABELS, WEIGHTS)
