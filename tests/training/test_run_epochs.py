@@ -134,7 +134,8 @@ np.testing.assert_allclose(one.history["loss"], eight.history["loss"], rtol=1e-5
 
 
 def test_on_eight_devices_it_is_the_same_run():
-    environment = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=8", "JAX_PLATFORMS": "cpu"}
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8"
+    environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
     subprocess.run([sys.executable, "-W", "error", "-c", ON_EIGHT_DEVICES], env=environment, check=True)
 
 
