@@ -10,7 +10,9 @@ import pytest
 import funcnet as fn
 
 
-def test_a_small_run_on_the_cpu(tmp_path, capsys):
+def test_a_small_run_on_the_cpu(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(accelerator, "CALLS", 1)
+    monkeypatch.setattr(accelerator, "LOOP_FLAGS", accelerator.LOOP_FLAGS[1:])  # half as many processes
     sizes = ["--width", "16", "--batch", "8", "--epochs", "2", "--samples", "60", "--recipes", "digits_one"]
     figures = accelerator.main([*sizes, "--json", str(tmp_path / "all.json")])
     assert json.loads((tmp_path / "all.json").read_text()) == figures
