@@ -24,8 +24,11 @@ def values(params, data):
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("batch_size", [4, 23])
-@pytest.mark.parametrize("data", [(X, Y), (X, LABELS, WEIGHTS)], ids=["rows", "labels and weights"])
+@pytest.mark.parametrize(
+    ("data", "batch_size"),
+    [((X, Y), 4), ((X, Y), 23), ((X, LABELS, WEIGHTS), 4)],
+    ids=["rows in batches", "rows at once", "labels and weights"],
+)
 def test_every_function_measures_the_whole_set(data, batch_size):
     result = fit(data=data, epochs=2, batch_size=batch_size, metrics=METRICS, validation=data, optimizer=fn.sgd(0.0))
     measured = fn.evaluate(
