@@ -21,6 +21,7 @@ Given = tuple[Objective, Params, Batch, jax.Array | None]
 
 NUDGED_RUNS = 8
 NUDGED_FACTOR = 8
+WHOLE_SHARE = 0.1  # of 1/ε: below it few numbers are whole by chance
 # How much of the numerical gradient is computed: multiply-adds, and values that count as that many.
 MOST_WORK = 1.5e9
 WORK_OF_A_VALUE = 4
@@ -107,7 +108,10 @@ def chosen_directions(program: Any, leaves: list[Any]) -> tuple[Directions | Non
 
 
 def nudged(tree: Any, seed: int) -> Any:
-    """Return arrays with the last bits of their elements moved up, down or not at all; equal numbers move alike."""
+    """Return arrays with the last bits of their elements moved up, down or not at all; equal numbers move alike.
+
+    Whole numbers stay: they are exact as given, and may be indices, classes or counts, which a program compares.
+    """
 
     def one(array: Any) -> np.ndarray:
         array = np.asarray(array)
@@ -116,7 +120,8 @@ def nudged(tree: Any, seed: int) -> Any:
         direction = (mixed >> np.uint64(40)) % np.uint64(3)
         info = jnp.finfo(array.dtype)
         moved = array + (direction.astype(np.float64) - 1).astype(array.dtype) * array * info.eps
-        return moved.astype(array.dtype)
+        whole = (array == np.rint(array)) & (np.abs(array) <= WHOLE_SHARE / info.eps)
+        return np.where(whole, array, moved).astype(array.dtype)
 
     with np.errstate(over="ignore"):
         return jax.tree.map(one, tree)

@@ -133,6 +133,16 @@ def mapped():
     return elementwise(sine, jnp.cos)
 
 
+def embedded(add):
+    """Check rows of a table, two of which are the same one."""
+
+    def backward(table, x, dy):
+        rows = jnp.zeros_like(table).at[x[:, 0].astype(int)]
+        return (rows.add if add else rows.set)(dy), jnp.zeros_like(x)
+
+    return check(lambda p, x: p[x[:, 0].astype(int)], backward, W, np.array([[0.0], [1], [1], [3]]), Y[:4])
+
+
 # name: (report, verdict or verdicts, words of the text)
 WRONG = {
     "huge elsewhere": (lambda: huge_elsewhere(1e-6, 1e9), (Verdict.NOT_PROVED, Verdict.MISMATCH), "w of Own"),
@@ -156,6 +166,12 @@ WRONG = {
         lambda: linear(dx=lambda dx: dx * (1.01 if dx.dtype == np.float32 else 1)),
         Verdict.MISMATCH,
         "float32 it is",
+    ),
+    "equal rows overwritten": (lambda: embedded(add=False), Verdict.MISMATCH, "row 1 of 4"),
+    "wrong at one number": (
+        lambda: elementwise(lambda x: x**3, lambda x: jnp.where(x == 7, 0, 3 * x * x), np.array([[7, 1.3], [2, 0.5]])),
+        Verdict.MISMATCH,
+        "first at [0, 0]",
     ),
     "vmap": (mapped, Verdict.MISMATCH, "under vmap"),
     "all zero": (lambda: linear(w=0 * W, x=0 * X), Verdict.NOT_PROVED, "every gradient is 0 here"),
@@ -272,6 +288,7 @@ RIGHT = {
     "long scan": long_scan,
     "relu at 0": lambda: at_zero(jax.nn.relu, lambda x: (x > 0).astype(x.dtype)),
     "first of a tie": first_of_a_tie,
+    "equal rows added": lambda: embedded(add=True),
 }
 NOT_PROVED = {"float32 inside": (low_inside, "float32 inside"), "Hilbert": (hilbert, "lu")}
 
