@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
+from ..derivatives.complex_rules import Convention
 from ..derivatives.numerical import (
+    SIDE,
     Directions,
     NumericalGradient,
     complex_step_gradient,
@@ -21,7 +23,17 @@ from .code import Code
 from .judgement import NO_GRADIENTS, ArrayGradients
 from .network_report import layer_name, owner_of
 from .parts import PARTS_CORRECT, wrong_shapes
-from .routes import Given, chosen_directions, compiled_gradients, compiled_numerically, compiled_on_a_sample, cost_of
+from .routes import (
+    Given,
+    chosen_directions,
+    compiled_gradients,
+    compiled_numerically,
+    compiled_on_a_sample,
+    cost_of,
+    uncrossed_directions,
+)
+
+NEARBY = (0.0, SIDE, -SIDE, 4 * SIDE, -4 * SIDE)  # relative distances at which a derivative changes by rounding alone
 
 
 class Problem:
@@ -53,6 +65,15 @@ class Problem:
         return f"{name} of {layer_name(layer, path)}"
 
 
+class Together(NamedTuple):
+    """Numerical derivatives at kinks along directions that move many elements at once."""
+
+    directions: Directions
+    low: np.ndarray  # (directions,) the smallest of those at the point and close to it; they differ by rounding
+    high: np.ndarray  # the largest
+    crossed: np.ndarray  # (directions,) bool: a value leaves the edge of a comparison, so that it is a convention
+
+
 @dataclass(frozen=True)
 class Answers:
     """The answers: the arrays by hand and automatic, None where there are none, and the numerical ones."""
@@ -63,6 +84,7 @@ class Answers:
     samples: Any  # of differences; None for complex steps
     faults: tuple[str, ...] = field(default=())  # why there is nothing by hand
     notes: tuple[str, ...] = field(default=())  # why there is no complex step, or nothing automatic
+    together: Together | None = None  # None where no element lies on a kink, and by differences
 
     @property
     def by_differences(self) -> bool:
@@ -78,7 +100,8 @@ def answers_to(problem: Problem) -> Answers:
         raise ValueError(message("check_gradients", f"a finite cost: does the output suit {loss}?", cost))
     automatic, why = _automatic(problem)
     hand, faults = _by_hand(problem)
-    return Answers(hand, automatic, gradient, samples, faults, notes + why)
+    together = _together(problem, gradient) if samples is None and gradient.kinked.any() else None
+    return Answers(hand, automatic, gradient, samples, faults, notes + why, together)
 
 
 def _numerical(problem: Problem) -> tuple[NumericalGradient, Any, tuple[str, ...]]:
@@ -93,6 +116,20 @@ def _numerical(problem: Problem) -> tuple[NumericalGradient, Any, tuple[str, ...
     if found.kinked.any():
         found = with_sides(found, partial(compiled, complex_step_gradient, *given))
     return found, None, ()
+
+
+def _together(problem: Problem, found: NumericalGradient) -> Together:
+    """Return the derivatives along directions that move many elements at once.
+
+    A tie that is counted twice is within the two sides of every element alone.
+    """
+    x = problem.leaves[-1]
+    kinked = np.zeros(x.shape, bool) if problem.directions is not None else found.kinked[-x.size :].reshape(x.shape)
+    directions = uncrossed_directions(problem.leaves, kinked)
+    given = problem.statistics, problem.code, problem.given, directions
+    gradients = [compiled_on_a_sample(complex_step_gradient, *given, side, Convention()) for side in NEARBY]
+    values = np.stack([np.asarray(each.gradient) for each in gradients])
+    return Together(directions, values.min(axis=0), values.max(axis=0), np.asarray(gradients[0].kinked))
 
 
 def _automatic(problem: Problem) -> tuple[list[np.ndarray] | None, tuple[str, ...]]:

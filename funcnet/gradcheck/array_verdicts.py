@@ -22,6 +22,8 @@ from .judgement import (
 )
 from .routes import Given, Measured, compiled_gradients, cost_of, gradients, input_rounding
 
+TIE = "a tie is counted more or less than once: wrong where many elements are moved at once, though each is right alone"
+TIE_SHARE = 1e-6  # of the sum of magnitudes, by which it has to be wrong there
 LOW = "computed in float32 or less"  # as ``Shaken.cause`` says it
 
 
@@ -48,7 +50,7 @@ class Judging:
             if self._is_open(judged):
                 self._measure()
                 judged = self._with_causes(self._judge_all())
-        self.judged = self._with_wholes(without_comparison(self.found, judged))
+        self.judged = self._with_ties(self._with_wholes(without_comparison(self.found, judged)))
 
     @property
     def is_wrong(self) -> bool:
@@ -169,6 +171,40 @@ class Judging:
             allowed = LAST_BITS * np.abs(terms).sum() + moved * np.sqrt(terms.size)
             allowed += 8 * float(numerical.error[row])
             if not abs(float(numerical.gradient[row]) - terms.sum()) <= allowed and not numerical.kinked[row]:
+                return True
+        return False
+
+    def _with_ties(self, judged: list[Judgement]) -> list[Judgement]:
+        """Return the judgements with those of arrays that are wrong where ties move as one."""
+        if self.answers.together is None:
+            return judged
+        result = list(judged)
+        for number, place in enumerate(self.problem.trained):
+            each, found = judged[place], self.found[place]
+            if each.kinks and (each.verdict is Verdict.OK or each.reason is Reason.KINKS):
+                wrong = [
+                    route
+                    for route, tested in (("hand", found.hand), ("automatic", found.automatic))
+                    if tested is not None and self._counts_ties_wrong(number, tested, found.kinked)
+                ]
+                if wrong:
+                    reason = {"hand": Reason.HAND, "automatic": Reason.AUTOMATIC}[wrong[0]]
+                    reason = Reason.NUMERICAL if len(wrong) == 2 else reason
+                    result[place] = each._replace(verdict=Verdict.MISMATCH, reason=reason, cause=TIE)
+        return result
+
+    def _counts_ties_wrong(self, number: int, tested: np.ndarray, kinked: Any) -> bool:
+        """Return whether a gradient in one array is wrong along a direction that moves no value off an edge.
+
+        No convention matters there, so that every right gradient has the same derivative along it.
+        """
+        together: Any = self.answers.together
+        for row, direction in together.directions.of_array(number, tested.size):
+            terms = direction * tested.ravel()
+            low, high = float(together.low[row]), float(together.high[row])
+            apart = max(low - terms.sum(), terms.sum() - high)
+            allowed = TIE_SHARE * np.abs(terms).sum() + 8 * (high - low) + LAST_BITS * np.abs(direction).max()
+            if not together.crossed[row] and (direction * kinked.ravel()).any() and apart > allowed:
                 return True
         return False
 

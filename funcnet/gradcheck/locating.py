@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import message
 from ..rulecheck.report import Verdict
 from .answers import Answers, Problem
-from .array_verdicts import Judging
+from .array_verdicts import TIE, Judging
 from .code import Code
 from .judgement import ArrayGradients, Judgement, Reason, Rounding
 from .linear_backward import not_linear
@@ -70,9 +70,12 @@ def _declared(
 
 def located(problem: Problem, answers: Answers, judged: list[Judgement]) -> list[str]:
     """Return in words which parts of the network are wrong by themselves."""
-    reasons = {each.reason for each in judged if each.verdict is Verdict.MISMATCH}
-    if not reasons:
+    wrong = [each for each in judged if each.verdict is Verdict.MISMATCH]
+    if all(
+        each.cause == TIE for each in wrong
+    ):  # element by element, a part that is right may follow another convention
         return []
+    reasons = {each.reason for each in wrong}
     if answers.automatic is not None and reasons == {Reason.HAND}:  # then JAX is trusted
         return wrong_shapes(*problem.given) or wrong_parts(problem.given, problem.code) or [PARTS_CORRECT]
     reference: ByParts | None = None

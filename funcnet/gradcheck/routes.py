@@ -27,6 +27,7 @@ MOST_WORK = 1.5e9
 WORK_OF_A_VALUE = 4
 LEAST_SAMPLE = 48  # elements of each array
 WHOLE_DIRECTIONS = 4  # along each array as a whole
+MOST_ROWS = 16  # of x, that are moved one by one where there are kinks
 
 
 def gradients(route: str, code: Code | None, given: Given) -> tuple[jax.Array, tuple[Params, jax.Array | None]]:
@@ -105,6 +106,22 @@ def chosen_directions(program: Any, leaves: list[Any]) -> tuple[Directions | Non
     numbers = random.choice([-1.0, 1.0], most) * random.uniform(1, 2, most)
     chosen = np.concatenate(elements)
     return Directions(chosen, arrays, shifts, numbers), len(chosen)
+
+
+def uncrossed_directions(leaves: list[Any], kinked: Any) -> Directions:
+    """Return directions along which tied values often move alike, so that the derivative there is no convention.
+
+    They are each array's elements all by 1, each array by its own values, and rows of the last array, x, by 1: those
+    first in which most elements are ``kinked``, of the shape of x.
+    """
+    x, vectors = np.asarray(leaves[-1]), [np.ravel(each) for each in leaves]
+    rows = np.argsort(-kinked.reshape(len(x), -1).sum(axis=1), kind="stable")[:MOST_ROWS]
+    longest, row = max(each.size for each in vectors), x.size // len(x)
+    parts = [np.ones(longest), np.zeros(x.size), np.ones(row), np.zeros(x.size), *vectors, np.zeros(longest)]
+    starts = np.cumsum([0, *(each.size for each in parts)])
+    arrays = [*range(len(leaves)), *range(len(leaves)), *[len(leaves) - 1] * len(rows)]
+    shifts = [*[0] * len(leaves), *starts[4 : 4 + len(leaves)], *(starts[2] - row * rows)]
+    return Directions(np.zeros(0, int), np.array(arrays), np.array(shifts), np.concatenate(parts))
 
 
 def nudged(tree: Any, seed: int) -> Any:

@@ -133,6 +133,31 @@ def mapped():
     return elementwise(sine, jnp.cos)
 
 
+def pooled(share, x):
+    """Check the maximum of each pair, a tie's gradient shared out by a function of which are the largest."""
+
+    def backward(_, x, dy):
+        pairs = x.reshape(len(x), -1, 2)
+        return (), (share(pairs == pairs.max(-1, keepdims=True)) * dy[..., None]).reshape(x.shape)
+
+    return check(lambda _, x: x.reshape(len(x), -1, 2).max(-1), backward, (), x, np.ones((len(x), x.shape[1] // 2)))
+
+
+def pooled_by_a_rule():
+    """Check the same maximum where JAX's gradient too counts a tie twice, by a rule of its own."""
+
+    @jax.custom_vjp
+    def pool(x):
+        return x.reshape(len(x), -1, 2).max(-1)
+
+    def both(x, dy):
+        pairs = x.reshape(len(x), -1, 2)
+        return ((pairs == pairs.max(-1, keepdims=True)) * dy[..., None]).reshape(x.shape)
+
+    pool.defvjp(lambda x: (pool(x), x), lambda x, dy: (both(x, dy),))
+    return check(lambda _, x: pool(x), lambda _, x, dy: ((), both(x, dy)), (), TIES, np.ones((4, 3)))
+
+
 def embedded(add):
     """Check rows of a table, two of which are the same one."""
 
@@ -142,6 +167,8 @@ def embedded(add):
 
     return check(lambda p, x: p[x[:, 0].astype(int)], backward, W, np.array([[0.0], [1], [1], [3]]), Y[:4])
 
+
+TIES = np.random.default_rng(0).integers(0, 3, (4, 6)).astype(float)
 
 # name: (report, verdict or verdicts, words of the text)
 WRONG = {
@@ -166,6 +193,13 @@ WRONG = {
         lambda: linear(dx=lambda dx: dx * (1.01 if dx.dtype == np.float32 else 1)),
         Verdict.MISMATCH,
         "float32 it is",
+    ),
+    "a tie counted twice": (lambda: pooled(lambda m: m, TIES), Verdict.MISMATCH, "a tie is counted more or less than"),
+    "a tie counted twice by all": (pooled_by_a_rule, Verdict.MISMATCH, "a tie is counted more or less than"),
+    "ties alone, not counted": (
+        lambda: pooled(lambda m: m * (m.sum(-1, keepdims=True) < 2), 0 * TIES),
+        Verdict.MISMATCH,
+        "a tie is counted more or less than",
     ),
     "equal rows overwritten": (lambda: embedded(add=False), Verdict.MISMATCH, "row 1 of 4"),
     "wrong at one number": (
@@ -276,6 +310,27 @@ def at_zero(function, derivative):
     return elementwise(function, derivative, x)
 
 
+def clipped():
+    """Check a hard tanh with its kinks at both ends met in each row, slope 1 there."""
+    x = np.array([[-1, 0, 1, 2.0], [1, -1, -3, 1], [0.5, -1, -1, 1], [1, 1, -1, 0.3]])
+    return elementwise(lambda x: jnp.clip(x, -1, 1), lambda x: (jnp.abs(x) <= 1).astype(x.dtype), x)
+
+
+def mixed_kinks():
+    """Check units with all of their kinks at once, each of another convention: slopes 0, 1, 0 and 0.2."""
+
+    def forward(b, x):
+        z = x @ W + b
+        return jax.nn.relu(z) + 2 * jnp.abs(z) + jnp.where(z >= 0, z, -3 * z) + 5 * jnp.maximum(z, 0.2 * z)
+
+    def backward(b, x, dy):
+        z = x @ W + b
+        dz = dy * ((z > 0) + 2 * jnp.sign(z) + jnp.where(z >= 0, 1, -3) + 5 * jnp.where(z > 0, 1, 0.2))
+        return dz.sum(0), dz @ W.T
+
+    return check(forward, backward, np.zeros(3), X * np.array([[0.0], [1], [0], [1], [1]]))
+
+
 RIGHT = {
     "complex inside": lambda: elementwise(lambda x: jnp.real(jnp.exp(1j * x)), lambda x: -jnp.sin(x)),
     "gather with fill": lambda: check(
@@ -288,8 +343,15 @@ RIGHT = {
     "long scan": long_scan,
     "relu at 0": lambda: at_zero(jax.nn.relu, lambda x: (x > 0).astype(x.dtype)),
     "first of a tie": first_of_a_tie,
+    "first of many ties": lambda: pooled(lambda m: m & (jnp.cumsum(m, -1) < 2), TIES),
+    "shared ties": lambda: pooled(lambda m: m / m.sum(-1, keepdims=True), TIES),
+    "both ends of clip": clipped,
+    "mixed kinks": mixed_kinks,
     "equal rows added": lambda: embedded(add=True),
 }
+KINKED = {
+    "relu at 0", "first of a tie", "first of many ties", "shared ties", "both ends of clip", "mixed kinks",
+}  # fmt: skip
 NOT_PROVED = {"float32 inside": (low_inside, "float32 inside"), "Hilbert": (hilbert, "lu")}
 
 
@@ -297,7 +359,7 @@ NOT_PROVED = {"float32 inside": (low_inside, "float32 inside"), "Hilbert": (hilb
 def test_a_right_gradient_is_proved(name):
     report = RIGHT[name]()
     assert report.ok, str(report)
-    assert ("convention" in str(report)) == (name in ("relu at 0", "first of a tie"))
+    assert ("convention" in str(report)) == (name in KINKED)
 
 
 @pytest.mark.parametrize("name", NOT_PROVED)
