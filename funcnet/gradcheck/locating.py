@@ -71,9 +71,8 @@ def _declared(
 def located(problem: Problem, answers: Answers, judged: list[Judgement]) -> list[str]:
     """Return in words which parts of the network are wrong by themselves."""
     wrong = [each for each in judged if each.verdict is Verdict.MISMATCH]
-    if all(
-        each.cause == TIE for each in wrong
-    ):  # element by element, a part that is right may follow another convention
+    # Element by element, a part that is right may follow another convention at a tie.
+    if all(each.cause == TIE for each in wrong):
         return []
     reasons = {each.reason for each in wrong}
     if answers.automatic is not None and reasons == {Reason.HAND}:  # then JAX is trusted
