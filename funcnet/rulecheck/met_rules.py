@@ -103,7 +103,15 @@ def met_in(low: np.dtype | None, call: Any, leaves: Sequence[np.ndarray], primit
 def reached(
     call: Any, leaves: Sequence[np.ndarray], primitives: bool, key: Key, visits: Sequence[Visit]
 ) -> list[tuple[float, float]]:
-    """Return the least and the largest number that a rule meets in each floating operand, at extreme inputs."""
+    """Return the least and the largest number that a rule meets in each floating operand, at extreme inputs.
+
+    Args:
+        call: the program, a function of arrays.
+        leaves: its arrays.
+        primitives: whether JAX's own rules are looked at too.
+        key: of the rule.
+        visits: those of the rule at the given arrays.
+    """
     found = [*visits]
     for value in REACHING:
         found += met(call, [np.full_like(leaf, value) for leaf in leaves], primitives)[0].get(key, [])
