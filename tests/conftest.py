@@ -29,10 +29,10 @@ def x64():
         yield
 
 
-# The tests of the examples, the benchmarks' scripts, the notebook and the campaigns, and those of rooms that depend the
-# least on JAX's version. They take a quarter of the time, so they run on the oldest Python alone, unless
-# FUNCNET_EVERYTHING is set. ``python -m tests.campaigns gallery`` runs the examples whole, on any Python.
-ONCE = {"gallery", "benchmarks", "notebook", "campaigns", "cli", "data", "information", "neurons"}
+# The tests of the examples, the benchmarks' scripts, the notebook and the campaigns take a sixth of the time, so they
+# run on the oldest Python alone, unless FUNCNET_EVERYTHING is set. ``python -m tests.campaigns gallery`` runs the
+# examples whole, on any Python.
+ONCE = {"gallery", "benchmarks", "notebook", "campaigns"}
 
 
 def pytest_collection_modifyitems(items):
