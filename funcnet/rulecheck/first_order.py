@@ -168,6 +168,16 @@ def failed(examined: Examination, route: str, error: Exception) -> None:
         examined.notes.append(f"{NAMES[route]} of {examined.subject.name}: {first}")
 
 
+def add_raised(examined: Examination, check: str, error: Exception) -> bool:
+    """Add what a check raised: a finding where a rule of the user's did, which is returned, and else a note."""
+    text = f"{type(error).__name__}: {str(error)[:160]}"
+    if is_of_rule(examined, error):
+        examined.add(Verdict.MISMATCH, check, f"it raises {text}")
+        return True
+    examined.notes.append(f"{check} of {examined.subject.name}: {text}")
+    return False
+
+
 def is_of_rule(examined: Examination, error: Exception) -> bool:
     """Return whether an error is raised by a rule of the user's, not by JAX for what it does not support."""
     frames = [each for each in traceback.extract_tb(error.__traceback__) if not _is_library(each.filename)]

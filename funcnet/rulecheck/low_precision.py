@@ -9,7 +9,7 @@ import numpy as np
 
 from .element_findings import add_findings, because
 from .element_verdicts import LOST_SHARE, ElementVerdicts, as_numerical, gross, judge_low, lost_digits
-from .first_order import STEADY, is_of_rule, nudged, scale_of
+from .first_order import STEADY, add_raised, nudged, scale_of
 from .report import Verdict
 from .subject import NAMES, Examination, Point, as_numbers
 
@@ -31,10 +31,7 @@ def low_precision(examined: Examination, point: Point, dtype: Any) -> None:
             value = as_numbers(examined.low.run("value", low))
             tested = np.asarray(examined.low.run(route, low, cotangents)[0], np.float64)
     except Exception as error:  # of any kind: the rule is the user's code
-        if is_of_rule(examined, error):
-            examined.add(Verdict.MISMATCH, check, f"it raises {type(error).__name__}: {str(error)[:160]}")
-            return
-        examined.notes.append(f"{check} of {examined.subject.name}: {type(error).__name__}: {str(error)[:120]}")
+        add_raised(examined, check, error)
         return
     right = as_numbers(derivatives.run("value", held.leaves))
     if not _value_is_kept(examined, value, right, check, point, dtype):

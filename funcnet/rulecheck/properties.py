@@ -10,7 +10,7 @@ import numpy as np
 from ..derivatives.matrix import VANISHING
 from ..derivatives.rounding import ROUNDING_FACTOR
 from ..jaxprs import place_of, walk
-from .first_order import is_of_rule
+from .first_order import add_raised
 from .report import Verdict
 from .subject import NAMES, Examination, Point, as_numbers
 
@@ -37,10 +37,8 @@ def consistency(examined: Examination, point: Point) -> None:
         try:
             found = list(compute(getattr(derivatives, route), given, c))
         except Exception as error:  # of any kind: the rule is the user's code
-            if is_of_rule(examined, error):
-                examined.add(Verdict.MISMATCH, check, f"it raises {type(error).__name__}: {str(error)[:160]}")
+            if add_raised(examined, check, error):
                 return
-            examined.notes.append(f"under {words}, {examined.subject.name}: {type(error).__name__}: {str(error)[:120]}")
             continue
         if wrong := _first_difference(found, alone, moves):
             examined.add(Verdict.MISMATCH, check, f"{wrong} is another one than under jit")
